@@ -1,0 +1,1 @@
+"""What stands on top: settings, urls, Celery and the embedded services."""
