@@ -1,0 +1,1 @@
+"""Money: prices, the journal and payouts, all read from provenance."""

@@ -1,0 +1,1 @@
+"""Work in progress: bytes become records, prints and matches before they become facts."""

@@ -1,0 +1,10 @@
+"""Tells Django that `ingest` is an app."""
+
+from django.apps import AppConfig
+
+
+class IngestConfig(AppConfig):
+    """The app of ingest."""
+
+    name = "ingest"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,54 @@
+"""Who is looking: everything a user or a key sees is limited to its party, operators aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provenance.refusals import Refused
+
+if TYPE_CHECKING:
+    from provenance.models import ApiKey, Party, User
+
+# What each role of a member may do; a verb is what a door asks for.
+ROLE_VERBS: dict[str, frozenset[str]] = {
+    "admin": frozenset({"read", "rights", "finance", "develop", "members"}),
+    "rights": frozenset({"read", "rights"}),
+    "finance": frozenset({"read", "finance"}),
+    "developer": frozenset({"read", "develop", "rights"}),
+    "viewer": frozenset({"read"}),
+}
+
+
+class NotAllowed(Refused):
+    """This role or key may not do that."""
+
+    code = "not_allowed"
+    status = 403
+    hint = "Ask an admin of your organisation for the role or the key scope that is named here."
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """The party on whose behalf a request is made, and by whom: a user with a role or a key."""
+
+    party: Party
+    role: str
+    user: User | None = None
+    key: ApiKey | None = None
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether this viewer sees every party's facts (each look is logged)."""
+        return self.party.is_operator
+
+    def may(self, verb: str) -> bool:
+        """Whether the role, or the key's scopes, allow `verb` (see ROLE_VERBS)."""
+        if self.key is not None:
+            return verb == "read" or verb in self.key.scopes
+        return verb in ROLE_VERBS.get(self.role, frozenset())
+
+    def require(self, verb: str) -> None:
+        """Raise NotAllowed unless `verb` is allowed."""
+        if not self.may(verb):
+            raise NotAllowed(f"This needs the right '{verb}'.")

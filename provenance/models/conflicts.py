@@ -1,0 +1,288 @@
+"""What was found alike, and how owners and operators settle it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from provenance.models.datasets import Dataset, DatasetVersion, Record
+from provenance.models.parties import Party, User
+
+if TYPE_CHECKING:
+    from provenance.access import Viewer
+
+
+class MatchKind(models.TextChoices):
+    """How two records are alike; `semantic` alone never accuses."""
+
+    EXACT = "exact"
+    NEAR = "near"
+    CONTAINED = "contained"
+    SEMANTIC = "semantic"
+
+
+class OverlapQuerySet(models.QuerySet["Overlap"]):
+    """Overlaps as one viewer may see them."""
+
+    def visible_to(self, viewer: Viewer) -> OverlapQuerySet:
+        """Those that touch the viewer's data; all for an operator."""
+        if viewer.is_operator:
+            return self
+        return self.filter(
+            Q(later__dataset__owner=viewer.party) | Q(earlier__dataset__owner=viewer.party)
+        )
+
+
+class Overlap(models.Model):
+    """What two versions share, as one detector found it: counts by kind and an estimate."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    later = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="overlaps")
+    earlier = models.ForeignKey(
+        DatasetVersion, on_delete=models.PROTECT, related_name="later_overlaps"
+    )
+    detector = models.CharField(max_length=60)
+    exact_count = models.BigIntegerField(default=0)
+    near_count = models.BigIntegerField(default=0)
+    contained_count = models.BigIntegerField(default=0)
+    semantic_count = models.BigIntegerField(default=0)
+    # Distinct records of `later` with a match over the threshold, and its 95 % interval after
+    # the detector's false-accusation rate.
+    matching_count = models.BigIntegerField(default=0)
+    interval_low = models.BigIntegerField(default=0)
+    interval_high = models.BigIntegerField(default=0)
+    false_accusation_rate = models.FloatField(default=0.0)
+    found_at = models.DateTimeField()
+
+    objects = OverlapQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["later", "earlier", "detector"], name="overlap_once_per_detector"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.later} and {self.earlier}"
+
+
+class Match(models.Model):
+    """Two records compared and found alike, with the evidence that was seen at match time.
+
+    `evidence`: {"passages": [{"later": [start, end], "earlier": [start, end]}], "later_context":
+    str, "earlier_context": str, ...}: the matching passages with 30 words of context, no more.
+    """
+
+    overlap = models.ForeignKey(Overlap, on_delete=models.PROTECT, related_name="matches")
+    later = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="matches")
+    earlier = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="later_matches")
+    kind = models.CharField(max_length=10, choices=MatchKind.choices)
+    jaccard = models.FloatField(default=0.0)
+    containment = models.FloatField(default=0.0)
+    evidence = models.JSONField(default=dict)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["overlap", "later", "earlier"], name="match_once_per_pair"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.later} {self.kind} {self.earlier}"
+
+
+class ConflictQuerySet(models.QuerySet["Conflict"]):
+    """Conflicts as one viewer may see them."""
+
+    def visible_to(self, viewer: Viewer) -> ConflictQuerySet:
+        """Those the viewer is a side of; all for an operator."""
+        if viewer.is_operator:
+            return self
+        return self.filter(Q(later__owner=viewer.party) | Q(earlier__owner=viewer.party))
+
+
+class Conflict(models.Model):
+    """An overlap in question between two owners. Order says who answers, not who is right."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Found; nobody has claimed yet"
+        CLAIMED = "claimed", "Claimed; the other side answers"
+        ANSWERED = "answered", "Answered; the claimant may reply"
+        DECIDING = "deciding", "Waiting for a decision"
+        DECIDED = "decided", "Decided; may be appealed"
+        APPEALED = "appealed", "Appealed; waiting for another operator"
+        RELEASED = "released", "Nobody claimed in time; nothing is held"
+        CLOSED = "closed", "Closed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    later = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="conflicts")
+    earlier = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="later_conflicts")
+    overlap = models.ForeignKey(
+        Overlap, null=True, on_delete=models.PROTECT, related_name="conflicts"
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    opened_at = models.DateTimeField()
+    # Until when the side named by `awaits` may act; null when nothing runs.
+    deadline_at = models.DateTimeField(null=True)
+    awaits = models.ForeignKey(Party, null=True, on_delete=models.PROTECT, related_name="+")
+    closed_at = models.DateTimeField(null=True)
+
+    objects = ConflictQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["later", "earlier"], name="conflict_once_per_pair_of_datasets"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.later} and {self.earlier}"
+
+
+class ContestedRecord(models.Model):
+    """A record whose revenue is in question in a conflict, on one of its two sides.
+
+    The newcomer's records are held from the start (`held_since`); an earlier owner's only after
+    an admitted claim. `resolution` is null while it is open.
+    """
+
+    conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="contested")
+    record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="contested")
+    counterpart = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=10, choices=MatchKind.choices)
+    held_since = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)
+    resolution = models.ForeignKey(
+        "Resolution", null=True, on_delete=models.PROTECT, related_name="records"
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["conflict", "record"], name="record_contested_once_per_conflict"
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["record"],
+                name="record_held",
+                condition=Q(held_since__isnull=False, released_at__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.record} in {self.conflict}"
+
+
+class Claim(models.Model):
+    """An owner's word that the contested records are its own, with its evidence."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="claims")
+    claimant = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="claims")
+    statement = models.TextField()
+    evidence = models.TextField(blank=True)
+    made_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+    # An operator lets a claim against an earlier registration in; only then is anything held.
+    needs_admission = models.BooleanField(default=False)
+    admitted_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    admitted_at = models.DateTimeField(null=True)
+    rejected_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["conflict", "claimant"], name="claim_once_per_side")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.claimant} on {self.conflict}"
+
+
+class Submission(models.Model):
+    """What a side said in a conflict: an answer, a reply or an appeal."""
+
+    class Kind(models.TextChoices):
+        ANSWER = "answer"
+        REPLY = "reply"
+        APPEAL = "appeal"
+
+    conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="submissions")
+    party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="submissions")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    text = models.TextField()
+    agrees = models.BooleanField(default=False, help_text="The respondent accepts the claim.")
+    made_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} by {self.party}"
+
+
+class Resolution(models.Model):
+    """What was decided about a filtered set of contested records, and why."""
+
+    class Outcome(models.TextChoices):
+        TO_EARLIER = "to_earlier", "The records are the earlier registrant's"
+        TO_LATER = "to_later", "The records are the later registrant's"
+        SHARED = "shared", "Both hold rights: the share is divided"
+        COMMON = "common", "Common material: each keeps its own"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="resolutions")
+    outcome = models.CharField(max_length=12, choices=Outcome.choices)
+    # For `shared`: the earlier side's part in hundredths of a percent (5000 = half).
+    earlier_basis_points = models.PositiveIntegerField(default=5000)
+    # Which contested records: {"kind": ["exact"], "record_ids": [...]} or {} for all that are open.
+    filter = models.JSONField(default=dict)
+    reasons = models.TextField()
+    # From the start: past revenue of these records follows too. Otherwise from `decided_at`.
+    from_the_start = models.BooleanField(default=True)
+    is_on_appeal = models.BooleanField(default=False)
+    # By an operator, or null where a side's silence or agreement decided.
+    decided_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField()
+    superseded_by = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="supersedes"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()} ({self.conflict})"
+
+
+class StatementOfReasons(models.Model):
+    """What one side was told of a hold or a decision: facts, rule, effect, what it may do."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="statements")
+    party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="statements")
+    kind = models.CharField(max_length=30)
+    facts = models.JSONField()
+    text = models.TextField()
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} to {self.party}"
+
+
+class Opening(models.Model):
+    """A fingerprint-only claimant opened a contested record: its text hashes to the digest."""
+
+    conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="openings")
+    record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="openings")
+    asked_at = models.DateTimeField()
+    opened_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["conflict", "record"], name="record_opened_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.record} for {self.conflict}"

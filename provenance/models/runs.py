@@ -1,0 +1,190 @@
+"""What was done with data: runs, what they used, and the models they made."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from provenance.models.datasets import DatasetVersion
+from provenance.models.licences import Grant, Purpose
+from provenance.models.parties import Party
+
+if TYPE_CHECKING:
+    from provenance.access import Viewer
+
+
+class LabScopedQuerySet(models.QuerySet[models.Model]):
+    """Rows that belong to the lab in their `lab` column."""
+
+    def visible_to(self, viewer: Viewer) -> LabScopedQuerySet:
+        """The lab's own; all for an operator."""
+        return self if viewer.is_operator else self.filter(lab=viewer.party)
+
+
+class TrainedModel(models.Model):
+    """A model that a lab made or tuned."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    lab = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="models")
+    name = models.CharField(max_length=200)
+    version = models.CharField(max_length=60, default="1")
+    is_published = models.BooleanField(default=False, help_text="Owners may see its name.")
+    created_at = models.DateTimeField()
+
+    objects = LabScopedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "model"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["lab", "name", "version"], name="model_named_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.version}"
+
+
+class Run(models.Model):
+    """One training job; the ranks and children of a job name the same root."""
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        ENDED = "ended"
+        LAPSED = "lapsed"  # nothing was heard of it for RUN_SILENCE_SECONDS
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    lab = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="runs")
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
+    root = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="descendants"
+    )
+    name = models.CharField(max_length=200, blank=True)
+    # What owners see instead of the lab's own name for it.
+    pseudonym = models.CharField(max_length=20)
+    purpose = models.CharField(max_length=20, choices=Purpose.choices)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
+    started_at = models.DateTimeField()
+    last_heard_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    objects = LabScopedQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name or self.pseudonym
+
+    @property
+    def top(self) -> Run:
+        """The root run, which is the run itself unless it has one."""
+        return self.root or self
+
+
+class RunEdge(models.Model):
+    """A run consumed or produced a dataset version or a model: one step of lineage."""
+
+    class Direction(models.TextChoices):
+        CONSUMED = "consumed"
+        PRODUCED = "produced"
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="edges")
+    direction = models.CharField(max_length=10, choices=Direction.choices)
+    version = models.ForeignKey(
+        DatasetVersion, null=True, on_delete=models.PROTECT, related_name="run_edges"
+    )
+    model = models.ForeignKey(
+        TrainedModel, null=True, on_delete=models.PROTECT, related_name="run_edges"
+    )
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["run", "direction", "version"],
+                name="run_touches_version_once",
+                condition=Q(version__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["run", "direction", "model"],
+                name="run_touches_model_once",
+                condition=Q(model__isnull=False),
+            ),
+            models.CheckConstraint(
+                condition=Q(version__isnull=False) ^ Q(model__isnull=False),
+                name="edge_has_one_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.direction} {self.version or self.model}"
+
+
+class UsageQuerySet(models.QuerySet["Usage"]):
+    """Usages as one viewer may see them."""
+
+    def visible_to(self, viewer: Viewer) -> UsageQuerySet:
+        """Those of the viewer's runs or of the viewer's data; all for an operator."""
+        if viewer.is_operator:
+            return self
+        return self.filter(Q(run__lab=viewer.party) | Q(version__dataset__owner=viewer.party))
+
+
+class Usage(models.Model):
+    """How much of one version a root run has used so far for one purpose; counters only grow.
+
+    A use of something unknown, ungranted or withdrawn is kept and flagged, never refused.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="usages")
+    version = models.ForeignKey(
+        DatasetVersion, null=True, on_delete=models.PROTECT, related_name="usages"
+    )
+    # What the report called it: the version's id, or a name nobody registered.
+    subject = models.CharField(max_length=300)
+    purpose = models.CharField(max_length=20, choices=Purpose.choices)
+    grant = models.ForeignKey(Grant, null=True, on_delete=models.PROTECT, related_name="usages")
+    meter = models.CharField(max_length=20, default="native")
+    record_count = models.BigIntegerField(default=0)
+    token_count = models.BigIntegerField(default=0)
+    epoch_count = models.BigIntegerField(default=0)
+    # Grows with every change of the counters; billing charges revisions it has not charged.
+    revision = models.PositiveIntegerField(default=1)
+    is_unknown = models.BooleanField(default=False)
+    is_ungranted = models.BooleanField(default=False)
+    is_of_withdrawn = models.BooleanField(default=False)
+    used_at = models.DateTimeField()
+    reported_at = models.DateTimeField()
+
+    objects = UsageQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["run", "subject", "purpose"], name="usage_once_per_run_and_version"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} by {self.run}"
+
+
+class UsageReport(models.Model):
+    """The last word of one stream on a usage: cumulative counters, numbered so that gaps show."""
+
+    usage = models.ForeignKey(Usage, on_delete=models.PROTECT, related_name="reports")
+    stream = models.CharField(max_length=100)
+    sequence = models.BigIntegerField()
+    has_gap = models.BooleanField(default=False)
+    record_count = models.BigIntegerField(default=0)
+    token_count = models.BigIntegerField(default=0)
+    epoch_count = models.BigIntegerField(default=0)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["usage", "stream"], name="stream_once_per_usage")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stream} #{self.sequence}"

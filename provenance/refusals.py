@@ -1,0 +1,16 @@
+"""The one shape of a refusal: what a use case says when the world does not allow what was asked."""
+
+from typing import ClassVar
+
+
+class Refused(Exception):
+    """A use case will not do what was asked; `code` is stable, `hint` says what to do next."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 409
+    hint: ClassVar[str] = ""
+
+    def __init__(self, detail: str = "", *, hint: str | None = None) -> None:
+        self.detail = detail or (self.__class__.__doc__ or "").strip().split("\n")[0]
+        self.next_step = self.hint if hint is None else hint
+        super().__init__(self.detail)
