@@ -1,51 +1,143 @@
 """The one reader of the environment: every setting that a process takes from outside."""
 
-from __future__ import annotations
-
+import ipaddress
+import json
+import os
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-DEVELOPMENT_CHAIN = 31337
-DEVELOPMENT_SECRET = "development-only-secret-that-is-refused-elsewhere"
+DEVELOPMENT_CHAIN: Final = 31337
+DEVELOPMENT_SECRET: Final = "development-only-secret-that-is-refused-elsewhere"  # noqa: S105
+# The first accounts of the phrase that every development chain funds: everybody knows them.
+DEVELOPMENT_KEYS: Final[dict[str, str]] = {
+    "deployer": "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+    "anchorer": "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+    "proposer": "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+    "guardian": "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+    "treasury": "0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a",
+}
+
+
+class UnfitEnvironment(SystemExit):
+    """The environment holds something that must not be; the message names the variable."""
 
 
 class Environment(BaseSettings):
     """What may be set from outside, with defaults that need nothing on one machine."""
 
-    model_config = SettingsConfigDict(env_prefix="TALLYMARK_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TALLYMARK_", extra="ignore", frozen=True)
 
     data_folder: Path = Field(default=Path(".tallymark"), validation_alias="TALLYMARK_DATA")
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     database_owner_url: str = Field(default="", validation_alias="DATABASE_OWNER_URL")
     database_broker_url: str = Field(default="", validation_alias="DATABASE_BROKER_URL")
     broker_url: str = Field(default="", validation_alias="BROKER_URL")
+    broker_visibility_seconds: int = Field(default=600, ge=1)
     secret_key: str = DEVELOPMENT_SECRET
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = Field(default=8000, ge=1, le=65_535)
     public_url: str = ""
     debug: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     chain_rpc_url: str = Field(default="http://127.0.0.1:8545", validation_alias="CHAIN_RPC_URL")
     chain_id: int = DEVELOPMENT_CHAIN
-    chain_confirmations: int = 2
+    chain_confirmations: int = Field(default=2, ge=0)
     chain_keys: dict[str, str] = {}
-    payout_delay_seconds: int = 0
-    payout_threshold_units: int = 0
-    hold_back_days: int = 30
-    local_import_roots: list[Path] = []
+    payout_delay_seconds: int = Field(default=0, ge=0)
+    payout_threshold_units: int = Field(default=0, ge=0)
+    hold_back_days: int = Field(default=30, ge=0)
+    local_import_roots: Annotated[list[Path], NoDecode] = []
     allow_private_addresses: bool = False
     embedding_model: str = ""
-    embedding_budget: int = 2_000
+    embedding_budget: int = Field(default=2_000, ge=0)
     period_zone: str = "UTC"
-    run_silence_seconds: int = 86_400
+    run_silence_seconds: int = Field(default=86_400, ge=1)
     node_name: str = "tallymark"
     email_url: str = ""
-    upload_limit_bytes: int = 20 * 2**30
+    upload_limit_bytes: int = Field(default=20 * 2**30, ge=1)
+
+    @field_validator("local_import_roots", mode="before")
+    @classmethod
+    def _split_folders(cls, value: object) -> object:
+        """Folders as a JSON list, or separated like those of PATH."""
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            return json.loads(value)
+        return [folder for folder in value.split(os.pathsep) if folder]
+
+    @field_validator("period_zone")
+    @classmethod
+    def _zone_is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is no time zone: write it like Europe/Paris") from error
+        return value
+
+    @model_validator(mode="after")
+    def _development_stays_at_home(self) -> Self:
+        """Refuse what everybody knows wherever it would guard something real."""
+        if self.secret_key == DEVELOPMENT_SECRET and not (
+            is_loopback(self.host) and self.chain_id == DEVELOPMENT_CHAIN
+        ):
+            raise ValueError(
+                "TALLYMARK_SECRET_KEY is the development one: set it to a long random text"
+                " before serving another machine or another chain"
+            )
+        known = {int(key, 16) for key in DEVELOPMENT_KEYS.values()}
+        if self.chain_id != DEVELOPMENT_CHAIN:
+            for role, key in self.chain_keys.items():
+                if int(key, 16) in known:
+                    raise ValueError(
+                        f"TALLYMARK_CHAIN_KEYS names a public development key as {role}: anybody"
+                        f" could spend what it holds on chain {self.chain_id}"
+                    )
+        elif not self.chain_keys:
+            self.chain_keys.update(DEVELOPMENT_KEYS)
+        return self
+
+    @field_validator("chain_keys")
+    @classmethod
+    def _keys_are_keys(cls, value: dict[str, str]) -> dict[str, str]:
+        for role, key in value.items():
+            try:
+                fits = 0 < int(key, 16) < 2**256
+            except ValueError:
+                fits = False
+            if role not in DEVELOPMENT_KEYS or not fits:
+                roles = ", ".join(DEVELOPMENT_KEYS)
+                # The key itself must not appear in a message.
+                raise ValueError(f"the key of {role!r} is unusable: roles are {roles}, keys hex")
+        return dict(value)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @cache
 def environment() -> Environment:
-    """The environment of this process, read once."""
-    return Environment()
+    """The environment of this process, read once; exits with what to change if it is unfit."""
+    try:
+        return Environment()
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        lines = [
+            f"{'.'.join(map(str, fault['loc'])) or 'environment'}: {fault['msg']}"
+            for fault in faults
+        ]
+        raise UnfitEnvironment("Tallymark cannot start:\n  " + "\n  ".join(lines)) from None
+    except SettingsError as error:
+        raise UnfitEnvironment(f"Tallymark cannot start: {error} (is it JSON?)") from None
