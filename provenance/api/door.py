@@ -1,0 +1,114 @@
+"""What every view of the API shares: its viewer, the operator's log, and the rate headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.generics import GenericAPIView
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.routers import SimpleRouter
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from provenance import parties
+from provenance.access import Viewer
+from provenance.api.authentication import viewer_of
+from provenance.api.throttling import Allowance
+from provenance.models import Party
+
+REASON_HEADER = "Tallymark-Reason"
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Send it again with the same key and the same answer comes back; nothing is "
+    "done twice. Another body under the same key is refused with 409.",
+)
+
+
+class Door(APIView):
+    """A view for one viewer; what an operator sees of others is logged with the reason given."""
+
+    @property
+    def viewer(self) -> Viewer:
+        """For whom this request is made."""
+        return viewer_of(self.request)
+
+    def read(self, shape: type[Serializer[Any]], data: Any = None, **options: Any) -> dict[str, Any]:
+        """The request's body as `shape` reads it; raises ValidationError, which is a 400."""
+        given = shape(data=self.request.data if data is None else data, **options)
+        given.is_valid(raise_exception=True)
+        values: dict[str, Any] = given.validated_data
+        return values
+
+    def context(self) -> dict[str, Any]:
+        """What an output serializer may need: it shows each side only what it may see."""
+        return {"request": self.request, "viewer": self.viewer}
+
+    def log_looks(self, owners: Iterable[Party | None]) -> None:
+        """Log an operator's look at each of these parties but its own."""
+        if not self.viewer.is_operator:
+            return
+        what = f"{self.request.method} {self.request.path}"[:200]
+        reason = self.request.headers.get(REASON_HEADER, "")[:300]
+        seen = {owner.pk: owner for owner in owners if owner and owner != self.viewer.party}
+        for party in seen.values():
+            parties.log_view(
+                viewer=self.viewer, party=party, what=what, reason=reason, at=timezone.now()
+            )
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Add what is left of the key's allowance."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        django_request: HttpRequest = request._request if hasattr(request, "_request") else request
+        allowance = getattr(django_request, "allowance", None)
+        if isinstance(allowance, Allowance):
+            final.headers["RateLimit-Limit"] = str(allowance.limit)
+            final.headers["RateLimit-Remaining"] = str(allowance.remaining)
+            final.headers["RateLimit-Reset"] = str(allowance.reset_seconds)
+        return final
+
+
+class Facts(Door, GenericAPIView[Any]):
+    """A view over rows: `owners_of` names the parties that a row belongs to, for the log."""
+
+    def owners_of(self, row: Any) -> Iterable[Party | None]:
+        """The parties whose facts `row` shows."""
+        return ()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """The output serializers' context, viewer included."""
+        if getattr(self, "swagger_fake_view", False):
+            return super().get_serializer_context()
+        return {**super().get_serializer_context(), "viewer": self.viewer}
+
+    def get_object(self) -> Any:
+        """The row that the address names, if the viewer may see it (404 otherwise)."""
+        row = super().get_object()
+        self.log_looks(self.owners_of(row))
+        return row
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """One page of rows."""
+        page = super().paginate_queryset(queryset)
+        if page is not None and self.viewer.is_operator:
+            self.log_looks(owner for row in page for owner in self.owners_of(row))
+        return page
+
+
+class Browse(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Any]):
+    """A noun's list and detail; the acts upon it are the view set's own methods."""
+
+
+def router() -> SimpleRouter:
+    """A router whose addresses end without a slash and name rows by UUID."""
+    return SimpleRouter(trailing_slash=False, use_regex_path=False)
