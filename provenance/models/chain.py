@@ -143,8 +143,9 @@ class OutboxAttempt(models.Model):
     raw = models.BinaryField()
     max_fee_per_gas = models.DecimalField(max_digits=30, decimal_places=0)
     max_priority_fee_per_gas = models.DecimalField(max_digits=30, decimal_places=0)
-    sent_block = models.BigIntegerField()
     created_at = models.DateTimeField()
+    # When the bytes were last handed to a node.
+    sent_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return self.tx_hash
