@@ -1,0 +1,1 @@
+"""What `run` does before any package is installed: the standard library is all it has."""

@@ -1,0 +1,130 @@
+"""The commands of `./run`: each makes sure of the environment, then becomes its program."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from deploy.bootstrap import packages
+from deploy.bootstrap.packages import ROOT, Missing
+
+Arguments = list[str]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word after `./run`."""
+
+    usage: str
+    does: str
+    run: Callable[[Arguments], int]
+
+
+def main(arguments: Arguments) -> int:
+    """Run the command that `arguments` name; the exit status is its own."""
+    if os.name != "posix":
+        raise Missing("Tallymark runs on Linux and macOS; on Windows, use WSL.")
+    word, rest = (arguments[0], arguments[1:]) if arguments else ("help", [])
+    if word in ("-h", "--help"):
+        word = "help"
+    command = COMMANDS.get(word)
+    if command is None:
+        near = get_close_matches(word, COMMANDS, n=1)
+        meant = f" Did you mean ./run {near[0]}?" if near else ""
+        raise Missing(f"there is no command {word!r}.{meant} ./run help names them all.")
+    try:
+        return command.run(rest)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+
+
+def _become(*program: str, arguments: Arguments) -> int:
+    """Replace this process by `program`, run by the environment's interpreter."""
+    python = str(packages.ensure())
+    paths = [str(ROOT), str(ROOT / "client"), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    sys.stdout.flush()
+    os.execv(python, [python, *program, *arguments])
+
+
+def _module(name: str) -> Callable[[Arguments], int]:
+    return lambda arguments: _become("-m", name, arguments=arguments)
+
+
+def _test(arguments: Arguments) -> int:
+    os.chdir(ROOT)
+    return _become("-m", "pytest", arguments=arguments)
+
+
+def _bench(arguments: Arguments) -> int:
+    folder = ROOT / "tests" / "bench"
+    names = sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    if not arguments or arguments[0] not in names:
+        raise Missing("name a benchmark: " + (", ".join(names) or f"there is none in {folder} yet"))
+    return _become("-m", f"tests.bench.{arguments[0]}", arguments=arguments[1:])
+
+
+def _screenshots(arguments: Arguments) -> int:
+    if not arguments:
+        raise Missing("name the folder for the pictures: ./run screenshots DIR")
+    return _become("-m", "tests.journeys.screenshots", arguments=arguments)
+
+
+def _contracts(arguments: Arguments) -> int:
+    node = shutil.which("node")
+    if node is None:
+        raise Missing(
+            "node is missing, and only rebuilding the contracts needs it (18 or later;"
+            " Debian: sudo apt-get install nodejs npm). Tallymark itself does without."
+        )
+    program = ROOT / "provenance" / "contracts" / "build.mjs"
+    return subprocess.run([node, str(program), *arguments], check=False).returncode
+
+
+def _environment(_: Arguments) -> int:
+    print(packages.ensure())
+    return 0
+
+
+def _lock(_: Arguments) -> int:
+    return packages.relock()
+
+
+def _help(_: Arguments) -> int:
+    width = max(len(command.usage) for command in COMMANDS.values())
+    print("Tallymark: who owns the data, who used it, who is owed what.\n")
+    for command in COMMANDS.values():
+        print(f"  ./run {command.usage:<{width}}  {command.does}")
+    print(f"\nState lives in {Path('.tallymark')} unless --data says otherwise.")
+    return 0
+
+
+COMMANDS = {
+    "up": Command(
+        "up [--port N] [--data DIR] ...",
+        "start everything and stay; --help shows all options",
+        _module("deploy.embedded.supervisor"),
+    ),
+    "test": Command("test [PYTEST ARGUMENTS]", "run the tests on a temporary PostgreSQL", _test),
+    "journey": Command(
+        "journey [--url URL] ...",
+        "walk from registering to payout and check each step",
+        _module("tests.journeys.walk"),
+    ),
+    "manage": Command(
+        "manage COMMAND ...",
+        "a Django command on the running service's data",
+        _module("deploy.embedded.manage"),
+    ),
+    "bench": Command("bench NAME ...", "measure something; without NAME, list what", _bench),
+    "screenshots": Command("screenshots DIR", "picture every page into DIR", _screenshots),
+    "contracts": Command("contracts [--check]", "rebuild the contracts, or compare", _contracts),
+    "environment": Command("environment", "make the environment, print its Python", _environment),
+    "lock": Command("lock", "pin deploy/requirements.in anew", _lock),
+    "help": Command("help", "show this", _help),
+}
