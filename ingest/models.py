@@ -1,0 +1,269 @@
+"""Work in progress and what is derived from content: uploads, fingerprints, postings, bodies.
+
+None of it is a fact: all of it can be made again from the content, and all of it is deleted when
+the content is withdrawn or erased.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models import Q
+from pgvector.django import HalfVectorField
+
+from provenance.models import DatasetVersion, Record, User
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from provenance.access import Viewer
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    """Uploads as one viewer may see them, and those that wait for work."""
+
+    def visible_to(self, viewer: Viewer) -> UploadQuerySet:
+        """Uploads to the viewer's own datasets; all of them for an operator."""
+        return self if viewer.is_operator else self.filter(version__dataset__owner=viewer.party)
+
+    def waiting(self, at: datetime) -> UploadQuerySet:
+        """Those with work to do that nobody holds at `at`."""
+        nobody = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
+        return self.filter(
+            nobody, state__in=Upload.WORKING, started_at__isnull=False, retry_at__lte=at
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an upload is: what a door shows while somebody waits."""
+
+    stage: str
+    record_count: int
+    bad_count: int
+    bytes_done: int
+    bytes_total: int | None
+    screened_count: int
+    remaining_seconds: int | None
+
+
+class Upload(models.Model):
+    """A file on its way into a version: where it lies, how far it is read, who works on it.
+
+    received -> reading -> [ready, a delta waiting to be confirmed] -> screening -> sealed; or
+    failed, with what went wrong and what to do. The version is sealed when screening begins: it is
+    compared with all that was registered before it, which its place in the ledger decides.
+    """
+
+    class State(models.TextChoices):
+        RECEIVED = "received"
+        READING = "reading"
+        READY = "ready", "Read; the changes wait to be confirmed"
+        SCREENING = "screening", "Sealed; being compared with earlier registrations"
+        SEALED = "sealed", "Done"
+        FAILED = "failed"
+
+    class Content(models.TextChoices):
+        FILE = "file"
+        PRINTS = "prints", "Fingerprints only"
+
+    WORKING: ClassVar = (State.RECEIVED, State.READING, State.SCREENING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="uploads")
+    content = models.CharField(max_length=6, choices=Content.choices, default=Content.FILE)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RECEIVED)
+    stage = models.CharField(max_length=60, default="waiting")
+    # One of the two: the name under which it was sent, or where it is fetched from.
+    file_name = models.CharField(max_length=255, blank=True)
+    url = models.CharField(max_length=2000, blank=True)
+    # Below DATA_FOLDER, once the bytes are here; `sha256` is of these bytes.
+    path = models.CharField(max_length=400, blank=True)
+    sha256 = models.BinaryField(max_length=32, null=True)
+    file_format = models.CharField(max_length=30, blank=True)
+    # What was found in the file, and which columns are read: guessed unless they were named.
+    columns = models.JSONField(default=list)
+    text_column = models.CharField(max_length=200, blank=True)
+    key_column = models.CharField(max_length=200, blank=True)
+    bytes_total = models.BigIntegerField(null=True)
+    bytes_done = models.BigIntegerField(default=0)
+    # Rows read so far, good and bad: where reading goes on.
+    row_count = models.BigIntegerField(default=0)
+    record_count = models.BigIntegerField(default=0)
+    bad_count = models.BigIntegerField(default=0)
+    unchanged_count = models.BigIntegerField(default=0)
+    # The last record that was screened, and how many: where screening goes on.
+    screened_to = models.BigIntegerField(default=0)
+    screened_count = models.BigIntegerField(default=0)
+    embedded_count = models.BigIntegerField(default=0)
+    error_code = models.CharField(max_length=60, blank=True)
+    error_detail = models.TextField(blank=True)
+    error_hint = models.TextField(blank=True)
+    by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    # When somebody asked to begin; null while the columns may still be chosen.
+    started_at = models.DateTimeField(null=True)
+    stage_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    # Who works on it: a worker that lost its lease cannot commit, for the token has changed.
+    lease = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField()
+    attempt_count = models.PositiveIntegerField(default=0)
+
+    objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["version"], name="upload_once_per_version", condition=~Q(state="failed")
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["retry_at"],
+                name="upload_waiting",
+                condition=Q(state__in=("received", "reading", "screening")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file_name or self.url} to {self.version}"
+
+    def progress(self, at: datetime) -> Progress:
+        """Where it stands at `at`, with the time that is left as the stage so far suggests."""
+        done, total = self.bytes_done, self.bytes_total or 0
+        if self.state == self.State.SCREENING:
+            done, total = self.screened_count, self.record_count
+        remaining = None
+        if self.stage_at is not None and 0 < done <= total and self.state in self.WORKING:
+            elapsed = max((at - self.stage_at).total_seconds(), 0.0)
+            remaining = round(elapsed * (total - done) / done)
+        return Progress(
+            stage=self.stage,
+            record_count=self.record_count,
+            bad_count=self.bad_count,
+            bytes_done=self.bytes_done,
+            bytes_total=self.bytes_total,
+            screened_count=self.screened_count,
+            remaining_seconds=remaining,
+        )
+
+
+class BadRow(models.Model):
+    """A row that could not be read: where it stands and why; the rest of the file went on."""
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="bad_rows")
+    line = models.BigIntegerField()
+    reason = models.CharField(max_length=300)
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"
+
+
+class DeltaWithdrawal(models.Model):
+    """A record that a delta takes away, once it is confirmed."""
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="withdrawals")
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["upload", "record"], name="withdrawn_once_per_delta")
+        ]
+
+    def __str__(self) -> str:
+        return f"without {self.record}"
+
+
+class Fingerprint(models.Model):
+    """What a record's text is compared by: its MinHash signature and its set of shingles."""
+
+    record = models.OneToOneField(
+        Record, on_delete=models.CASCADE, primary_key=True, related_name="fingerprint"
+    )
+    scheme = models.CharField(max_length=30)
+    hash_version = models.CharField(max_length=40)
+    # 128 little-endian uint32; empty where the text has no token.
+    signature = models.BinaryField()
+    # Ascending little-endian uint32, each once.
+    shingles = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"fingerprint of {self.record_id}"
+
+
+class Posting(models.Model):
+    """One key of a record: records that share one are worth comparing."""
+
+    class Kind(models.IntegerChoices):
+        BAND = 1
+        SAMPLE = 2
+
+    pk = models.CompositePrimaryKey("kind", "key", "record_id")
+    kind = models.SmallIntegerField(choices=Kind.choices)
+    key = models.BigIntegerField()
+    # A hundred rows a record: checking each against `record` would cost more than it guards, and
+    # records are deleted by `ingest.erasure` alone, which takes these rows first.
+    record = models.ForeignKey(
+        Record, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+
+    class Meta:
+        indexes: ClassVar = [
+            BrinIndex(fields=["record"], name="posting_by_record", autosummarize=True)
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.key} {self.record_id}"
+
+
+class Embedding(models.Model):
+    """A chunk of a record as one model sees it; vectors of unlike models never compare."""
+
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="embeddings")
+    model = models.CharField(max_length=100)
+    weights_digest = models.CharField(max_length=64)
+    chunk = models.PositiveIntegerField()
+    vector = HalfVectorField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["record", "weights_digest", "chunk"], name="embedding_once_per_chunk"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} of {self.record_id}#{self.chunk}"
+
+
+class ImagePrint(models.Model):
+    """What an image is compared by: its perceptual hash, and how far that can be trusted."""
+
+    record = models.OneToOneField(
+        Record, on_delete=models.CASCADE, primary_key=True, related_name="image_print"
+    )
+    scheme = models.CharField(max_length=30)
+    hash = models.BinaryField()
+    quality = models.SmallIntegerField(default=100)
+
+    def __str__(self) -> str:
+        return f"image print of {self.record_id}"
+
+
+class Body(models.Model):
+    """A record's content as its owner may see it: a text under zstd, or a marked thumbnail."""
+
+    record = models.OneToOneField(
+        Record, on_delete=models.CASCADE, primary_key=True, related_name="body"
+    )
+    media_type = models.CharField(max_length=40, default="text/plain")
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"body of {self.record_id}"
