@@ -174,7 +174,7 @@ def write_permutations() -> None:
     lines = [
         '"""The affine32 permutations h -> a*h + b (mod 2**32) of datasketch 2.0 for seed 1.',
         "",
-        "Written by client/generate_tables.py so that the client needs neither numpy nor datasketch.",
+        "Written by client/generate_tables.py: the client needs neither numpy nor datasketch.",
         '"""',
         "",
         "# fmt: off",

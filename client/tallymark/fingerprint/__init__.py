@@ -1,6 +1,6 @@
 """Fingerprints of texts, made where the texts are: the same numbers on every machine.
 
-The standard library suffices. Where numba and numpy are installed, `tallymark.fingerprint.kernel`
+The standard library suffices. Where numba and numpy are installed, `tallymark.fingerprint.batch`
 computes the same at about a hundred times the speed.
 """
 

@@ -13,8 +13,8 @@ from . import tables
 
 HANGUL_LEADS = range(0x1100, 0x1113)
 HANGUL_FIRST = 0xAC00
-HANGUL_COUNT = 11172
 TAIL_COUNT = 28
+OPEN_SYLLABLES = range(HANGUL_FIRST, HANGUL_FIRST + 11172, TAIL_COUNT)
 SPACES = re.compile("  +")
 
 
@@ -24,7 +24,7 @@ def normalise(text: str) -> str:
         folded = text.lower().translate(_ascii_spaces())
     else:
         folded = text.translate(tables.load().fold)
-        if not _loose().isdisjoint(folded):
+        if not loose_characters().isdisjoint(folded):
             folded = _unsettled().sub(_settled, folded)
     return SPACES.sub(" ", folded).strip(" ")
 
@@ -35,7 +35,7 @@ def _ascii_spaces() -> dict[int, str]:
 
 
 @cache
-def _loose() -> frozenset[str]:
+def loose_characters() -> frozenset[str]:
     """The characters that may compose with one before them, or change places with it."""
     known = tables.load()
     codes = {*known.combining, *tables.HANGUL_VOWELS, *tables.HANGUL_TAILS}
@@ -45,7 +45,7 @@ def _loose() -> frozenset[str]:
 @cache
 def _unsettled() -> re.Pattern[str]:
     """Loose characters with the one before them, which is all that they can touch."""
-    loose = tables.character_class(sorted(map(ord, _loose())))
+    loose = tables.character_class(sorted(map(ord, loose_characters())))
     return re.compile(f"[^{loose}]?[{loose}]+")
 
 
@@ -99,7 +99,6 @@ def pair(first: str, second: str) -> str | None:
         syllable = (left - HANGUL_LEADS[0]) * len(tables.HANGUL_VOWELS)
         syllable += right - tables.HANGUL_VOWELS[0]
         return chr(HANGUL_FIRST + syllable * TAIL_COUNT)
-    if right in tables.HANGUL_TAILS and 0 <= left - HANGUL_FIRST < HANGUL_COUNT:
-        if (left - HANGUL_FIRST) % TAIL_COUNT == 0:
-            return chr(left + right - tables.HANGUL_TAILS[0] + 1)
+    if right in tables.HANGUL_TAILS and left in OPEN_SYLLABLES:
+        return chr(left + right - tables.HANGUL_TAILS[0] + 1)
     return tables.load().composed.get((first, second))
