@@ -5,7 +5,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -53,6 +53,9 @@ class Environment(BaseSettings):
     hold_back_days: int = Field(default=30, ge=0)
     local_import_roots: Annotated[list[Path], NoDecode] = []
     allow_private_addresses: bool = False
+    # `bucket/prefix` each: where s3:// imports may read from; and how s3fs reaches them.
+    s3_import_roots: list[str] = []
+    s3_options: dict[str, Any] = {}
     embedding_model: str = ""
     embedding_budget: int = Field(default=2_000, ge=0)
     period_zone: str = "UTC"

@@ -1,0 +1,128 @@
+"""Where an upload's bytes lie until they are read: one folder each below the data folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from django.conf import settings
+
+from provenance.refusals import Refused
+
+CHUNK_BYTES = 2**20
+LONGEST_NAME = 120
+
+Tell = Callable[[int], None]
+"""Told how many bytes have arrived so far."""
+
+
+class TooLarge(Refused):
+    """The file is larger than this service accepts."""
+
+    code = "too_large"
+    status = 413
+    hint = "Split the file and register the parts as deltas, or ask the operator for more."
+
+
+class EmptyFile(Refused):
+    """The file has no bytes."""
+
+    code = "empty_file"
+    status = 422
+    hint = "Check that the file was written completely, then send it again."
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Bytes that have arrived: their path below the data folder, their digest and count."""
+
+    path: str
+    sha256: bytes
+    byte_count: int
+
+
+def folder_of(upload_id: UUID) -> Path:
+    """The folder that belongs to one upload."""
+    return Path(settings.DATA_FOLDER) / "uploads" / str(upload_id)
+
+
+def location(path: str) -> Path:
+    """The file or folder that an upload's `path` names."""
+    return Path(settings.DATA_FOLDER) / path
+
+
+def safe_name(name: str) -> str:
+    """A name that stays in its folder and keeps its endings, which tell the format."""
+    plain = re.sub(r"[^\w.\-]+", "_", Path(name.replace("\\", "/")).name).lstrip(".")
+    return plain[-LONGEST_NAME:] or "file"
+
+
+def store(upload_id: UUID, name: str, stream: BinaryIO, tell: Tell | None = None) -> Stored:
+    """Write `stream` to the upload's folder, at most the service's limit, hashing on the way.
+
+    Raises TooLarge and EmptyFile; what was written of a refused file is removed.
+    """
+    folder = folder_of(upload_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / safe_name(name)
+    digest, count = hashlib.sha256(), 0
+    try:
+        with target.open("wb") as file:
+            while chunk := stream.read(CHUNK_BYTES):
+                count += len(chunk)
+                _check_size(count)
+                digest.update(chunk)
+                file.write(chunk)
+                if tell is not None:
+                    tell(count)
+        if not count:
+            raise EmptyFile
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return Stored(_below_data(target), digest.digest(), count)
+
+
+def store_folder(upload_id: UUID, source: Path, tell: Tell | None = None) -> Stored:
+    """Copy the files below `source`, links aside; the digest is over names and contents."""
+    target = folder_of(upload_id) / safe_name(source.name)
+    shutil.rmtree(target, ignore_errors=True)
+    digest, count = hashlib.sha256(), 0
+    for file in sorted(source.rglob("*")):
+        if file.is_symlink() or not file.is_file():
+            continue
+        name = file.relative_to(source)
+        digest.update(f"{name.as_posix()}\0{file.stat().st_size}\0".encode())
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        with file.open("rb") as read, (target / name).open("wb") as write:
+            while chunk := read.read(CHUNK_BYTES):
+                count += len(chunk)
+                _check_size(count)
+                digest.update(chunk)
+                write.write(chunk)
+                if tell is not None:
+                    tell(count)
+    if not count:
+        raise EmptyFile("The folder holds no file with any bytes.")
+    return Stored(_below_data(target), digest.digest(), count)
+
+
+def remove(upload_id: UUID) -> None:
+    """Delete the bytes of an upload; safe to repeat."""
+    shutil.rmtree(folder_of(upload_id), ignore_errors=True)
+
+
+def _below_data(path: Path) -> str:
+    return path.relative_to(Path(settings.DATA_FOLDER)).as_posix()
+
+
+def _check_size(count: int) -> None:
+    limit = settings.UPLOAD_LIMIT_BYTES
+    if count > limit:
+        raise TooLarge(f"The file is larger than {limit:,} bytes, the most accepted here.")
