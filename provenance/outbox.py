@@ -253,7 +253,7 @@ class _Pass:
 
     def _reconcile(self, row: OutboxTransaction) -> None:
         """Ask the chain what became of one sent transaction, and act on the answer."""
-        attempts = list(row.attempts.filter(nonce=row.nonce).order_by("-max_fee_per_gas"))
+        attempts = list(row.attempts.filter(nonce=_nonce(row)).order_by("-max_fee_per_gas"))
         for attempt in attempts:
             receipt = self.chain.receipt(attempt.tx_hash)
             if receipt is not None:
