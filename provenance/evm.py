@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
 
+from provenance.contracts import ARTEFACTS
+
 if TYPE_CHECKING:
     from web3 import Web3
     from web3.contract import Contract
 
-ARTEFACTS = Path(__file__).parent / "contracts" / "artefacts"
 TIMEOUT_SECONDS = 10
 LOG_SPAN_BLOCKS = 2_000
 GWEI = 10**9
