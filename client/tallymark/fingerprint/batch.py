@@ -43,6 +43,10 @@ class Prints(NamedTuple):
     shingle_offsets: NDArray[np.int64]
     """[n + 1]: those of text r are shingles[shingle_offsets[r]:shingle_offsets[r + 1]]."""
 
+    def shingle_sets(self) -> list[NDArray[np.uint32]]:
+        """The shingle hashes of each text as an array of its own."""
+        return [self.shingles[a:z] for a, z in pairwise(self.shingle_offsets.tolist())]
+
 
 def of_list(texts: Sequence[str]) -> Texts:
     """Encode `texts`; a lone surrogate becomes U+FFFD, as in `normalise`."""

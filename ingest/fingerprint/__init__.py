@@ -1,0 +1,1 @@
+"""Pure kernels: digests, MinHash, image hashes and embeddings. Arrays in, arrays out."""
