@@ -1,0 +1,28 @@
+"""Words to the workers, sent when the transaction has committed; the sweeper covers lost ones."""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import UUID
+
+from celery import current_app
+from django.db import transaction
+
+ADVANCE = "ingest.tasks.advance_upload"
+EMBED = "ingest.tasks.embed_version"
+
+
+def advance(upload_id: UUID) -> None:
+    """Tell a worker that an upload has work to do."""
+    _after_commit(ADVANCE, upload_id)
+
+
+def embed(upload_id: UUID) -> None:
+    """Tell a worker that a screened version may have records worth embedding."""
+    _after_commit(EMBED, upload_id)
+
+
+def _after_commit(task: str, upload_id: UUID) -> None:
+    # Robust: what was committed stands, even when no broker answers.
+    send = partial(current_app.send_task, task, args=[str(upload_id)], retry=False)
+    transaction.on_commit(send, robust=True)
