@@ -131,6 +131,8 @@ class Conflict(models.Model):
     deadline_at = models.DateTimeField(null=True)
     awaits = models.ForeignKey(Party, null=True, on_delete=models.PROTECT, related_name="+")
     closed_at = models.DateTimeField(null=True)
+    # Records found later reopen a settled conflict: claims and appeals count for their round.
+    round = models.PositiveIntegerField(default=1)
 
     objects = ConflictQuerySet.as_manager()
 
@@ -186,6 +188,7 @@ class Claim(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="claims")
     claimant = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="claims")
+    round = models.PositiveIntegerField(default=1)
     statement = models.TextField()
     evidence = models.TextField(blank=True)
     made_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
@@ -198,7 +201,9 @@ class Claim(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["conflict", "claimant"], name="claim_once_per_side")
+            models.UniqueConstraint(
+                fields=["conflict", "claimant", "round"], name="claim_once_per_side"
+            )
         ]
 
     def __str__(self) -> str:
@@ -216,6 +221,7 @@ class Submission(models.Model):
     conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="submissions")
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="submissions")
     kind = models.CharField(max_length=10, choices=Kind.choices)
+    round = models.PositiveIntegerField(default=1)
     text = models.TextField()
     agrees = models.BooleanField(default=False, help_text="The respondent accepts the claim.")
     made_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
@@ -237,6 +243,7 @@ class Resolution(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="resolutions")
     outcome = models.CharField(max_length=12, choices=Outcome.choices)
+    round = models.PositiveIntegerField(default=1)
     # For `shared`: the earlier side's part in hundredths of a percent (5000 = half).
     earlier_basis_points = models.PositiveIntegerField(default=5000)
     # Which contested records: {"kind": ["exact"], "record_ids": [...]} or {} for all that are open.

@@ -128,9 +128,14 @@ class Record(models.Model):
     costs only its changes.
     """
 
-    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="records")
+    # Two indexes below begin with the dataset: a third would only slow registration.
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.PROTECT, related_name="records", db_index=False
+    )
     added_number = models.PositiveIntegerField()
     withdrawn_number = models.PositiveIntegerField(null=True)
+    # The last full version that held this record unchanged, which costs no new row.
+    confirmed_number = models.PositiveIntegerField(null=True)
     ordinal = models.BigIntegerField()
     key = models.CharField(max_length=200)
     digest = models.BinaryField(max_length=32)

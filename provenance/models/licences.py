@@ -99,13 +99,16 @@ class GrantQuerySet(models.QuerySet["Grant"]):
     def covering(
         self, *, lab: Party, version: DatasetVersion, purpose: str, at: datetime
     ) -> Grant | None:
-        """The earliest given grant of `lab` that allows `purpose` on the dataset at `at`."""
+        """The earliest grant of `lab` that allowed `purpose` on the dataset at `at`.
+
+        A revoked grant covers what was used before it was revoked, however late the report.
+        """
         return (
             self.filter(
                 lab=lab,
                 dataset=version.dataset_id,
                 purposes__contains=[purpose],
-                state=Grant.State.GIVEN,
+                state__in=[Grant.State.GIVEN, Grant.State.REVOKED],
                 valid_from__lte=at,
             )
             .filter(Q(valid_to__isnull=True) | Q(valid_to__gt=at))

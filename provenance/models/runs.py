@@ -173,6 +173,7 @@ class UsageReport(models.Model):
     """The last word of one stream on a usage: cumulative counters, numbered so that gaps show."""
 
     usage = models.ForeignKey(Usage, on_delete=models.PROTECT, related_name="reports")
+    meter = models.CharField(max_length=20, default="native")
     stream = models.CharField(max_length=100)
     sequence = models.BigIntegerField()
     has_gap = models.BooleanField(default=False)
@@ -183,7 +184,9 @@ class UsageReport(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["usage", "stream"], name="stream_once_per_usage")
+            models.UniqueConstraint(
+                fields=["usage", "meter", "stream"], name="stream_once_per_usage"
+            )
         ]
 
     def __str__(self) -> str:
