@@ -5,7 +5,6 @@ text is read in windows, since the model reads 256 tokens and two thirds of reco
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
@@ -101,7 +100,7 @@ def load(model: str = DEFAULT_MODEL) -> Embedder:
         card = getattr(loaded[0].auto_model.config, "_commit_hash", None)
         revision = str(card or "unknown")
         weights = _parameters_sha256(loaded)
-    dimension = int(loaded.get_sentence_embedding_dimension() or 0)
+    dimension = int(loaded.get_embedding_dimension() or 0)
     return Embedder(ModelName(model, revision, weights, dimension), loaded)
 
 
@@ -137,14 +136,16 @@ def _parameters_sha256(model: Any) -> str:
 def _loaded(place: str) -> Any:
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
 
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # silences a warning after forks
+    disable_progress_bar()
     on_gpu = torch.cuda.is_available()
     fast = on_gpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     try:
         return SentenceTransformer(
             place,
             device="cuda" if on_gpu else "cpu",
+            local_files_only=Path(place).is_dir(),
             model_kwargs={"dtype": torch.bfloat16 if fast else torch.float32},
         )
     except (OSError, ValueError) as error:
