@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from deploy import logs
+from deploy import logs, unfold
 from deploy.environment import environment
 
 _env = environment()
@@ -139,6 +139,7 @@ if _env.email_url:
     EMAIL_USE_TLS = _mail.scheme == "smtps"
 DEFAULT_FROM_EMAIL = "tallymark@localhost"
 
+UNFOLD = unfold.UNFOLD
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_FOLDER / "staticfiles"
 WHITENOISE_USE_FINDERS = True

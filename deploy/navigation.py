@@ -1,0 +1,142 @@
+"""The navigation that each role sees in the admin, and who acts for whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+from provenance.admin.base import roles_of
+from provenance.admin.verbs import viewer_of
+
+# (title, icon, url name, who sees it), grouped by what people come for.
+_ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
+    ("", (("Home", "home", "index", "owner lab operator"),)),
+    (
+        "My data",
+        (
+            ("Datasets", "database", "provenance_dataset_changelist", "owner"),
+            ("Register and upload", "upload_file", "ingest_upload_register", "owner"),
+            ("Uploads", "progress_activity", "ingest_upload_changelist", "owner"),
+            ("Overlaps", "join_inner", "provenance_overlap_changelist", "owner"),
+            ("Conflicts", "balance", "provenance_conflict_changelist", "owner"),
+            ("Licences and prices", "license", "provenance_licence_changelist", "owner"),
+        ),
+    ),
+    (
+        "Training",
+        (
+            ("Catalogue", "menu_book", "provenance_licence_catalogue", "lab"),
+            ("Runs", "model_training", "provenance_run_changelist", "lab"),
+            ("Models", "deployed_code", "provenance_trainedmodel_changelist", "lab"),
+        ),
+    ),
+    (
+        "Between owners and labs",
+        (
+            ("Grants", "handshake", "provenance_grant_changelist", "owner lab"),
+            ("Usage", "monitoring", "provenance_usage_changelist", "owner lab"),
+            ("Lineage", "account_tree", "provenance_run_lineage", "owner lab operator"),
+        ),
+    ),
+    (
+        "Money",
+        (
+            ("Statements", "receipt_long", "compensation_entry_statement", "owner lab"),
+            ("Payouts", "payments", "compensation_payout_changelist", "owner"),
+            ("Deposits", "account_balance_wallet", "compensation_deposit_changelist", "lab"),
+        ),
+    ),
+    (
+        "Cases and parties",
+        (
+            ("Conflicts to decide", "gavel", "provenance_conflict_changelist", "operator"),
+            ("Overlaps", "join_inner", "provenance_overlap_changelist", "operator"),
+            ("Parties", "groups", "provenance_party_changelist", "operator"),
+            ("Datasets", "database", "provenance_dataset_changelist", "operator"),
+            ("Grants", "handshake", "provenance_grant_changelist", "operator"),
+            ("Runs", "model_training", "provenance_run_changelist", "operator"),
+            ("Usage", "monitoring", "provenance_usage_changelist", "operator"),
+        ),
+    ),
+    (
+        "The service",
+        (
+            ("Uploads", "progress_activity", "ingest_upload_changelist", "operator"),
+            ("Deposits", "account_balance_wallet", "compensation_deposit_changelist", "operator"),
+            ("Payout epochs", "payments", "compensation_payoutepoch_changelist", "operator"),
+            ("Journal", "menu_book", "compensation_entry_changelist", "operator"),
+            ("Outbox", "outbox", "provenance_outboxtransaction_changelist", "operator"),
+            ("Anchors", "anchor", "provenance_anchor_changelist", "operator"),
+        ),
+    ),
+    (
+        "Trust and access",
+        (
+            ("Ledger", "fact_check", "provenance_event_changelist", "owner lab operator"),
+            ("API keys", "key", "provenance_apikey_changelist", "owner lab operator"),
+            ("Members", "group", "provenance_membership_changelist", "owner lab operator"),
+            ("Invitations", "mail", "provenance_invitation_changelist", "owner lab operator"),
+            ("Access log", "visibility", "provenance_accesslog_changelist", "owner lab operator"),
+        ),
+    ),
+)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar for this viewer; each entry once, and only what the role can use."""
+    roles = roles_of(viewer_of(request))
+    if "operator" in roles:
+        roles = frozenset({"operator"})
+    groups = []
+    for title, items in _ITEMS:
+        entries = [
+            {"title": label, "icon": icon, "link": link, "active": _is_active(request, link)}
+            for label, icon, name, who in items
+            if roles & set(who.split())
+            for link in [reverse(f"admin:{name}")]
+        ]
+        groups.append({"title": title, "items": entries, "separator": False})
+    return [group for group in groups if group["items"]]
+
+
+def _is_active(request: HttpRequest, link: str) -> bool:
+    """The entry under which this page lies: the list itself or one of its pages."""
+    if link == reverse("admin:index"):
+        return request.path == link
+    rest = request.path.removeprefix(link)
+    inside = {"register", "catalogue", "lineage", "statement"}
+    return request.path.startswith(link) and rest.split("/")[0] not in inside
+
+
+def subheader(request: HttpRequest) -> str:
+    """For whom the person acts, under our name."""
+    viewer = getattr(request, "viewer", None)
+    return str(viewer.party.name) if viewer is not None else ""
+
+
+def account_links(request: HttpRequest) -> list[dict[str, str]]:
+    """What stands in the menu of the person."""
+    return [
+        {"title": "Change organisation", "link": reverse("choose-party")},
+        {"title": "Second factor", "link": reverse("mfa_index")},
+        {"title": "E-mail addresses", "link": reverse("account_email")},
+        {"title": "Change password", "link": reverse("account_change_password")},
+    ]
+
+
+def mark(request: HttpRequest) -> str:
+    """Our mark."""
+    return static("provenance/mark.svg")
+
+
+def favicon(request: HttpRequest) -> str:
+    """Our mark, as browsers show it in a tab."""
+    return static("provenance/favicon.svg")
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Our look on top of unfold's."""
+    return static("provenance/tallymark.css")

@@ -1,0 +1,1 @@
+"""The web admin of what is on its way in."""

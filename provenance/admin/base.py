@@ -1,0 +1,262 @@
+"""The manner of every admin page: facts are read; what may be done to them is a verb.
+
+There is no add, change or delete page to forbid: those addresses do not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.admin import ModelAdmin
+
+from provenance.access import NotAllowed, Viewer
+from provenance.admin.looking import gate, note_list
+from provenance.admin.verbs import Verb, viewer_of
+from provenance.models import Party
+from provenance.refusals import Refused
+
+EVERYONE = frozenset({"owner", "lab", "operator"})
+OWNERS = frozenset({"owner", "operator"})
+LABS = frozenset({"lab", "operator"})
+OPERATORS = frozenset({"operator"})
+
+
+def roles_of(viewer: Viewer) -> frozenset[str]:
+    """What the viewer's party is: owner, lab, operator, or several of them."""
+    party = viewer.party
+    named = {"owner": party.is_owner, "lab": party.is_lab, "operator": party.is_operator}
+    return frozenset(role for role, is_so in named.items() if is_so)
+
+
+class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+    """Lists and pages of facts, limited to what `visible_to` the viewer, with verbs."""
+
+    page_template: ClassVar[str] = "provenance/page.html"
+    shown_to: ClassVar[frozenset[str]] = EVERYONE
+    verbs: ClassVar[tuple[Verb, ...]] = ()
+    list_verbs: ClassVar[tuple[Verb, ...]] = ()
+    empty_title: ClassVar[str] = "Nothing here yet"
+    empty_words: ClassVar[str] = ""
+    list_words: ClassVar[str] = ""
+    list_before_template = "provenance/list_head.html"
+    list_per_page = 50
+    list_max_show_all = 50
+    show_full_result_count = False
+    actions = None
+
+    # Who may see it.
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(self.shown_to & roles_of(viewer_of(request)))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Only what this viewer may see, whatever the page."""
+        return self.scope(viewer_of(request)).order_by(*self.get_ordering(request))
+
+    def scope(self, viewer: Viewer) -> QuerySet[Any]:
+        """The rows that the viewer may see."""
+        rows: QuerySet[Any] = self.model._default_manager.visible_to(viewer)  # type: ignore[attr-defined]
+        return rows.select_related(*self.list_select_related or ())
+
+    def parties_of(self, subject: Any) -> Iterable[Party]:
+        """Whose data the subject is, for the access log."""
+        for name in ("party", "owner", "lab"):
+            found = getattr(subject, name, None)
+            if isinstance(found, Party):
+                return [found]
+        return []
+
+    # Addresses: a list, a page, and the verbs.
+
+    def get_urls(self) -> list[URLPattern]:
+        """The list, its verbs, an object's page and its verbs; nothing that edits."""
+        wrap = self.admin_site.admin_view
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("", wrap(self.changelist_view), name=f"{name}_changelist"),
+            *self.more_urls(partial(self._named, name)),
+            path("do/<slug:verb>/", wrap(self.list_verb_view), name=f"{name}_list_verb"),
+            path("<str:object_id>/", wrap(self.page_view), name=f"{name}_change"),
+            path("<str:object_id>/<slug:verb>/", wrap(self.verb_view), name=f"{name}_verb"),
+        ]
+
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        """Other addresses below this one: `named("<str:object_id>/file/", view, "file")`."""
+        return []
+
+    def _named(self, prefix: str, route: str, view: Any, name: str) -> URLPattern:
+        return path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}")
+
+    def url(self, name: str, *args: Any) -> str:
+        """The address of one of this admin's pages."""
+        label = f"{self.opts.app_label}_{self.opts.model_name}"
+        return reverse(f"{self.admin_site.name}:{label}_{name}", args=args)
+
+    # The list.
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with its verbs and words; an operator's look is noted for each party."""
+        viewer = viewer_of(request)
+        offered = [
+            (verb, self.url("list_verb", verb.slug))
+            for verb in self.list_verbs_of()
+            if verb.is_open_to(viewer, None)
+        ]
+        extra = {
+            "title": str(self.opts.verbose_name_plural).capitalize(),
+            "list_words": self.list_words,
+            "list_links": offered,
+            "empty_title": self.empty_title,
+            "empty_words": self.empty_words,
+            **(extra_context or {}),
+        }
+        answer: HttpResponse = super().changelist_view(request, extra)
+        shown = getattr(answer, "context_data", None) or {}
+        if "cl" in shown:
+            touched = {p.pk: p for row in shown["cl"].result_list for p in self.parties_of(row)}
+            note_list(request, f"list of {self.opts.verbose_name_plural}", touched.values())
+        return answer
+
+    # The page.
+
+    def found(self, request: HttpRequest, object_id: str) -> Any:
+        """The object, if this viewer may see it; else 404, as if it did not exist."""
+        subject = self.get_object(request, object_id)
+        if subject is None or not self.has_view_permission(request, subject):
+            raise Http404("There is no such page, or it is not yours.")
+        return subject
+
+    def look(self, request: HttpRequest, subject: Any, reason: str = "") -> HttpResponse | None:
+        """Log an operator's look; the page that asks for a reason where one is needed."""
+        what = f"{self.opts.verbose_name} {subject}"
+        return gate(request, what, self.parties_of(subject), reason)
+
+    def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page of one fact."""
+        subject = self.found(request, object_id)
+        stopped = self.look(request, subject)
+        if stopped is not None:
+            return stopped
+        return TemplateResponse(request, self.page_template, self.page_context(request, subject))
+
+    def page_context(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        """What every page of a fact shows: its details, panels of other apps, and verbs."""
+        viewer = viewer_of(request)
+        offered = [
+            (verb, self.url("verb", subject.pk, verb.slug), self._form(verb, viewer, subject))
+            for verb in self.verbs_of(subject)
+            if verb.is_open_to(viewer, subject)
+        ]
+        panels = self.admin_site.panels(request, subject)
+        return {
+            **self.admin_site.each_context(request),
+            "title": str(subject),
+            "opts": self.opts,
+            "original": subject,
+            "object": subject,
+            "viewer": viewer,
+            "verb_links": [entry for entry in offered if not entry[0].is_inline],
+            "verb_forms": [entry for entry in offered if entry[0].is_inline],
+            "panels": [panel for panel in panels if not panel.is_aside],
+            "asides": [panel for panel in panels if panel.is_aside],
+            **self.details(request, subject),
+        }
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        """What the page of this noun shows besides."""
+        return {}
+
+    # The verbs.
+
+    def verbs_of(self, subject: Any) -> list[Verb]:
+        """This noun's verbs and those that outer apps add."""
+        return [*self.verbs, *self.admin_site.verbs(type(subject))]
+
+    def list_verbs_of(self) -> list[Verb]:
+        """The verbs that make something new here, those of outer apps too."""
+        return [*self.list_verbs, *self.admin_site.list_verbs(self.model)]
+
+    def _form(self, verb: Verb, viewer: Viewer, subject: Any, *data: Any) -> Any:
+        return verb.form(*data, viewer=viewer, subject=subject, prefix=verb.slug)
+
+    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
+        """One verb on one fact: its form, then its use case."""
+        subject = self.found(request, object_id)
+        stopped = self.look(request, subject)
+        if stopped is not None:
+            return stopped
+        chosen = next((each for each in self.verbs_of(subject) if each.slug == verb), None)
+        back = self.url("change", subject.pk)
+        return self._perform(request, chosen, subject, back)
+
+    def list_verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
+        """One verb that makes something new."""
+        chosen = next((each for each in self.list_verbs_of() if each.slug == verb), None)
+        if not self.has_module_permission(request):
+            raise Http404("There is no such page.")
+        return self._perform(request, chosen, None, self.url("changelist"))
+
+    def _perform(
+        self, request: HttpRequest, verb: Verb | None, subject: Model | None, back: str
+    ) -> HttpResponse:
+        if verb is None:
+            raise Http404("There is no such action.")
+        viewer = viewer_of(request)
+        if not verb.is_open_to(viewer, subject):
+            return self._closed(request, verb, viewer, back)
+        data = (request.POST, request.FILES) if request.method == "POST" else ()
+        form = self._form(verb, viewer, subject, *data)
+        if request.method == "POST" and form.is_valid():
+            try:
+                outcome = verb.do(request, subject, form.cleaned_data)
+            except Refused as refusal:
+                form.add_error(None, f"{refusal.detail} {refusal.next_step}".strip())
+            else:
+                return self._done(request, outcome, back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": verb.label,
+            "opts": self.opts,
+            "object": subject,
+            "verb": verb,
+            "form": form,
+            "back": back,
+            "viewer": viewer,
+        }
+        status = 200 if request.method != "POST" else 422
+        return TemplateResponse(request, "provenance/verb.html", context, status=status)
+
+    def _closed(self, request: HttpRequest, verb: Verb, viewer: Viewer, back: str) -> HttpResponse:
+        if not viewer.may(verb.right):
+            refusal = NotAllowed(f"'{verb.label}' needs the right '{verb.right}'.")
+            messages.error(request, f"{refusal.detail} {refusal.next_step}")
+        else:
+            messages.warning(request, f"'{verb.label}' is not possible any more. Nothing changed.")
+        return HttpResponseRedirect(back)
+
+    def _done(self, request: HttpRequest, outcome: str | HttpResponse, back: str) -> HttpResponse:
+        if isinstance(outcome, HttpResponse):
+            return outcome
+        messages.success(request, outcome)
+        return HttpResponseRedirect(back)

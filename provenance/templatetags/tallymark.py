@@ -1,0 +1,107 @@
+"""How pages write moments, deadlines, hashes, counts and states: in words, with zone and unit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+_TONES = {
+    "good": {"sealed", "given", "final", "decided", "done", "released", "paid", "settled",
+             "active", "accepted", "ended", "closed", "claimed_on_chain", "finished"},
+    "wait": {"open", "ready", "requested", "claimed", "answered", "deciding", "appealed", "queued",
+             "sent", "mined", "running", "waiting", "pending", "held", "proposed", "building",
+             "received", "reading", "built", "funded"},
+    "bad": {"failed", "refused", "revoked", "review", "withdrawn", "erased", "lapsed", "rejected",
+            "vetoed"},
+}  # fmt: skip
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """A moment to the minute, in UTC, machine-readable too."""
+    if value is None:
+        return "–"
+    at = value.astimezone(UTC)
+    text = f"{at.day} {at:%b %Y, %H:%M} UTC"
+    return format_html('<time class="tm-nowrap" datetime="{}">{}</time>', at.isoformat(), text)
+
+
+@register.filter
+def day(value: datetime | None) -> SafeString | str:
+    """The UTC day of a moment."""
+    if value is None:
+        return "–"
+    at = value.astimezone(UTC)
+    text = f"{at.day} {at:%b %Y}"
+    return format_html('<time class="tm-nowrap" datetime="{}">{}</time>', at.isoformat(), text)
+
+
+@register.filter
+def until(value: datetime | None) -> SafeString | str:
+    """A deadline in words with its date: `in 13 days, on 3 May 2031 at 14:00 UTC`."""
+    if value is None:
+        return "without a deadline"
+    left = value - timezone.now()
+    at = value.astimezone(UTC)
+    date = f"{at.day} {at:%b %Y} at {at:%H:%M} UTC"
+    if left.total_seconds() < 0:
+        return format_html("since {}, it is past", date)
+    hours = int(left.total_seconds() // 3600)
+    amount = f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
+    return format_html("in {}, on {}", "less than an hour" if hours < 1 else amount, date)
+
+
+@register.filter
+def chip(state: Any, label: str = "") -> SafeString:
+    """A state as a small label whose colour says good, waiting or bad."""
+    text = str(state)
+    tone = next((tone for tone, states in _TONES.items() if text in states), "")
+    return format_html(
+        '<span class="tm-chip {}">{}</span>', tone, label or text.replace("_", " ").capitalize()
+    )
+
+
+@register.filter
+def hexed(value: bytes | memoryview | None) -> str:
+    """Bytes as hex with 0x; a dash for nothing."""
+    return "0x" + bytes(value).hex() if value is not None else "–"
+
+
+@register.filter
+def shortened(value: object) -> str:
+    """The two ends of a long hash or id, for tables; the whole stands on its page."""
+    text = str(value)
+    return text if len(text) <= 18 else f"{text[:10]}…{text[-6:]}"
+
+
+@register.filter
+def size(value: int | None) -> str:
+    """Bytes in the unit people read."""
+    amount = float(value or 0)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{amount:,.0f} {unit}" if unit == "bytes" else f"{amount:,.1f} {unit}"
+
+
+@register.filter
+def purposes(values: list[str] | None) -> str:
+    """Purposes in words."""
+    from provenance.models import Purpose
+
+    labels = dict(Purpose.choices)
+    return ", ".join(str(labels.get(value, value)) for value in values or []) or "none"
+
+
+@register.filter
+def entry(mapping: dict[str, Any], key: str) -> Any:
+    """The value under a key that is only known on the page."""
+    return mapping.get(key)
