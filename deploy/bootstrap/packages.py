@@ -179,6 +179,13 @@ def _pip(*arguments: str) -> bool:
     return subprocess.run(command, check=False).returncode == 0
 
 
+def _can_have(*arguments: str) -> bool:
+    """Whether pip would find it, asked without its complaints."""
+    probe = ["install", "--dry-run", "--no-deps", "--quiet", *arguments]
+    command = [str(PYTHON), "-m", "pip", *probe]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def _install_torch(flavour: str, settings: PipSettings) -> None:
     """Keep a torch of the right version, else install the build that fits this machine.
 
@@ -189,13 +196,14 @@ def _install_torch(flavour: str, settings: PipSettings) -> None:
         return
     say(f"installing torch {TORCH} for the {flavour.upper()}")
     if flavour == "cpu" and sys.platform == "linux":
-        if not settings.is_default and _pip("--quiet", "--no-deps", f"torch=={TORCH}+cpu"):
+        build = f"torch=={TORCH}+cpu"
+        if not settings.is_default and _can_have(build) and _pip("--no-deps", build):
             return
         index = os.environ.get("TALLYMARK_TORCH_INDEX", CPU_INDEX)
         alone = ["--isolated", "--retries", "1", "--timeout", "20", "--index-url", index]
         if settings.cert:
             alone += ["--cert", settings.cert]
-        if not settings.no_index and _pip(*alone, "--no-deps", f"torch=={TORCH}+cpu"):
+        if not settings.no_index and _can_have(*alone, build) and _pip(*alone, "--no-deps", build):
             return
         say(
             f"no CPU build of torch can be reached ({index}); the usual build follows, with"
