@@ -1,0 +1,7 @@
+"""`python -m tallymark` is the command `tallymark`."""
+
+import sys
+
+from tallymark.cli import main
+
+sys.exit(main())

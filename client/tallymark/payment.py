@@ -1,0 +1,226 @@
+"""Checks proofs of payment: usage event, charge, journal entry, payout leaf, money on the chain.
+
+A part that the file leaves out is named as not shown; a part that is there must link to the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tallymark import proofs
+from tallymark.canonical import canonical
+from tallymark.proofs import NotAProof, Section, word
+from tallymark.rpc import Node, find_log
+from tallymark.verify import Report, block_date, check_chain, check_contract, check_event
+
+JOURNAL_SEALED = "journal.sealed"
+ACTIVATED = "RootActivated(uint64,bytes32,uint128)"
+PAID = "Paid(bytes32,address,uint256,uint256)"
+
+
+def check_payment(whole: Section, report: Report, node: Node | None, contract: str) -> None:
+    """Check every part of a payment proof, and that each part links to the next.
+
+    `contract` names the payouts' contract here; the events' contract is shown as a fact.
+    """
+    for name in ("format", "kind"):
+        whole.get(name)
+    events = _check_events(whole, report, node)
+    entry = whole.optional_section("entry")
+    charge = whole.optional_section("charge")
+    payout = whole.section("payout")
+    whole.done()
+    if charge is not None and entry is None:
+        raise NotAProof("charge needs the journal entry that holds its root")
+    document: dict[str, Any] | None = None
+    if entry is None:
+        report.not_checked.append("the journal entry: it is not part of this file")
+    else:
+        document = _check_entry(entry, report, events)
+    if charge is None:
+        report.not_checked.append("the charge for the usage: it is not part of this file")
+    elif document is not None:
+        _check_charge(charge, report, events, document)
+    _Payout(payout).check(report, node, contract, document)
+
+
+def _check_events(whole: Section, report: Report, node: Node | None) -> list[dict[str, Any]]:
+    """Check each event proof; returns the events."""
+    found = whole.get("events")
+    if not isinstance(found, list) or not found:
+        raise NotAProof("events must be a list of at least one event proof")
+    events = []
+    for at, one in enumerate(found):
+        section = Section(one, f"events.{at}")
+        if section.get("format") != proofs.FORMAT or section.get("kind") != "event":
+            raise NotAProof(f"events.{at} is not an event proof of {proofs.FORMAT}")
+        check_event(section, report, node, "")
+        events.append(section.section("event").value)
+    return events
+
+
+def _check_entry(entry: Section, report: Report, events: list[dict[str, Any]]) -> dict[str, Any]:
+    """The journal entry must be under the root of a sealed journal block; returns its document."""
+    document, claimed = entry.section("document"), entry.hash("hash")
+    number, path = document.number("number"), entry.hashes("merkle_proof")
+    entry.done()
+    actual = proofs.document_hash(document.value, document.where, canonical)
+    report.check(
+        actual == claimed,
+        f"Journal entry {number}: its content has the stated hash.",
+        f"Journal entry {number}: its content was changed.",
+    )
+    root = "0x" + proofs.root_from(proofs.leaf(word(number), claimed), path).hex()
+    blocks = [_body(one) for one in events if one.get("kind") == JOURNAL_SEALED]
+    report.check(
+        any(block.get("root") == root for block in blocks),
+        f"Journal entry {number}: it is in a journal block that the ledger sealed.",
+        f"Journal entry {number}: no `{JOURNAL_SEALED}` event in this file has its root.",
+    )
+    return document.value
+
+
+def _check_charge(
+    charge: Section, report: Report, events: list[dict[str, Any]], entry: dict[str, Any]
+) -> None:
+    """The charge must be under the entry's root of charges, and for the usage of an event."""
+    document, claimed = charge.section("document"), charge.hash("hash")
+    position, path = charge.number("position"), charge.hashes("merkle_proof")
+    charge.done()
+    actual = proofs.document_hash(document.value, document.where, canonical)
+    report.check(
+        actual == claimed,
+        "Charge: its content has the stated hash.",
+        "Charge: its content was changed.",
+    )
+    root = "0x" + proofs.root_from(proofs.leaf(word(position), claimed), path).hex()
+    report.check(
+        entry.get("charges_root") == root,
+        "Charge: the journal entry holds it.",
+        "Charge: it is not among the charges of the journal entry.",
+    )
+    usage = document.get("usage")
+    report.check(
+        any(_body(one).get("usage") == usage for one in events),
+        f"Charge: it is for the usage {usage}, which the ledger holds.",
+        f"Charge: no event in this file reports its usage {usage}.",
+    )
+
+
+class _Payout:
+    """The `payout` section of a payment proof."""
+
+    def __init__(self, payout: Section) -> None:
+        self.chain_id, self.contract = payout.contract("contract")
+        self.token = payout.address("token")
+        self.epoch = payout.number("epoch", least=1)
+        self.root, self.total = payout.hash("root"), payout.amount("total")
+        self.payee, self.account = payout.hash("payee"), payout.address("account")
+        self.cumulative = payout.amount("cumulative")
+        self.merkle_proof = payout.hashes("merkle_proof")
+        self.activated_tx_hash = payout.optional_hash("activated_tx_hash")
+        self.paid = payout.optional_section("paid")
+        if payout.chain("chain") != self.chain_id:
+            raise NotAProof("payout.chain and payout.contract name different chains")
+        payout.done()
+        if self.paid is not None:
+            self.paid_tx_hash = self.paid.hash("tx_hash")
+            self.paid_amount = self.paid.amount("amount")
+            self.paid_cumulative = self.paid.amount("cumulative")
+            self.paid.done()
+
+    def check(
+        self,
+        report: Report,
+        node: Node | None,
+        contract: str,
+        entry: dict[str, Any] | None,
+    ) -> None:
+        """Check the leaf, its link to the entry, and both on the chain if a node is given."""
+        leaf = proofs.leaf(self.payee, word(self.account), word(self.cumulative))
+        report.check(
+            proofs.root_from(leaf, self.merkle_proof) == self.root,
+            f"Payout: payee, account and amount are under the root of epoch {self.epoch}.",
+            f"Payout: payee, account or amount is not under the root of epoch {self.epoch}.",
+        )
+        report.check(
+            self.cumulative <= self.total,
+            "Payout: the amount is within the epoch's total.",
+            "Payout: the amount is more than the epoch's total.",
+        )
+        check_contract(report, "Payout", self.contract, self.chain_id, contract)
+        if entry is not None:
+            self._check_entry(report, entry)
+        self._check_paid_amount(report)
+        report.facts.append(
+            f"Payout: payee 0x{self.payee.hex()[:16]}... is owed {self.cumulative} units of token "
+            f"eip155:{self.chain_id}/erc20:{self.token} in all, to {self.account}."
+        )
+        if node is not None and check_chain(report, "Payout", node, self.chain_id, self.contract):
+            self._check_on_chain(report, node)
+
+    def _check_entry(self, report: Report, entry: dict[str, Any]) -> None:
+        lines = entry.get("lines")
+        payee = "0x" + self.payee.hex()
+        report.check(
+            isinstance(lines, list)
+            and any(isinstance(line, dict) and line.get("payee") == payee for line in lines),
+            "Payout: the journal entry credits this payee.",
+            "Payout: the journal entry has no line for this payee.",
+        )
+
+    def _check_paid_amount(self, report: Report) -> None:
+        if self.paid is None:
+            report.not_checked.append("the payment itself: the file says that it is still to come")
+            return
+        report.check(
+            0 < self.paid_amount <= self.paid_cumulative == self.cumulative,
+            "Payout: what was paid brings the payee to the amount in the leaf.",
+            "Payout: what was paid does not bring the payee to the amount in the leaf.",
+        )
+
+    def _check_on_chain(self, report: Report, node: Node) -> None:
+        token = node.call(self.contract, "token()")
+        report.check(
+            token == word(self.token),
+            "Payout: the contract pays in this token.",
+            f"Payout: the contract pays in the token 0x{token[-20:].hex()}.",
+        )
+        self._check_activated(report, node)
+        if self.paid is None:
+            return
+        claimed = int.from_bytes(node.call(self.contract, "claimed(bytes32)", self.payee), "big")
+        report.check(
+            claimed >= self.cumulative,
+            "Payout: the contract counts the amount as paid.",
+            f"Payout: the contract counts only {claimed} as paid.",
+        )
+        receipt = node.receipt(self.paid_tx_hash)
+        log = find_log(receipt, self.contract, PAID, self.payee, word(self.account))
+        report.check(
+            log is not None and log.words == [word(self.paid_amount), word(self.paid_cumulative)],
+            f"Payout: the chain holds the payment of {self.paid_amount} units.",
+            f"Payout: the transaction 0x{self.paid_tx_hash.hex()} did not make this payment.",
+        )
+        if receipt is not None:
+            report.facts.append(f"Payout: it was paid at {block_date(node, receipt)}.")
+
+    def _check_activated(self, report: Report, node: Node) -> None:
+        """The root must have been active: now, or by the named transaction."""
+        if self.activated_tx_hash is None:
+            active = node.call(self.contract, "root()")
+            held = active == self.root
+        else:
+            receipt = node.receipt(self.activated_tx_hash)
+            log = find_log(receipt, self.contract, ACTIVATED, word(self.epoch))
+            held = log is not None and log.words == [self.root, word(self.total)]
+        report.check(
+            held,
+            f"Payout: the contract activated this root for epoch {self.epoch}.",
+            f"Payout: the contract did not activate this root for epoch {self.epoch}.",
+        )
+
+
+def _body(event: dict[str, Any]) -> dict[str, Any]:
+    body = event.get("body")
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,208 @@
+"""Reads proof files (`tallymark-proof/1`) strictly: every field is named, typed and expected.
+
+A proof is JSON. Hashes are 0x and 64 hexadecimal digits, addresses 0x and 40, chains CAIP-2,
+contracts CAIP-10, amounts whole units as decimal text. Two kinds:
+
+`event`: one ledger event and its way to the chain::
+
+    {"format": "tallymark-proof/1", "kind": "event",
+     "event": {"sequence": 7, "previous_hash": "0x..", ...},   hashed as canonical JSON (RFC 8785)
+     "hash": "0x..",                                           SHA-256 of that
+     "anchor": {"batch": 3, "first_sequence": 5, "event_count": 4, "root": "0x..",
+                "previous_head_hash": "0x..", "head_hash": "0x..", "chain": "eip155:31337",
+                "contract": "eip155:31337:0x..", "tx_hash": "0x.." or null,
+                "merkle_proof": ["0x..", ...]}}                leaf [uint256 sequence, bytes32 hash]
+
+`payment`: from usage to money. `charge` and `entry` may be null; what is missing is said::
+
+    {"format": "tallymark-proof/1", "kind": "payment",
+     "events": [event proofs: the usage, and `journal.sealed` for the entry],
+     "charge": {"document": {"usage": "..", ...}, "hash": "0x..", "position": 0,
+                "merkle_proof": [..]},          leaf [uint256 position, bytes32 hash], its root is
+                                                the entry document's `charges_root`
+     "entry": {"document": {"number": 12, "lines": [{"payee": "0x..", ...}], ...}, "hash": "0x..",
+               "merkle_proof": [..]},           leaf [uint256 number, bytes32 hash], its root is the
+                                                `root` in the body of a `journal.sealed` event
+     "payout": {"chain": "eip155:..", "contract": "eip155:..:0x..", "token": "0x..", "epoch": 4,
+                "root": "0x..", "total": "..", "payee": "0x..", "account": "0x..",
+                "cumulative": "..", "merkle_proof": [..],
+                                     leaf [bytes32 payee, address account, uint256 cumulative]
+                "activated_tx_hash": "0x.." or null,
+                "paid": {"tx_hash": "0x..", "amount": "..", "cumulative": ".."} or null}}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from tallymark.keccak import keccak
+
+FORMAT = "tallymark-proof/1"
+HASH = re.compile(r"0x[0-9a-f]{64}")
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+CHAIN = re.compile(r"eip155:([1-9][0-9]{0,31})")
+CONTRACT = re.compile(r"eip155:([1-9][0-9]{0,31}):(0x[0-9a-fA-F]{40})")
+AMOUNT = re.compile(r"0|[1-9][0-9]{0,77}")
+LARGEST_SIZE_BYTES = 64 * 2**20
+
+
+class NotAProof(ValueError):
+    """The file is not a proof of a known format; the message says what is wrong and where."""
+
+
+class Section:
+    """One JSON object of a proof, read field by field; `done` refuses what nobody read."""
+
+    def __init__(self, value: Any, where: str) -> None:
+        if not isinstance(value, dict):
+            raise NotAProof(f"{where} must be an object, not {_named(value)}")
+        self.value: dict[str, Any] = value
+        self.where = where
+        self._read: set[str] = set()
+
+    def get(self, name: str) -> Any:
+        """The field as it stands; raises NotAProof if it is missing."""
+        if name not in self.value:
+            raise NotAProof(f"{self.path(name)} is missing")
+        self._read.add(name)
+        return self.value[name]
+
+    def path(self, name: str) -> str:
+        """The field's place in the file, for messages."""
+        return f"{self.where}.{name}" if self.where else name
+
+    def section(self, name: str) -> Section:
+        """A field that is an object."""
+        return Section(self.get(name), self.path(name))
+
+    def optional_section(self, name: str) -> Section | None:
+        """A field that is an object or null."""
+        return None if self.get(name) is None else self.section(name)
+
+    def hash(self, name: str) -> bytes:
+        """A field that is a hash: 32 bytes."""
+        return bytes.fromhex(self._matched(name, HASH, "0x and 64 hexadecimal digits")[2:])
+
+    def optional_hash(self, name: str) -> bytes | None:
+        """A field that is a hash or null."""
+        return None if self.get(name) is None else self.hash(name)
+
+    def address(self, name: str) -> str:
+        """A field that is an address, in small letters."""
+        return self._matched(name, ADDRESS, "0x and 40 hexadecimal digits").lower()
+
+    def chain(self, name: str) -> int:
+        """A field that names a chain by CAIP-2: its EIP-155 id."""
+        return int(self._matched(name, CHAIN, "a CAIP-2 chain such as eip155:1")[len("eip155:") :])
+
+    def contract(self, name: str) -> tuple[int, str]:
+        """A field that names a contract by CAIP-10: chain id, and address in small letters."""
+        text = self._matched(name, CONTRACT, "a CAIP-10 contract such as eip155:1:0x..")
+        _, chain, address = text.split(":")
+        return int(chain), address.lower()
+
+    def amount(self, name: str) -> int:
+        """A field that is whole units, as decimal text."""
+        value = int(self._matched(name, AMOUNT, "whole units as decimal text"))
+        if value >= 2**256:
+            raise NotAProof(f"{self.path(name)} is more than a contract can hold")
+        return value
+
+    def number(self, name: str, *, least: int = 0) -> int:
+        """A field that is a whole number below 2**64."""
+        value = self.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**64:
+            raise NotAProof(f"{self.path(name)} must be a whole number, at least {least}")
+        return value
+
+    def hashes(self, name: str) -> list[bytes]:
+        """A field that is a list of hashes, at most 64."""
+        value = self.get(name)
+        if not isinstance(value, list) or len(value) > 64:
+            raise NotAProof(f"{self.path(name)} must be a list of at most 64 hashes")
+        parts = Section({str(at): one for at, one in enumerate(value)}, self.path(name))
+        return [parts.hash(str(at)) for at in range(len(value))]
+
+    def done(self) -> None:
+        """Refuse fields that the format does not have: nobody would have checked them."""
+        unknown = sorted(set(self.value) - self._read)
+        if unknown:
+            raise NotAProof(f"{self.path(unknown[0])} is not a field of {FORMAT}")
+
+    def _matched(self, name: str, pattern: re.Pattern[str], words: str) -> str:
+        value = self.get(name)
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise NotAProof(f"{self.path(name)} must be {words}")
+        return value
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The JSON object in a proof file; raises NotAProof in words."""
+    if len(data) > LARGEST_SIZE_BYTES:
+        raise NotAProof(f"the file is larger than {LARGEST_SIZE_BYTES >> 20} MiB: no proof is")
+    try:
+        value = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant
+        )
+    except UnicodeDecodeError:
+        raise NotAProof("the file is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise NotAProof(f"the file is not JSON: {error}") from None
+    except RecursionError:
+        raise NotAProof("the file is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise NotAProof(f"the file holds {_named(value)}, not a proof")
+    return value
+
+
+def leaf(*words: bytes) -> bytes:
+    """A leaf of 32-byte words, hashed twice as OpenZeppelin's StandardMerkleTree does."""
+    return keccak(keccak(b"".join(words)))
+
+
+def word(value: int | str) -> bytes:
+    """A number or an address as a 32-byte ABI word."""
+    if isinstance(value, str):
+        return bytes.fromhex(value[2:]).rjust(32, b"\0")
+    return value.to_bytes(32, "big")
+
+
+def root_from(start: bytes, siblings: list[bytes]) -> bytes:
+    """The Merkle root to which `siblings` lead from the leaf `start`."""
+    for sibling in siblings:
+        start = keccak(start + sibling if start < sibling else sibling + start)
+    return start
+
+
+def document_hash(document: Any, where: str, canonical: Callable[[Any], bytes]) -> bytes:
+    """The SHA-256 of a document's canonical JSON; raises NotAProof where it has none."""
+    try:
+        return sha256(canonical(document)).digest()
+    except ValueError as error:
+        raise NotAProof(f"{where} has no canonical form: {error}") from None
+    except RecursionError:
+        raise NotAProof(f"{where} is nested too deeply") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys stand once: readers differ in which of two they believe."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise NotAProof(f"the field {twice!r} stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise NotAProof(f"{name} is not JSON")
+
+
+def _named(value: Any) -> str:
+    """What kind of JSON value this is, in words."""
+    names = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
