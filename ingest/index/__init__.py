@@ -1,0 +1,1 @@
+"""Candidates: which stored records are worth comparing with given ones."""
