@@ -141,6 +141,7 @@ class Migration(migrations.Migration):
                 ('sealed_sequence', models.BigIntegerField(db_index=True, null=True)),
                 ('withdrawn_at', models.DateTimeField(null=True)),
                 ('erased_at', models.DateTimeField(null=True)),
+                ('reason', models.CharField(blank=True, max_length=300)),
                 ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='provenance.dataset')),
             ],
         ),

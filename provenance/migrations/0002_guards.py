@@ -71,6 +71,7 @@ BEGIN
   allowed.state := NEW.state;
   allowed.withdrawn_at := NEW.withdrawn_at;
   allowed.erased_at := NEW.erased_at;
+  allowed.reason := NEW.reason;
   IF OLD.sealed_sequence IS NULL THEN
     allowed.sealed_sequence := NEW.sealed_sequence;
   END IF;

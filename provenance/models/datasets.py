@@ -100,6 +100,8 @@ class DatasetVersion(models.Model):
     sealed_sequence = models.BigIntegerField(null=True, db_index=True)
     withdrawn_at = models.DateTimeField(null=True)
     erased_at = models.DateTimeField(null=True)
+    # Why it failed or was withdrawn, in its owner's or our words; never in the ledger.
+    reason = models.CharField(max_length=300, blank=True)
 
     objects = DatasetVersionQuerySet.as_manager()
 

@@ -1,0 +1,468 @@
+"""Registering datasets: versions, their records, and what is done with them afterwards.
+
+A record is stored once and belongs to every version from the one that added it up to the one that
+withdrew it, so that a version costs only what changed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Max, Q, Sum
+from django.db.models.functions import Coalesce
+
+from provenance import ledger
+from provenance.commitments import records_root
+from provenance.models import Dataset, DatasetVersion, Match, Party, Record, User
+from provenance.models.datasets import RecordQuerySet
+from provenance.refusals import Refused
+
+State = DatasetVersion.State
+ERASED_DIGEST = bytes(32)
+KEY_LENGTH = 200
+CHUNK = 10_000
+
+
+class NameTaken(Refused):
+    """This owner has a dataset of that name."""
+
+    code = "dataset_name_taken"
+    hint = "Choose another name, or open a new version of the dataset that has it."
+
+
+class NotAnOwner(Refused):
+    """Only a party that is an owner registers datasets."""
+
+    code = "not_an_owner"
+    status = 403
+    hint = "Ask the operator to make your organisation an owner."
+
+
+class VersionInProgress(Refused):
+    """Another version of this dataset is being registered."""
+
+    code = "version_in_progress"
+    hint = "Wait until it is sealed, or cancel it, then try again."
+
+
+class VersionClosed(Refused):
+    """This version takes no more records."""
+
+    code = "version_closed"
+    hint = "Open a new version of the dataset."
+
+
+class NoBase(Refused):
+    """A version by delta needs a sealed version before it."""
+
+    code = "delta_without_base"
+    hint = "Register a full version first."
+
+
+class EmptyVersion(Refused):
+    """A version without records cannot be sealed."""
+
+    code = "empty_version"
+    hint = "Upload at least one record; to take everything back, withdraw the last version."
+
+
+class NotSealed(Refused):
+    """Only a sealed version can be withdrawn, exported or erased."""
+
+    code = "version_not_sealed"
+    hint = "Look at the version's state first."
+
+
+class OrdinalTaken(Refused):
+    """Another record stands at this place of the version already."""
+
+    code = "ordinal_taken"
+    hint = "The source changed while it was read: start the upload again."
+
+
+@dataclass(frozen=True)
+class NewRecord:
+    """One record as ingest read it: its place in the upload, its key, and its SHA-256."""
+
+    ordinal: int
+    key: str
+    digest: bytes
+    token_count: int
+    byte_count: int
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What sealing a version would change, in records; and what it would hold then."""
+
+    added: int
+    changed: int
+    withdrawn: int
+    unchanged: int
+    record_count: int
+    token_count: int
+    byte_count: int
+
+
+@transaction.atomic
+def register_dataset(
+    *,
+    owner: Party,
+    name: str,
+    title: str,
+    description: str = "",
+    kind: str = "text",
+    is_fingerprint_only: bool = False,
+    at: datetime,
+    by: User | None = None,
+) -> Dataset:
+    """Register a dataset. It grants nobody anything: without a licence all rights are reserved."""
+    if not owner.is_owner:
+        raise NotAnOwner
+    dataset, is_new = Dataset.objects.get_or_create(
+        owner=owner,
+        name=name,
+        defaults={
+            "title": title or name,
+            "description": description,
+            "kind": kind,
+            "is_fingerprint_only": is_fingerprint_only,
+            "created_at": at,
+        },
+    )
+    if not is_new:
+        raise NameTaken(f"You have a dataset named '{name}'.")
+    ledger.record(
+        "dataset.registered",
+        at=at,
+        subject_kind="dataset",
+        subject_id=dataset.id,
+        party=owner,
+        body={
+            "owner": owner.id,
+            "kind": kind,
+            "is_fingerprint_only": is_fingerprint_only,
+            "by": str(by.pk) if by else None,
+        },
+    )
+    return dataset
+
+
+@transaction.atomic
+def open_version(*, dataset: Dataset, mode: str = "full", at: datetime) -> DatasetVersion:
+    """Begin the next version: `full` replaces all records, `delta` changes some by key."""
+    Dataset.objects.select_for_update(no_key=True).get(pk=dataset.pk)
+    versions = DatasetVersion.objects.filter(dataset=dataset)
+    if versions.filter(state__in=[State.OPEN, State.READY]).exists():
+        raise VersionInProgress
+    last = versions.exclude(state=State.FAILED).order_by("-number").first()
+    if mode == DatasetVersion.Mode.DELTA and (last is None or last.state != State.SEALED):
+        raise NoBase
+    number = (versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    return DatasetVersion.objects.create(dataset=dataset, number=number, mode=mode, created_at=at)
+
+
+@transaction.atomic
+def add_records(*, version: DatasetVersion, rows: Sequence[NewRecord]) -> list[Record]:
+    """Register `rows` in an open version; the records in their order. Safe to repeat.
+
+    A row whose key and digest the version before holds already costs no new record: its record is
+    carried over. In a delta, a row with a known key and another digest replaces that record.
+    """
+    assert all(len(row.key) <= KEY_LENGTH and len(row.digest) == 32 for row in rows)
+    _require_open(version)
+    before = _before(version, [row.key for row in rows])
+    known = {(record.key, bytes(record.digest)): record for record in reversed(before)}
+    carried = {row.ordinal: known.get((row.key, row.digest)) for row in rows}
+    if version.mode == DatasetVersion.Mode.FULL:
+        same = [r.pk for r in before if (r.key, bytes(r.digest)) in _identities(rows)]
+        Record.objects.filter(pk__in=same).update(confirmed_number=version.number)
+    else:
+        changed = {row.key for row in rows if carried[row.ordinal] is None}
+        _withdraw(version, [record.pk for record in before if record.key in changed])
+    fresh = [row for row in rows if carried[row.ordinal] is None]
+    added = _insert(version, fresh)
+    return [carried[row.ordinal] or added[row.ordinal] for row in rows]
+
+
+@transaction.atomic
+def withdraw_keys(*, version: DatasetVersion, keys: Sequence[str]) -> int:
+    """In an open delta, leave out the records with these keys; how many there were."""
+    if version.mode != DatasetVersion.Mode.DELTA:
+        raise NoBase("Only a version by delta withdraws single records.")
+    _require_open(version)
+    return _withdraw(version, [record.pk for record in _before(version, keys)])
+
+
+@transaction.atomic
+def ready_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
+    """All records of an open version are in: show what would change, and wait to be sealed."""
+    locked = _locked(version)
+    if locked.state == State.OPEN:
+        locked.state = State.READY
+        locked.save(update_fields=["state"])
+    elif locked.state != State.READY:
+        raise VersionClosed(f"This version is {locked.state}.")
+    version.state = locked.state
+    return version
+
+
+def preview_delta(version: DatasetVersion) -> Delta:
+    """What sealing `version` now would change; for a sealed version, what it changed."""
+    sql = """
+    WITH gone AS (
+      SELECT key FROM provenance_record
+       WHERE dataset_id = %(dataset)s AND added_number < %(number)s
+         AND (withdrawn_number = %(number)s
+              OR %(replaces)s AND withdrawn_number IS NULL
+                 AND confirmed_number IS DISTINCT FROM %(number)s)
+    ), fresh AS (
+      SELECT key FROM provenance_record
+       WHERE dataset_id = %(dataset)s AND added_number = %(number)s
+         AND withdrawn_number IS DISTINCT FROM added_number
+    )
+    SELECT (SELECT count(*) FROM fresh),
+           (SELECT count(*) FROM fresh WHERE key IN (SELECT key FROM gone)),
+           (SELECT count(*) FROM gone WHERE key NOT IN (SELECT key FROM fresh))
+    """
+    is_open = version.sealed_at is None
+    replaces = is_open and version.mode == DatasetVersion.Mode.FULL
+    named = {"dataset": version.dataset_id, "number": version.number, "replaces": replaces}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, named)
+        fresh, changed, withdrawn = cursor.fetchone() or (0, 0, 0)
+    held = Record.objects.of_version(version)
+    if replaces:
+        held = held.filter(Q(added_number=version.number) | Q(confirmed_number=version.number))
+    totals = _totals(held)
+    return Delta(
+        added=fresh - changed,
+        changed=changed,
+        withdrawn=withdrawn,
+        unchanged=totals["records"] - fresh,
+        record_count=totals["records"],
+        token_count=totals["tokens"],
+        byte_count=totals["bytes"],
+    )
+
+
+@transaction.atomic
+def seal_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
+    """Close a version for good: its records enter the ledger as one root. Safe to repeat."""
+    locked = _locked(version)
+    if locked.state == State.SEALED:
+        return locked
+    if locked.state not in (State.OPEN, State.READY):
+        raise VersionClosed(f"This version is {locked.state}.")
+    delta = preview_delta(locked)
+    if not delta.record_count:
+        raise EmptyVersion
+    if locked.mode == DatasetVersion.Mode.FULL:
+        _before(locked).exclude(confirmed_number=locked.number).update(
+            withdrawn_number=locked.number
+        )
+    locked.salt = secrets.token_bytes(32)
+    digests = records_of(locked).values_list("digest", flat=True).iterator(CHUNK)
+    locked.records_root = records_root(locked.salt, map(bytes, digests))
+    locked.record_count = delta.record_count
+    locked.token_count, locked.byte_count = delta.token_count, delta.byte_count
+    locked.added_count, locked.changed_count = delta.added, delta.changed
+    locked.withdrawn_count = delta.withdrawn
+    locked.state, locked.sealed_at = State.SEALED, at
+    locked.save()
+    _record(locked, "version.sealed", at, _sealed_body(locked))
+    return locked
+
+
+@transaction.atomic
+def fail_version(*, version: DatasetVersion, reason: str, at: datetime) -> DatasetVersion:
+    """Give up an unsealed version: its records belong to no version. Safe to repeat."""
+    locked = _locked(version)
+    if locked.state == State.FAILED:
+        return locked
+    if locked.sealed_at is not None:
+        raise VersionClosed("A sealed version cannot fail; it can be withdrawn.")
+    records = Record.objects.filter(dataset=locked.dataset_id)
+    records.filter(added_number=locked.number).update(withdrawn_number=F("added_number"))
+    records.filter(withdrawn_number=locked.number, added_number__lt=locked.number).update(
+        withdrawn_number=None
+    )
+    locked.state, locked.reason = State.FAILED, reason[:300]
+    locked.save(update_fields=["state", "reason"])
+    return locked
+
+
+@transaction.atomic
+def withdraw_version(*, version: DatasetVersion, at: datetime, reason: str) -> DatasetVersion:
+    """Take a sealed version back: later use of it is flagged; what was used stays used."""
+    locked = _locked(version)
+    if locked.state == State.WITHDRAWN:
+        return locked
+    if locked.state != State.SEALED:
+        raise NotSealed
+    locked.state, locked.withdrawn_at, locked.reason = State.WITHDRAWN, at, reason[:300]
+    locked.save(update_fields=["state", "withdrawn_at", "reason"])
+    _record(locked, "version.withdrawn", at, {})
+    return locked
+
+
+@transaction.atomic
+def erase_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
+    """Erase a version: its salt, and key, digest and evidence of records no other version holds.
+
+    Counts, the root and the ledger stay, so that it still verifies. Ingest's sweeper then erases
+    the bodies, fingerprints and indexes of records whose digest is all zeros.
+    """
+    locked = _locked(version)
+    if locked.state == State.ERASED:
+        return locked
+    if locked.state not in (State.SEALED, State.WITHDRAWN):
+        raise NotSealed
+    locked.state, locked.erased_at, locked.salt = State.ERASED, at, None
+    locked.withdrawn_at = locked.withdrawn_at or at
+    locked.save(update_fields=["state", "erased_at", "salt", "withdrawn_at"])
+    erased = _erase_records(locked)
+    _record(locked, "version.erased", at, {"records": erased})
+    return locked
+
+
+def records_of(version: DatasetVersion) -> RecordQuerySet:
+    """The records of `version`, in the order in which they were registered."""
+    return Record.objects.of_version(version).order_by("added_number", "ordinal")
+
+
+def export_version(version: DatasetVersion) -> Iterator[dict[str, Any]]:
+    """What is known of each record, one dict at a time: place, key, digest, counts."""
+    if version.state not in (State.SEALED, State.WITHDRAWN):
+        raise NotSealed
+    for record in records_of(version).iterator(CHUNK):
+        yield {
+            "ordinal": record.ordinal,
+            "key": record.key,
+            "sha256": bytes(record.digest).hex(),
+            "token_count": record.token_count,
+            "byte_count": record.byte_count,
+            "added_in": record.added_number,
+        }
+
+
+def _locked(version: DatasetVersion) -> DatasetVersion:
+    """The row of `version`, held until the transaction ends, after that of its dataset."""
+    Dataset.objects.select_for_update(no_key=True).get(pk=version.dataset_id)
+    rows = DatasetVersion.objects.select_related("dataset__owner")
+    return rows.select_for_update(of=("self",), no_key=True).get(pk=version.pk)
+
+
+def _require_open(version: DatasetVersion) -> None:
+    rows = DatasetVersion.objects.select_for_update(no_key=True)
+    state = rows.values_list("state", flat=True).get(pk=version.pk)
+    if state != State.OPEN:
+        raise VersionClosed(f"This version is {state}.")
+
+
+def _before(version: DatasetVersion, keys: Sequence[str] | None = None) -> RecordQuerySet:
+    """The records that stand when `version` begins, with the given keys."""
+    records = Record.objects.filter(
+        dataset=version.dataset_id, added_number__lt=version.number, withdrawn_number=None
+    )
+    return (records if keys is None else records.filter(key__in=keys)).order_by("pk")
+
+
+def _identities(rows: Sequence[NewRecord]) -> set[tuple[str, bytes]]:
+    return {(row.key, row.digest) for row in rows}
+
+
+def _withdraw(version: DatasetVersion, pks: Sequence[int]) -> int:
+    return Record.objects.filter(pk__in=pks).update(withdrawn_number=version.number)
+
+
+def _insert(version: DatasetVersion, rows: Sequence[NewRecord]) -> dict[int, Record]:
+    """Insert rows that are not there yet; the records by ordinal."""
+    Record.objects.bulk_create(
+        [
+            Record(
+                dataset_id=version.dataset_id,
+                added_number=version.number,
+                ordinal=row.ordinal,
+                key=row.key,
+                digest=row.digest,
+                token_count=row.token_count,
+                byte_count=row.byte_count,
+            )
+            for row in rows
+        ],
+        ignore_conflicts=True,
+    )
+    stored = Record.objects.filter(
+        dataset=version.dataset_id,
+        added_number=version.number,
+        ordinal__in=[row.ordinal for row in rows],
+    )
+    records = {record.ordinal: record for record in stored}
+    for row in rows:
+        if bytes(records[row.ordinal].digest) != row.digest:
+            raise OrdinalTaken(f"Record {row.ordinal} of this version has other content.")
+    return records
+
+
+def _totals(records: RecordQuerySet) -> dict[str, int]:
+    counted = records.aggregate(
+        tokens=Coalesce(Sum("token_count"), 0), bytes=Coalesce(Sum("byte_count"), 0)
+    )
+    return {"records": records.count(), **counted}
+
+
+def _erase_records(version: DatasetVersion) -> int:
+    """Empty the records that only erased versions hold; how many."""
+    others = DatasetVersion.objects.filter(dataset=version.dataset_id).exclude(
+        state__in=[State.ERASED, State.FAILED]
+    )
+    orphans = Record.objects.of_version(version)
+    for number in others.values_list("number", flat=True):
+        still_there = Q(withdrawn_number__isnull=True) | Q(withdrawn_number__gt=number)
+        orphans = orphans.exclude(still_there, added_number__lte=number)
+    pks = list(orphans.values_list("pk", flat=True))
+    last = DatasetVersion.objects.filter(dataset=version.dataset_id).aggregate(n=Max("number"))
+    for start in range(0, len(pks), CHUNK):
+        chunk = pks[start : start + CHUNK]
+        Match.objects.filter(Q(later__in=chunk) | Q(earlier__in=chunk)).update(evidence={})
+        # An emptied record must not reappear in a later version by delta.
+        Record.objects.filter(pk__in=chunk).update(
+            key="",
+            digest=ERASED_DIGEST,
+            withdrawn_number=Coalesce(F("withdrawn_number"), last["n"] + 1),
+        )
+    return len(pks)
+
+
+def _sealed_body(version: DatasetVersion) -> dict[str, Any]:
+    """What the ledger says of a sealed version: counts and one commitment, no content."""
+    return {
+        "dataset": version.dataset_id,
+        "number": version.number,
+        "mode": version.mode,
+        "records": version.record_count,
+        "tokens": version.token_count,
+        "bytes": version.byte_count,
+        "added": version.added_count,
+        "changed": version.changed_count,
+        "withdrawn": version.withdrawn_count,
+        "records_root": version.records_root,
+    }
+
+
+def _record(version: DatasetVersion, kind: str, at: datetime, body: dict[str, Any]) -> None:
+    """A fact about `version`, for its owner to see."""
+    ledger.record(
+        kind,
+        at=at,
+        subject_kind="version",
+        subject_id=version.id,
+        party=version.dataset.owner,
+        body=body,
+    )
