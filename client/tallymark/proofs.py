@@ -6,8 +6,9 @@ contracts CAIP-10, amounts whole units as decimal text. Two kinds:
 `event`: one ledger event and its way to the chain::
 
     {"format": "tallymark-proof/1", "kind": "event",
-     "event": {"sequence": 7, "previous_hash": "0x..", ...},   hashed as canonical JSON (RFC 8785)
-     "hash": "0x..",                                           SHA-256 of that
+     "event": {"sequence": 7, "kind": "..", "body": {..}, ...},
+     "previous_hash": "0x..",     of the event before; zero for the first
+     "hash": "0x..",              SHA-256(previous hash || canonical JSON of the event, RFC 8785)
      "anchor": {"batch": 3, "first_sequence": 5, "event_count": 4, "root": "0x..",
                 "previous_head_hash": "0x..", "head_hash": "0x..", "chain": "eip155:31337",
                 "contract": "eip155:31337:0x..", "tx_hash": "0x.." or null,
@@ -35,10 +36,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
+from tallymark.canonical import canonical
 from tallymark.keccak import keccak
 
 FORMAT = "tallymark-proof/1"
@@ -178,10 +179,10 @@ def root_from(start: bytes, siblings: list[bytes]) -> bytes:
     return start
 
 
-def document_hash(document: Any, where: str, canonical: Callable[[Any], bytes]) -> bytes:
-    """The SHA-256 of a document's canonical JSON; raises NotAProof where it has none."""
+def document_hash(document: Any, where: str, previous: bytes = b"") -> bytes:
+    """The SHA-256 of `previous` and a document's canonical JSON; raises NotAProof without one."""
     try:
-        return sha256(canonical(document)).digest()
+        return sha256(previous + canonical(document)).digest()
     except ValueError as error:
         raise NotAProof(f"{where} has no canonical form: {error}") from None
     except RecursionError:

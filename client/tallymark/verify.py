@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tallymark import proofs
-from tallymark.canonical import canonical
 from tallymark.keccak import keccak
 from tallymark.proofs import NotAProof, Section, word
 from tallymark.rpc import Node, Receipt, find_log
@@ -102,18 +101,18 @@ def check_event(whole: Section, report: Report, node: Node | None, contract: str
         whole.hash("hash"),
         whole.section("anchor"),
     )
+    previous_hash = whole.hash("previous_hash")
     for name in ("format", "kind"):
         whole.get(name)
     whole.done()
     sequence = event.number("sequence", least=1)
     label = f"Event {sequence}"
-    event.hash("previous_hash")
-    actual = proofs.document_hash(event.value, event.where, canonical)
+    actual = proofs.document_hash(event.value, event.where, previous_hash)
     report.check(
         actual == claimed_hash,
         f"{label}: its content has the hash {_short(actual)}.",
-        f"{label}: its content was changed: the content's SHA-256 is {_short(actual)}, "
-        f"the proof says {_short(claimed_hash)}.",
+        f"{label}: its content, or the hash before it, was changed: together their SHA-256 is "
+        f"{_short(actual)}, the proof says {_short(claimed_hash)}.",
     )
     batch = _Batch(anchor)
     batch.check_place(report, label, sequence)

@@ -1,0 +1,234 @@
+"""Carries the ledger to the chain: batches of sealed events become Merkle roots, events get proofs.
+
+A batch is made and enqueued in one database transaction; the outbox sends it. Leaves are
+[uint256 sequence, bytes32 event hash] in the order of the ledger, so that a proof needs no sorting.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+
+from provenance import deployment, evm, ledger, merkle, outbox, signers
+from provenance.models import Anchor, ChainContract, Event, OutboxTransaction
+from provenance.refusals import Refused
+
+LEAF_TYPES = ("uint256", "bytes32")
+BATCH_LIMIT = 10_000
+ANCHOR_GAS = 200_000
+NO_HEAD = bytes(32)
+PROOF_FORMAT = "tallymark-proof/1"
+
+
+class NotSealedYet(Refused):
+    """This event has no number yet."""
+
+    code = "not_sealed_yet"
+    hint = "Events are sealed within seconds: ask again."
+
+
+class NotAnchoredYet(Refused):
+    """This event is in the ledger, but not yet in a batch for the chain."""
+
+    code = "not_anchored_yet"
+    hint = "Batches are made every few seconds: ask again."
+
+
+def anchor_next(*, at: datetime, limit: int = BATCH_LIMIT) -> Anchor | None:
+    """Make the next batch of sealed events and enqueue its root; None when nothing waits.
+
+    Raises deployment.ContractMissing before the contract stands, and outbox.ChainIsAhead while the
+    service must be read-only.
+    """
+    contract = deployment.contract(ChainContract.Kind.LINEAGE_ANCHOR)
+    outbox.require_not_behind(chain_id=contract.chain_id)
+    account = signers.address("anchorer")
+    with transaction.atomic():
+        _one_at_a_time()
+        last = Anchor.objects.order_by("batch").last()
+        first_sequence = last.last_sequence + 1 if last else 1
+        hashes = _sealed_hashes(first_sequence, limit)
+        if not hashes:
+            return None
+        batch = _batch_after(last, contract, first_sequence, hashes, at)
+        batch.outbox = _enqueue(batch, account, at)
+        batch.save()
+    return batch
+
+
+def settle(*, at: datetime) -> int:
+    """Mark the batches that the chain can no longer lose; returns how many became final.
+
+    A batch whose block changed, because an emptied embedded chain was rebuilt, is corrected too.
+    """
+    count = 0
+    final = Anchor.objects.filter(outbox__state=OutboxTransaction.State.FINAL)
+    stale = final.filter(Q(final_at=None) | ~Q(block_number=F("outbox__block_number")))
+    for batch in stale.select_related("outbox"):
+        assert batch.outbox is not None, "the filter asked for an outbox row"
+        count += batch.final_at is None
+        batch.final_at = batch.final_at or at
+        batch.tx_hash, batch.block_number = batch.outbox.tx_hash, batch.outbox.block_number
+        batch.save(update_fields=["final_at", "tx_hash", "block_number"])
+    return count
+
+
+def tree_of(batch: Anchor) -> merkle.Tree:
+    """The batch's Merkle tree, rebuilt from the ledger; a root that differs is a broken ledger."""
+    hashes = _sealed_hashes(batch.first_sequence, batch.event_count)
+    tree = _tree(batch.first_sequence, hashes)
+    assert tree.root == bytes(batch.root), f"the ledger no longer matches {batch}"
+    return tree
+
+
+def proof_for(event: Event) -> dict[str, Any]:
+    """The proof file of one event, which `tallymark verify` checks without trusting us.
+
+    Raises NotSealedYet or NotAnchoredYet. Before its batch is on the chain the file says so
+    (`tx_hash` is null); later it is complete.
+    """
+    if event.sequence is None:
+        raise NotSealedYet
+    batch = batch_of(event.sequence)
+    tree = tree_of(batch)
+    return {
+        "format": PROOF_FORMAT,
+        "kind": "event",
+        "event": ledger.canonical_event(event),
+        "previous_hash": _hex(event.previous_hash),
+        "hash": _hex(event.hash),
+        "anchor": _anchor_document(batch)
+        | {
+            "merkle_proof": [_hex(one) for one in tree.proof(event.sequence - batch.first_sequence)]
+        },
+    }
+
+
+def batch_of(sequence: int) -> Anchor:
+    """The batch that holds the event with this sequence; raises NotAnchoredYet."""
+    batch = (
+        Anchor.objects.filter(first_sequence__lte=sequence)
+        .select_related("contract", "outbox")
+        .order_by("first_sequence")
+        .last()
+    )
+    if batch is None or sequence > batch.last_sequence:
+        raise NotAnchoredYet
+    return batch
+
+
+def next_head_hash(
+    *,
+    chain_id: int,
+    contract: str,
+    previous: bytes,
+    batch: int,
+    root: bytes,
+    first_sequence: int,
+    event_count: int,
+) -> bytes:
+    """The head hash after a batch, as LineageAnchor.nextHeadHash computes it."""
+    types = ("uint256", "address", "bytes32", "uint64", "bytes32", "uint64", "uint64")
+    values = (chain_id, contract, previous, batch, root, first_sequence, event_count)
+    return merkle.keccak(merkle.encode(types, values))
+
+
+def _batch_after(
+    last: Anchor | None,
+    contract: ChainContract,
+    first_sequence: int,
+    hashes: list[bytes],
+    at: datetime,
+) -> Anchor:
+    """The batch of `hashes`, chained to the one before; not saved."""
+    root = _tree(first_sequence, hashes).root
+    previous = bytes(last.head_hash) if last else NO_HEAD
+    number = last.batch + 1 if last else 1
+    head_hash = next_head_hash(
+        chain_id=contract.chain_id,
+        contract=contract.address,
+        previous=previous,
+        batch=number,
+        root=root,
+        first_sequence=first_sequence,
+        event_count=len(hashes),
+    )
+    return Anchor(
+        batch=number,
+        first_sequence=first_sequence,
+        event_count=len(hashes),
+        root=root,
+        previous_head_hash=previous,
+        head_hash=head_hash,
+        contract=contract,
+        anchored_at=at,
+    )
+
+
+def _enqueue(batch: Anchor, account: str, at: datetime) -> OutboxTransaction:
+    return outbox.enqueue(
+        purpose=f"anchor batch {batch.batch}",
+        idempotency_key=f"anchor:{batch.contract.address}:{batch.batch}",
+        account=account,
+        to_address=batch.contract.address,
+        data=evm.encode_call(
+            evm.lineage_anchor(),
+            "anchor",
+            batch.batch,
+            bytes(batch.previous_head_hash),
+            bytes(batch.root),
+            batch.event_count,
+        ),
+        gas_limit=ANCHOR_GAS,
+        chain_id=batch.contract.chain_id,
+        at=at,
+    )
+
+
+def _sealed_hashes(first_sequence: int, limit: int) -> list[bytes]:
+    """The hashes of up to `limit` sealed events from `first_sequence`, without a gap."""
+    rows = list(
+        Event.objects.filter(
+            sequence__gte=first_sequence, sequence__lt=first_sequence + limit, hash__isnull=False
+        )
+        .order_by("sequence")
+        .values_list("sequence", "hash")
+    )
+    assert [sequence for sequence, _ in rows] == list(
+        range(first_sequence, first_sequence + len(rows))
+    ), f"the ledger has a gap after {first_sequence}"
+    return [bytes(one) for _, one in rows if one is not None]
+
+
+def _tree(first_sequence: int, hashes: list[bytes]) -> merkle.Tree:
+    rows = ((first_sequence + index, one) for index, one in enumerate(hashes))
+    return merkle.Tree.of(LEAF_TYPES, rows, sort_leaves=False)
+
+
+def _anchor_document(batch: Anchor) -> dict[str, Any]:
+    """Where the batch stands, as the proof file says it."""
+    return {
+        "batch": batch.batch,
+        "first_sequence": batch.first_sequence,
+        "event_count": batch.event_count,
+        "root": _hex(batch.root),
+        "previous_head_hash": _hex(batch.previous_head_hash),
+        "head_hash": _hex(batch.head_hash),
+        "chain": evm.caip2(batch.contract.chain_id),
+        "contract": batch.contract.caip10,
+        "tx_hash": (batch.outbox.tx_hash if batch.outbox else batch.tx_hash) or None,
+    }
+
+
+def _one_at_a_time() -> None:
+    """Hold the batch maker's lock until the end of this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('tallymark:anchor', 0))")
+
+
+def _hex(value: bytes | memoryview | None) -> str:
+    assert value is not None, "a sealed event has its hash"
+    return "0x" + bytes(value).hex()
