@@ -1,0 +1,139 @@
+"""Who holds money: accounts, their balances, and what is set aside in them.
+
+Credits are positive: a lab's balance is its deposit, an owner's is what we owe it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from compensation.models.assets import Asset
+from provenance.models import Conflict, Party
+
+if TYPE_CHECKING:
+    from provenance.access import Viewer
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    """Accounts as one viewer may see them."""
+
+    def visible_to(self, viewer: Viewer) -> AccountQuerySet:
+        """The viewer's own; all for an operator."""
+        return self if viewer.is_operator else self.filter(party=viewer.party)
+
+
+class Account(models.Model):
+    """A place for money in the journal; its balance row is made with it, by the database."""
+
+    class Kind(models.TextChoices):
+        LAB = "lab", "Deposit of a lab"
+        OWNER = "owner", "Payable to an owner"
+        OWNER_PENDING = "owner_pending", "Earned, not yet payable"
+        AWAITED = "awaited", "Owed to an owner when it is recovered"
+        RECEIVABLE = "receivable", "To be recovered from an owner"
+        ESCROW = "escrow", "Held while a conflict is open"
+        PAYOUTS_IN_FLIGHT = "payouts_in_flight", "On its way to an owner"
+        PLATFORM_FEE = "platform_fee", "The platform's part"
+        ROUNDING = "rounding", "Parts of units not yet owed to anybody"
+        TREASURY = "treasury", "The platform's own money"
+        EXTERNAL = "external", "The world outside"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="accounts")
+    party = models.ForeignKey(Party, null=True, on_delete=models.PROTECT, related_name="accounts")
+    conflict = models.ForeignKey(
+        Conflict, null=True, on_delete=models.PROTECT, related_name="accounts"
+    )
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["kind", "asset", "party", "conflict"],
+                name="account_once",
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        whose = f" of {self.party}" if self.party else ""
+        return f"{self.get_kind_display()}{whose} ({self.asset})"
+
+
+class Balance(models.Model):
+    """What an account holds now: the sum of its lines, kept by the database as lines are added."""
+
+    account = models.OneToOneField(
+        Account, primary_key=True, on_delete=models.PROTECT, related_name="balance"
+    )
+    posted = models.BigIntegerField(default=0)
+    held = models.BigIntegerField(default=0)
+    # What posted - held may not fall below; null where it may fall without limit.
+    floor = models.BigIntegerField(null=True, default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(held__gte=0), name="balance_holds_nothing_negative"),
+            models.CheckConstraint(
+                condition=Q(floor__isnull=True)
+                | Q(posted__gte=models.F("floor") + models.F("held")),
+                name="balance_not_under_its_floor",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.posted} in {self.account}"
+
+    @property
+    def available(self) -> int:
+        """What may be spent without regard to a credit limit."""
+        return self.posted - self.held
+
+
+class Hold(models.Model):
+    """An amount set aside in an account for something that may be posted later."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        POSTED = "posted"
+        VOID = "void"
+        EXPIRED = "expired"
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="holds")
+    amount_units = models.BigIntegerField()
+    idempotency_key = models.CharField(max_length=200, unique=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    expires_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(amount_units__gt=0), name="hold_is_positive"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["account"], name="hold_open", condition=Q(state="open")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_units} of {self.account} ({self.state})"
+
+
+class CreditLimit(models.Model):
+    """How far a lab's account may go under zero, from a moment on; 0 means prepaid."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credit_limits")
+    limit_units = models.BigIntegerField()
+    reason = models.CharField(max_length=300, blank=True)
+    set_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(limit_units__gte=0), name="limit_is_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.limit_units} for {self.account}"

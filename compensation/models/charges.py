@@ -1,0 +1,175 @@
+"""What usages cost: charges, what waits to be charged, and the stage they pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from compensation.models.accounts import Account
+from compensation.models.entries import Entry
+from compensation.models.weights import WeightVersion
+from provenance.models import DatasetVersion, Grant, Party, Rate, Usage
+
+if TYPE_CHECKING:
+    from provenance.access import Viewer
+
+
+class ChargeQuerySet(models.QuerySet["Charge"]):
+    """Charges as one viewer may see them."""
+
+    def visible_to(self, viewer: Viewer) -> ChargeQuerySet:
+        """Those the viewer pays, and those that earn it something; all for an operator."""
+        if viewer.is_operator:
+            return self
+        mine = Q(usage__run__lab=viewer.party) | Q(usage__version__dataset__owner=viewer.party)
+        shared = WeightVersion.objects.filter(weights__account__party=viewer.party).values("pk")
+        return self.filter(mine | Q(weight_version__in=shared))
+
+
+class Charge(models.Model):
+    """One revision of a usage's price; a correction is the next revision, holding the difference.
+
+    Only the billing function writes these rows and checks what they name, set by set; that is
+    why their foreign keys carry no constraint of their own.
+    """
+
+    class Kind(models.TextChoices):
+        PRICED = "priced"
+        FREE = "free", "The grant asks for nothing"
+        UNGRANTED = "ungranted", "No grant covers it"
+        UNKNOWN = "unknown", "Nothing of that name is registered"
+
+    usage = models.ForeignKey(
+        Usage, on_delete=models.PROTECT, related_name="charges", db_constraint=False, db_index=False
+    )
+    revision = models.IntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    # The lab's account; null where nothing is owed in any asset.
+    account = models.ForeignKey(
+        Account, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    grant = models.ForeignKey(
+        Grant, null=True, on_delete=models.PROTECT, related_name="charges", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    rate = models.ForeignKey(
+        Rate, null=True, on_delete=models.PROTECT, related_name="charges", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    # What was priced, counted from the start of the run.
+    record_count = models.BigIntegerField()
+    token_count = models.BigIntegerField()
+    amount_units = models.BigIntegerField()
+    # The sum of this usage's charges up to this one.
+    total_units = models.BigIntegerField()
+    weight_version = models.ForeignKey(
+        WeightVersion, null=True, on_delete=models.PROTECT, related_name="charges",
+        db_constraint=False, db_index=False,
+    )  # fmt: skip
+    # The weight version's total after this charge, in charge order: an account's share of this
+    # charge is what floor(total * weight / weight_sum) grew by.
+    running_units = models.BigIntegerField(null=True)
+    entry = models.ForeignKey(
+        Entry, null=True, on_delete=models.PROTECT, related_name="charges", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    used_at = models.DateTimeField()
+    charged_at = models.DateTimeField()
+
+    objects = ChargeQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["usage", "revision"], name="charge_is_made_once"),
+            models.CheckConstraint(
+                condition=Q(amount_units=0)
+                | Q(
+                    account__isnull=False,
+                    rate__isnull=False,
+                    weight_version__isnull=False,
+                    entry__isnull=False,
+                ),
+                name="charge_says_what_it_is_for",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["entry", "weight_version"], name="charge_by_entry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_units} for {self.usage_id} revision {self.revision}"
+
+
+class WaitingQuerySet(models.QuerySet["Waiting"]):
+    """What waits, as one viewer may see it."""
+
+    def visible_to(self, viewer: Viewer) -> WaitingQuerySet:
+        """That of the viewer's runs; all for an operator."""
+        return self if viewer.is_operator else self.filter(usage__run__lab=viewer.party)
+
+
+class Waiting(models.Model):
+    """A usage that could not be charged yet, and why."""
+
+    class Reason(models.TextChoices):
+        NO_FUNDS = "no_funds", "The lab's balance does not cover it"
+        UNKNOWN_ASSET = "unknown_asset", "The price is in an asset that is not registered here"
+
+    usage = models.OneToOneField(
+        Usage, primary_key=True, on_delete=models.PROTECT, related_name="waiting"
+    )
+    revision = models.IntegerField()
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    account = models.ForeignKey(
+        Account, null=True, on_delete=models.PROTECT, related_name="waiting"
+    )
+    # What the account would need to have for everything up to this usage.
+    needed_units = models.BigIntegerField(null=True)
+    since_at = models.DateTimeField()
+    tried_at = models.DateTimeField()
+
+    objects = WaitingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "waiting"
+
+    def __str__(self) -> str:
+        return f"{self.usage_id}: {self.get_reason_display()}"
+
+
+class Stage(models.Model):
+    """Usages on their way through billing; unlogged, and empty between transactions."""
+
+    batch = models.UUIDField()
+    usage = models.ForeignKey(
+        Usage, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    revision = models.IntegerField()
+    kind = models.CharField(max_length=10, choices=Charge.Kind.choices)
+    lab = models.ForeignKey(
+        Party, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    version = models.ForeignKey(
+        DatasetVersion, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    grant = models.ForeignKey(
+        Grant, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    rate = models.ForeignKey(
+        Rate, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    record_count = models.BigIntegerField()
+    token_count = models.BigIntegerField()
+    used_at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["batch"], name="stage_by_batch")]
+
+    def __str__(self) -> str:
+        return f"{self.usage_id} in {self.batch}"

@@ -1,0 +1,195 @@
+"""How money leaves: where to, in which tree, and what the chain says was paid."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from compensation.models.assets import Asset
+from compensation.models.entries import Entry
+from provenance.models import ChainContract, OutboxTransaction, Party, User
+
+if TYPE_CHECKING:
+    from provenance.access import Viewer
+
+
+class PayoutScopedQuerySet(models.QuerySet[models.Model]):
+    """Rows that belong to the party they pay."""
+
+    def visible_to(self, viewer: Viewer) -> PayoutScopedQuerySet:
+        """The viewer's own; all for an operator."""
+        return self if viewer.is_operator else self.filter(party=viewer.party)
+
+
+class PayoutMethod(models.Model):
+    """Where a party wants its money; a new one replaces the last, and changes no past payout."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="payout_methods")
+    # CAIP-10: eip155:31337:0x...
+    address = models.CharField(max_length=120)
+    # What the holder of the address signs to prove that it is theirs.
+    challenge = models.CharField(max_length=300)
+    signature = models.CharField(max_length=200, blank=True, default="")
+    added_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    added_at = models.DateTimeField()
+    verified_at = models.DateTimeField(null=True)
+    removed_at = models.DateTimeField(null=True)
+
+    objects = PayoutScopedQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["party"],
+                name="payout_method_in_force_once",
+                condition=Q(verified_at__isnull=False, removed_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def chain_id(self) -> int:
+        """The chain of the address."""
+        return int(self.address.split(":")[1])
+
+    @property
+    def chain_address(self) -> str:
+        """The address alone."""
+        return self.address.split(":")[2]
+
+
+class PayoutEpoch(models.Model):
+    """One tree of all that is owed on a contract, from its proposal to its activation."""
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed", "Funded and proposed; waits for the chain and the delay"
+        ACTIVATING = "activating"
+        ACTIVE = "active"
+        FAILED = "failed", "The chain refused it; an operator must look"
+
+    contract = models.ForeignKey(ChainContract, on_delete=models.PROTECT, related_name="epochs")
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="epochs")
+    number = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.PROPOSED)
+    root = models.BinaryField(max_length=32)
+    # In the token's own decimals.
+    total = models.DecimalField(max_digits=40, decimal_places=0)
+    # Null where the epoch only changes an address.
+    entry = models.OneToOneField(
+        Entry, null=True, on_delete=models.PROTECT, related_name="payout_epoch"
+    )
+    outbox = models.ManyToManyField(OutboxTransaction, related_name="payout_epochs")
+    activation = models.OneToOneField(
+        OutboxTransaction, null=True, on_delete=models.PROTECT, related_name="activated_epoch"
+    )
+    built_at = models.DateTimeField()
+    ready_at = models.DateTimeField()
+    active_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["contract", "number"], name="epoch_number_once"),
+            models.UniqueConstraint(
+                fields=["contract"],
+                name="epoch_under_way_once",
+                condition=Q(state__in=["proposed", "activating"]),
+            ),
+        ]
+        ordering: ClassVar = ["number"]
+
+    def __str__(self) -> str:
+        return f"epoch {self.number} ({self.asset})"
+
+
+class PayoutLeaf(models.Model):
+    """What one payee is owed in all, ever, in one epoch's tree."""
+
+    epoch = models.ForeignKey(PayoutEpoch, on_delete=models.PROTECT, related_name="leaves")
+    party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="payout_leaves")
+    position = models.PositiveIntegerField()
+    payee_id = models.BinaryField(max_length=32)
+    address = models.CharField(max_length=42)
+    # In the token's own decimals.
+    cumulative = models.DecimalField(max_digits=40, decimal_places=0)
+    # What this epoch added, in units of the journal.
+    added_units = models.BigIntegerField()
+    proof = ArrayField(models.BinaryField(max_length=32), default=list)
+
+    objects = PayoutScopedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "payout leaves"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["epoch", "party"], name="leaf_once_per_payee"),
+            models.UniqueConstraint(fields=["epoch", "position"], name="leaf_position_once"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["party", "epoch"], name="leaf_by_party")]
+
+    def __str__(self) -> str:
+        return f"{self.cumulative} to {self.address}"
+
+
+class PayoutClaim(models.Model):
+    """The service was asked to push a leaf's open amount for its payee."""
+
+    leaf = models.OneToOneField(PayoutLeaf, on_delete=models.PROTECT, related_name="claim")
+    party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="payout_claims")
+    outbox = models.ForeignKey(
+        OutboxTransaction, on_delete=models.PROTECT, related_name="payout_claims"
+    )
+    asked_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+
+    objects = PayoutScopedQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"claim of {self.leaf}"
+
+
+class Payout(models.Model):
+    """Money that reached its payee: one final `Paid` log of the contract, and its settlement."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="payouts")
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="payouts")
+    leaf = models.ForeignKey(PayoutLeaf, on_delete=models.PROTECT, related_name="payouts")
+    address = models.CharField(max_length=42)
+    amount_units = models.BigIntegerField()
+    # In the token's own decimals, as the log says.
+    token_amount = models.DecimalField(max_digits=40, decimal_places=0)
+    token_cumulative = models.DecimalField(max_digits=40, decimal_places=0)
+    tx_hash = models.CharField(max_length=66)
+    log_index = models.IntegerField()
+    block_number = models.BigIntegerField()
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="payout")
+    settled_at = models.DateTimeField()
+
+    objects = PayoutScopedQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tx_hash", "log_index"], name="paid_log_counts_once"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["party", "-settled_at"], name="payout_by_party")]
+
+    def __str__(self) -> str:
+        return f"{self.amount_units} {self.asset} to {self.party}"
+
+
+class PaidCursor(models.Model):
+    """Up to which block the contract's logs were settled."""
+
+    contract = models.OneToOneField(
+        ChainContract, primary_key=True, on_delete=models.PROTECT, related_name="paid_cursor"
+    )
+    next_block = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.contract} from block {self.next_block}"

@@ -1,0 +1,142 @@
+"""Who gets which part of a dataset version's revenue, and under which dispute."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from compensation.models.accounts import Account
+from compensation.models.assets import Asset
+from compensation.models.entries import Entry
+from provenance.models import Conflict, DatasetVersion, Resolution
+
+
+class WeightVersion(models.Model):
+    """One division of a dataset version's revenue in one asset, in force until it is closed.
+
+    Its total grows with each charge while it is open. What an account was credited under it is
+    floor(total * weight / weight_sum), over its whole life, in whatever batches it was billed.
+    """
+
+    class Counted(models.TextChoices):
+        RECORDS = "records"
+        TOKENS = "tokens"
+
+    version = models.ForeignKey(
+        DatasetVersion, on_delete=models.PROTECT, related_name="weight_versions"
+    )
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    counted = models.CharField(max_length=10, choices=Counted.choices)
+    number = models.PositiveIntegerField()
+    fee_basis_points = models.PositiveIntegerField()
+    # What was known of the conflicts of the dataset when it was made; another word makes the next.
+    marker = models.CharField(max_length=64)
+    weight_sum = models.DecimalField(max_digits=60, decimal_places=0)
+    # Kept by the billing function.
+    total_units = models.BigIntegerField(default=0)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["version", "asset", "counted", "number"], name="weight_version_number_once"
+            ),
+            models.UniqueConstraint(
+                fields=["version", "asset", "counted"],
+                name="weight_version_open_once",
+                condition=Q(closed_at__isnull=True),
+            ),
+            models.CheckConstraint(condition=Q(weight_sum__gt=0), name="weight_sum_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} weights {self.number}"
+
+
+class Weight(models.Model):
+    """The weight of one account in a weight version; never changed."""
+
+    weight_version = models.ForeignKey(
+        WeightVersion, on_delete=models.PROTECT, related_name="weights", db_index=False
+    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="weights")
+    weight = models.DecimalField(max_digits=60, decimal_places=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["weight_version", "account"], name="weight_once_per_account"
+            ),
+            models.CheckConstraint(condition=Q(weight__gt=0), name="weight_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.weight} for {self.account}"
+
+
+class Restatement(models.Model):
+    """A closed weight version was divided anew: target minus credited, as one journal entry."""
+
+    weight_version = models.ForeignKey(
+        WeightVersion, on_delete=models.PROTECT, related_name="restatements"
+    )
+    number = models.PositiveIntegerField()
+    conflict = models.ForeignKey(
+        Conflict, null=True, on_delete=models.PROTECT, related_name="restatements"
+    )
+    # Null where nothing had to move.
+    entry = models.ForeignKey(
+        Entry, null=True, on_delete=models.PROTECT, related_name="restatements"
+    )
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["weight_version", "number"], name="restatement_number_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.weight_version} restated {self.number}"
+
+
+class Cell(models.Model):
+    """Records of a version that stand alike: the same holders, the same dispute.
+
+    Restatement 0 is how the weight version began. The cell without dispute lists no records:
+    it is all the others.
+    """
+
+    weight_version = models.ForeignKey(
+        WeightVersion, on_delete=models.PROTECT, related_name="cells", db_index=False
+    )
+    restatement = models.PositiveIntegerField(default=0)
+    ordinal = models.PositiveIntegerField()
+    # [[party id, weight], ...], in order.
+    holders = models.JSONField()
+    # Held for this conflict, now; and whether it was when its revenue came in.
+    conflict = models.ForeignKey(
+        Conflict, null=True, on_delete=models.PROTECT, related_name="cells"
+    )
+    was_held = models.BooleanField(default=False)
+    resolution = models.ForeignKey(
+        Resolution, null=True, on_delete=models.PROTECT, related_name="cells"
+    )
+    # Records or tokens, as the weight version counts.
+    count = models.BigIntegerField()
+    record_ids = ArrayField(models.BigIntegerField(), default=list)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["weight_version", "restatement", "ordinal"], name="cell_ordinal_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.weight_version}"
