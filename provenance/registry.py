@@ -232,7 +232,11 @@ def preview_delta(version: DatasetVersion) -> Delta:
     """
     is_open = version.sealed_at is None
     replaces = is_open and version.mode == DatasetVersion.Mode.FULL
-    named = {"dataset": version.dataset_id, "number": version.number, "replaces": replaces}
+    named: dict[str, Any] = {
+        "dataset": version.dataset_id,
+        "number": version.number,
+        "replaces": replaces,
+    }
     with connection.cursor() as cursor:
         cursor.execute(sql, named)
         fresh, changed, withdrawn = cursor.fetchone() or (0, 0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
@@ -74,10 +74,13 @@ class Membership(models.Model):
         return f"{self.user.email} ({self.role})"
 
 
-class PartyScopedQuerySet(models.QuerySet[models.Model]):
+_Row = TypeVar("_Row", bound=models.Model, covariant=True)
+
+
+class PartyScopedQuerySet(models.QuerySet[_Row]):
     """Rows that belong to exactly one party through their `party` column."""
 
-    def visible_to(self, viewer: Viewer) -> PartyScopedQuerySet:
+    def visible_to(self, viewer: Viewer) -> Self:
         """The rows of the viewer's party; every row for an operator."""
         return self if viewer.is_operator else self.filter(party=viewer.party)
 
@@ -95,7 +98,7 @@ class Invitation(models.Model):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
 
-    objects = PartyScopedQuerySet.as_manager()
+    objects = PartyScopedQuerySet["Invitation"].as_manager()
 
     def __str__(self) -> str:
         return f"{self.email} to {self.party.name}"
@@ -116,7 +119,7 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
 
-    objects = PartyScopedQuerySet.as_manager()
+    objects = PartyScopedQuerySet["ApiKey"].as_manager()
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}...)"
@@ -132,7 +135,7 @@ class AccessLog(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     at = models.DateTimeField()
 
-    objects = PartyScopedQuerySet.as_manager()
+    objects = PartyScopedQuerySet["AccessLog"].as_manager()
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["party", "-at"], name="access_log_by_party")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.db import models
 from django.db.models import Q
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from provenance.access import Viewer
 
 
-class LabScopedQuerySet(models.QuerySet[models.Model]):
+_Row = TypeVar("_Row", bound=models.Model, covariant=True)
+
+
+class LabScopedQuerySet(models.QuerySet[_Row]):
     """Rows that belong to the lab in their `lab` column."""
 
-    def visible_to(self, viewer: Viewer) -> LabScopedQuerySet:
+    def visible_to(self, viewer: Viewer) -> Self:
         """The lab's own; all for an operator."""
         return self if viewer.is_operator else self.filter(lab=viewer.party)
 
@@ -34,7 +37,7 @@ class TrainedModel(models.Model):
     is_published = models.BooleanField(default=False, help_text="Owners may see its name.")
     created_at = models.DateTimeField()
 
-    objects = LabScopedQuerySet.as_manager()
+    objects = LabScopedQuerySet["TrainedModel"].as_manager()
 
     class Meta:
         verbose_name = "model"
@@ -69,7 +72,7 @@ class Run(models.Model):
     last_heard_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
-    objects = LabScopedQuerySet.as_manager()
+    objects = LabScopedQuerySet["Run"].as_manager()
 
     def __str__(self) -> str:
         return self.name or self.pseudonym
