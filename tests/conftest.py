@@ -26,7 +26,7 @@ from deploy.embedded import postgres
 TEMPLATE = "tallymark_template"
 _CONTROLLER: dict[str, Any] = {}
 
-pytest_plugins = ["tests.cast"]
+pytest_plugins = ["tests.cast", "tests.chain"]
 
 
 @dataclass(frozen=True)
