@@ -1,0 +1,50 @@
+"""Amounts as people write them, and as tokens count them; pure arithmetic on whole numbers."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+
+class BadAmount(ValueError):
+    """A text is no amount of this asset; the message says why."""
+
+
+def to_text(units: int, scale: int) -> str:
+    """`units` of 10 ** -scale as a decimal number; two decimals at least where there are any."""
+    sign, digits = ("-" if units < 0 else ""), str(abs(units)).rjust(scale + 1, "0")
+    if not scale:
+        return sign + digits
+    whole, part = digits[:-scale], digits[-scale:]
+    kept = max(len(part.rstrip("0")), min(2, scale))
+    return f"{sign}{whole}.{part[:kept]}"
+
+
+def to_units(text: str, scale: int) -> int:
+    """The units that a decimal number says, exactly; raises BadAmount where it is finer."""
+    try:
+        scaled = Decimal(text.strip()).scaleb(scale)
+    except InvalidOperation as error:
+        raise BadAmount(f"{text!r} is not a number: write it like 12.50.") from error
+    if not scaled.is_finite() or scaled != scaled.to_integral_value():
+        raise BadAmount(f"{text!r} has more than {scale} decimals.")
+    return int(scaled)
+
+
+def to_tokens(units: int, scale: int, decimals: int) -> tuple[int, int]:
+    """What `units` of an asset are in its token, and the units that are too small for it.
+
+    The floor goes out; the rest stays owed.
+    """
+    if decimals >= scale:
+        return units * 10 ** (decimals - scale), 0
+    step: int = 10 ** (scale - decimals)
+    return units // step, units % step
+
+
+def from_tokens(tokens: int, scale: int, decimals: int) -> int:
+    """The units that tokens are; tokens finer than a unit are refused, as none of ours are."""
+    if decimals >= scale:
+        units, rest = divmod(tokens, 10 ** (decimals - scale))
+        assert not rest, f"{tokens} is finer than the asset's scale {scale}"
+        return units
+    return tokens * 10 ** (scale - decimals)
