@@ -32,9 +32,10 @@ def mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
     values = values * np.uint32(0x85EBCA6B)
     values = values ^ values >> np.uint32(13)
     values = values * np.uint32(0xC2B2AE35)
-    return values ^ values >> np.uint32(16)
+    return np.asarray(values ^ values >> np.uint32(16))
 
 
 def sampled(shingles: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """The 1/8 sample of shingle hashes, in their order: the same hashes from every text."""
-    return shingles[mixed(shingles) >> np.uint32(32 - SAMPLE_BITS) == 0]
+    chosen: NDArray[np.uint32] = shingles[mixed(shingles) >> np.uint32(32 - SAMPLE_BITS) == 0]
+    return chosen

@@ -18,7 +18,8 @@ def shared(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> NDArray[np.uin
         return small
     places = np.searchsorted(large, small)
     places[places == len(large)] = 0
-    return small[large[places] == small]
+    found: NDArray[np.uint32] = small[large[places] == small]
+    return found
 
 
 def jaccard(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,9 +136,9 @@ def _parameters_sha256(model: Any) -> str:
 def _loaded(place: str) -> Any:
     import torch
     from sentence_transformers import SentenceTransformer
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils import logging
 
-    disable_progress_bar()
+    cast(Any, logging).disable_progress_bar()
     on_gpu = torch.cuda.is_available()
     fast = on_gpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     try:

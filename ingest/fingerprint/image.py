@@ -133,7 +133,7 @@ def box_blurred(plane: NDArray[np.float32], window: int, axis: int) -> NDArray[n
     last = np.minimum(centre + window // 2 + 1, size)
     total = np.take(sums, last, axis) - np.take(sums, first, axis)
     shape = (-1, 1) if axis == 0 else (1, -1)
-    return (total / (last - first).reshape(shape)).astype(np.float32)
+    return np.asarray(total / (last - first).reshape(shape), np.float32)
 
 
 def turns(small: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -166,7 +166,7 @@ def quality(small: NDArray[np.float32]) -> int:
 
 def distance(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.int64]:
     """How many bits differ: uint8 [..., 32] each, broadcast; integers [...]."""
-    return np.bitwise_count(one ^ other).sum(axis=-1, dtype=np.int64)
+    return np.asarray(np.bitwise_count(one ^ other).sum(axis=-1, dtype=np.int64))
 
 
 def band_keys(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
