@@ -55,6 +55,16 @@ def check_server(connection: psycopg.Connection[Any]) -> None:
         )
 
 
+def check_prepared(connection: psycopg.Connection[Any]) -> None:
+    """Refuse a database that nobody prepared, saying how it is done."""
+    row = connection.execute("SELECT to_regtype('vector') IS NOT NULL").fetchone()
+    if row is None or not row[0]:
+        raise UnfitDatabase(
+            f"The database {connection.info.dbname} lacks the extension vector: prepare it with"
+            " ./run database postgresql://ADMINISTRATOR@HOST/DATABASE"
+        )
+
+
 def bootstrap_roles(connection: psycopg.Connection[Any], passwords: Mapping[str, str]) -> None:
     """Make the three roles with `passwords` (keys owner, app, broker); safe to repeat.
 

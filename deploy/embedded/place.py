@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.embedded.processes import Say, write_private
+from deploy.embedded.processes import Say, make_folder, write_private
 
 SERVER_VERSION: Final = 18
 OUTSIDE: Final = (Path("/var/lib/tallymark"), Path("/var/tmp"), Path("/tmp"))
@@ -160,7 +160,7 @@ def _outside(data: Path) -> Path:
     for base in OUTSIDE:
         try:
             if base.name == "tallymark":
-                base.mkdir(mode=0o711, exist_ok=True)
+                make_folder(base, 0o711)
             home = Path(tempfile.mkdtemp(dir=base, prefix="tallymark-"))
         except OSError:
             continue
@@ -195,7 +195,10 @@ def _binaries(home: Path, account: Account | None, say: Say) -> Path:
         part = copy.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(wheel(), part, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        part.chmod(0o755)
+        for path in (part, *part.rglob("*")):
+            if not path.is_symlink():
+                is_program = path.is_dir() or path.stat().st_mode & 0o100
+                path.chmod(0o755 if is_program else 0o644)
         part.rename(copy)
     return copy / "bin"
 

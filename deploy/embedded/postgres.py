@@ -29,7 +29,7 @@ from deploy import database as db
 from deploy.database import ROLE_NAMES, Role
 from deploy.embedded import place as places
 from deploy.embedded.place import CannotStart, Place, run_as
-from deploy.embedded.processes import Say, dies_with_parent, end, silent, write_private
+from deploy.embedded.processes import Say, dies_with_parent, end, make_folder, silent, write_private
 
 DATABASE: Final = "tallymark"
 HOST: Final = "127.0.0.1"
@@ -132,7 +132,7 @@ def start(
     used again if it is free. Raises `AlreadyRunning` or `CannotStart`.
     """
     data = data.resolve()
-    data.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    make_folder(data, 0o711 if os.geteuid() == 0 else 0o700)
     lock = _lock(data)
     try:
         place = places.settle(data, say)

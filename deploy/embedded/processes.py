@@ -55,6 +55,13 @@ def end(process: psutil.Process | subprocess.Popen[bytes], steps: list[tuple[int
     return False
 
 
+def make_folder(path: Path, mode: int) -> None:
+    """Make `path` with exactly `mode`, whatever the umask, unless it is there."""
+    if not path.is_dir():
+        path.mkdir(parents=True)
+        path.chmod(mode)
+
+
 def write_private(path: Path, text: str) -> None:
     """Write `path` for our eyes only, whole or not at all."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
