@@ -232,15 +232,13 @@ class Running:
 
     def _write_counts(self) -> None:
         with self._lock:
-            changed = {key: tuple(self._counts[key]) for key in self._changed}
+            changed = [(key, list(self._counts[key])) for key in self._changed]
             self._changed.clear()
         if not changed:
             return
         at = now()
         with self._spool.lock:
-            self._spool.add(
-                *(self._spool.count(key, *counts, at) for key, counts in changed.items())
-            )
+            self._spool.add(*(self._spool.count(key, counts, at) for key, counts in changed))
 
     def _send(self) -> None:
         """Send what the spool has, now and then; and first what earlier jobs left behind."""

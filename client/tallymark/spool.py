@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -137,9 +137,10 @@ class Spool:
                 self._is_behind = True
                 self._warn(error)
 
-    def count(self, key: Key, records: int, tokens: int, epochs: int, used_at: str) -> Line:
-        """The line that says how far `key` has come."""
+    def count(self, key: Key, counts: Sequence[int], used_at: str) -> Line:
+        """The line that says how far `key` has come: records, tokens and epochs."""
         sequence = self.state.next_sequence(key)
+        records, tokens, epochs = counts
         report = Report(*key, sequence, records, tokens, epochs, used_at)
         return {"report": asdict(report)}
 

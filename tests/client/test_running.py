@@ -251,11 +251,11 @@ def test_without_an_address_the_reports_are_kept_until_flushed(
 def test_a_number_that_was_sent_is_never_given_another_count(tmp_path: Path) -> None:
     spool, key = Spool(tmp_path / f"one{SUFFIX}"), ("aurora/essays@1", "pretrain")
     spool.add({"run": {"run_id": "r", "stream": "s"}})
-    spool.add(spool.count(key, 1, 0, 0, "t"))
-    spool.add(spool.count(key, 2, 0, 0, "t"))
+    spool.add(spool.count(key, (1, 0, 0), "t"))
+    spool.add(spool.count(key, (2, 0, 0), "t"))
     (sent,) = spool.take(10)
-    spool.add(spool.count(key, 3, 0, 0, "t"))
-    spool.add(spool.count(key, 4, 0, 0, "t"))
+    spool.add(spool.count(key, (3, 0, 0), "t"))
+    spool.add(spool.count(key, (4, 0, 0), "t"))
     assert (sent.sequence, sent.records) == (1, 2)
     spool.close()
     (found,) = left_behind(tmp_path)
@@ -265,7 +265,7 @@ def test_a_number_that_was_sent_is_never_given_another_count(tmp_path: Path) -> 
 
 def test_a_line_cut_short_by_a_crash_loses_only_itself(tmp_path: Path) -> None:
     spool, key = Spool(tmp_path / f"one{SUFFIX}"), ("aurora/essays@1", "pretrain")
-    spool.add({"run": {"run_id": "r", "stream": "s"}}, spool.count(key, 5, 0, 0, "t"))
+    spool.add({"run": {"run_id": "r", "stream": "s"}}, spool.count(key, (5, 0, 0), "t"))
     spool.close()
     with spool.path.open("a") as file:
         file.write('{"report": {"subject": "aur')
