@@ -2,10 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from tallymark.fingerprint import normalise
-from tallymark.fingerprint.minhash import token_hash
-
-from .scheme import SHORT_GRAM
+from tallymark.fingerprint.minhash import grams as reference_grams
 
 
 def shared(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -35,13 +32,9 @@ def containment(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
     return len(shared(one, other)) / smaller if smaller else 0.0
 
 
-def grams(text: str, size: int = SHORT_GRAM) -> NDArray[np.uint32]:
-    """The sorted distinct hashes of the character n-grams of the canonical form of `text`.
+def grams(text: str) -> NDArray[np.uint32]:
+    """The sorted distinct hashes of the character 5-grams of the canonical form of `text`.
 
-    For short records, whose words are too few to compare. A text shorter than `size` is one.
+    For short records, whose words are too few to compare.
     """
-    canonical = normalise(text)
-    pieces = {canonical[at : at + size] for at in range(max(len(canonical) - size + 1, 1))}
-    pieces.discard("")
-    values = np.fromiter((token_hash(piece.encode()) for piece in pieces), np.uint32)
-    return np.unique(values)
+    return np.array(reference_grams(text), np.uint32)

@@ -1,12 +1,13 @@
 """Which fingerprints compare: the names stored beside each, and the figures of the bands."""
 
 from tallymark.fingerprint import HASH_VERSION, PERMUTATION_COUNT, SCHEME, SEED
-from tallymark.fingerprint.scheme import EMPTY, SHINGLE_TOKENS
+from tallymark.fingerprint.scheme import EMPTY, GRAM_CHARACTERS, SHINGLE_TOKENS, SHORT_TOKENS
 
 __all__ = [
     "BAND_COUNT",
     "BAND_ROWS",
     "EMPTY",
+    "GRAM_CHARACTERS",
     "HASH_VERSION",
     "IMAGE_HASH",
     "KEY_BITS",
@@ -15,7 +16,6 @@ __all__ = [
     "SCHEME",
     "SEED",
     "SHINGLE_TOKENS",
-    "SHORT_GRAM",
     "SHORT_TOKENS",
     "signature_name",
 ]
@@ -26,9 +26,6 @@ BAND_ROWS = 6
 KEY_BITS = 48
 SAMPLE_BITS = 3
 """One shingle hash in 2**3 is indexed, for works hidden in padding (DESIGN, decision 5)."""
-SHORT_TOKENS = 5
-"""A record of fewer tokens is short: matched exactly and by its character n-grams."""
-SHORT_GRAM = 5
 IMAGE_HASH = "pdq-256"
 
 

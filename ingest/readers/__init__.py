@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from tallymark.fingerprint.columns import cell_text, column_names
+
 from . import archives, columns, tables, text
 from .detect import Detected, detect
 from .images import IMAGE_BYTES
 from .refusals import EmptySource, NotWhatItClaims, ReaderError, UnpacksTooLarge, Unsupported
-from .rows import BadRow, Choice, Inspection, Limits, RawRecord, Row
+from .rows import BadRow, Choice, Inspection, Limits, RawRecord, Row, Withdrawal
 from .streams import open_file
 
 __all__ = [
@@ -23,11 +25,13 @@ __all__ = [
     "Limits",
     "RawRecord",
     "ReaderError",
+    "Withdrawal",
     "inspect",
     "records",
     "total_bytes",
 ]
 
+Read = RawRecord | BadRow | Withdrawal
 DEFAULT_LIMITS = Limits()
 SAMPLE_ROWS = 50
 SHOWN_ROWS = 5
@@ -44,7 +48,7 @@ def records(
     key_column: str | None = None,
     skip: int = 0,
     limits: Limits = DEFAULT_LIMITS,
-) -> Iterator[RawRecord | BadRow]:
+) -> Iterator[Read]:
     """The records of a file or folder, from ordinal `skip` on.
 
     `name` is what the owner calls the file, where it is stored under another. With kind `table`
@@ -78,11 +82,11 @@ def inspect(
         cells = _sample(source, found, limits)
         chosen = columns.guessed(cells, choice)
         shown = [
-            {column: columns.cell_text(cell)[:SHOWN_CELL] for column, cell in row.items()}
+            {column: cell_text(cell)[:SHOWN_CELL] for column, cell in row.items()}
             for row in cells[:SHOWN_ROWS]
         ]
         return Inspection(
-            chosen.kind or "text", found.format, columns.column_names(cells),
+            chosen.kind or "text", found.format, column_names(cells),
             chosen.text_column, chosen.key_column, shown, found.encoding,
         )  # fmt: skip
     shown, image_count, text_count = [], 0, 0
@@ -107,13 +111,11 @@ def _check_kind(found: Detected, kind: str | None) -> None:
         )
 
 
-def _fitting(record: RawRecord | BadRow, kind: str | None) -> RawRecord | BadRow:
+def _fitting(record: Read, kind: str | None) -> Read:
     """A record of another kind than asked for is a bad row."""
-    if (
-        kind is None
-        or isinstance(record, BadRow)
-        or (record.image is not None) == (kind == "image")
-    ):
+    if kind is None or not isinstance(record, RawRecord):
+        return record
+    if (record.image is not None) == (kind == "image"):
         return record
     found = "a text" if record.image is None else "an image"
     reason = f"{record.key}: {found} in a dataset of kind {kind}"
@@ -129,7 +131,7 @@ def total_bytes(source: Path) -> int:
 
 def _records(
     source: Path, found: Detected, choice: Choice, limits: Limits, skip: int
-) -> Iterator[RawRecord | BadRow]:
+) -> Iterator[Read]:
     if found.format == "folder":
         yield from _folder(source, choice, limits, skip)
     elif found.format == "zip":
@@ -177,9 +179,7 @@ def _image(source: Path) -> RawRecord | BadRow:
     return RawRecord(0, source.name, None, source.read_bytes(), size)
 
 
-def _folder(
-    folder: Path, choice: Choice, limits: Limits, skip: int
-) -> Iterator[RawRecord | BadRow]:
+def _folder(folder: Path, choice: Choice, limits: Limits, skip: int) -> Iterator[Read]:
     """The records of each file in turn; a text file is one record, a table its rows."""
     base = before = 0
     files = archives.folder_files(folder)
@@ -196,9 +196,7 @@ def _folder(
         base, before = base + last + 1, before + file.stat().st_size
 
 
-def _folder_file(
-    file: Path, name: str, choice: Choice, limits: Limits
-) -> Iterator[RawRecord | BadRow]:
+def _folder_file(file: Path, name: str, choice: Choice, limits: Limits) -> Iterator[Read]:
     try:
         found = detect(file, limits)
         if found.format in ("zip", "tar"):

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, Self, cast
 
+from tallymark.fingerprint.columns import LONGEST_KEY
+
 from .images import IMAGE_BYTES, claims_image, is_image
 from .refusals import (
     CutShort,
@@ -21,7 +23,7 @@ from .refusals import (
     UnsafePath,
     Unsupported,
 )
-from .rows import LONGEST_KEY, BadRow, Limits, RawRecord
+from .rows import BadRow, Limits, RawRecord
 from .streams import Opened, check_unpacked, open_file
 from .text import too_long, whole
 

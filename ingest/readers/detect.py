@@ -4,7 +4,9 @@ import json
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from . import encodings, images, tables, text
+from tallymark.fingerprint.columns import Dialect, dialect_of
+
+from . import encodings, images, text
 from .refusals import EmptySource, NotWhatItClaims, Unsupported
 from .rows import Limits
 from .streams import open_file
@@ -33,7 +35,7 @@ class Detected(NamedTuple):
     format: str
     """jsonl, csv, lines, paragraphs, parquet, arrow, zip, tar, image or folder."""
     encoding: str = ""
-    dialect: tables.Dialect | None = None
+    dialect: Dialect | None = None
 
 
 def endings(name: str) -> tuple[str, str]:
@@ -120,7 +122,7 @@ def _text_format(sample: bytes, name: str, ending: str) -> Detected:
     if claimed == "jsonl" or objects:
         return Detected("jsonl", encoding)
     if claimed == "csv":
-        return Detected("csv", encoding, tables.dialect_of(written, is_whole=is_whole))
+        return Detected("csv", encoding, dialect_of(written, is_whole=is_whole))
     by_paragraph = text.has_paragraphs(written)
     return Detected("paragraphs" if by_paragraph else "lines", encoding)
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 MEGABYTE = 2**20
-LONGEST_KEY = 200
-"""Characters; as long as the key of a record may be."""
+WITHDRAWN_COLUMN = "_withdrawn"
+"""Rows in which it is true withdraw the record of their key (in a version by delta)."""
 
 
 class RawRecord(NamedTuple):
@@ -27,6 +27,14 @@ class BadRow(NamedTuple):
     line: int
     """Its line in the file, or its number where the format has no lines; from 1."""
     reason: str
+    bytes_read: int
+
+
+class Withdrawal(NamedTuple):
+    """A row of a delta that takes a record away: its key, and a true WITHDRAWN_COLUMN."""
+
+    ordinal: int
+    key: str
     bytes_read: int
 
 

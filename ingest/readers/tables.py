@@ -1,73 +1,22 @@
 """Tables to rows: CSV and TSV of any dialect, Parquet and Arrow."""
 
 import csv
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tallymark.fingerprint.columns import Dialect
 
 from .refusals import Damaged
 from .rows import BadRow, Limits, Row
 from .streams import Opened
 from .text import decoded, line_encoding, text_lines, too_long
 
-DELIMITERS = ",\t;|"
-SAMPLE_ROWS = 50
 BATCH_BYTES = 8 * 2**20
 BATCH_ROWS = 4096
-QUOTED = re.compile(r'(?m)(?:^|\t)"[^"\t\n]*"(?:\t|\r?$)')
 csv.field_size_limit(Limits().line_bytes)  # its own default, 128 KB, is less than a long text
-NUMBER = re.compile(r"\s*[+-]?[\d.,]+([eE][+-]?\d+)?%?\s*")
-
-
-class Dialect(NamedTuple):
-    """How a CSV file is written."""
-
-    delimiter: str
-    columns: list[str]
-    has_header: bool
-    has_quotes: bool = True
-    """Without, a quotation mark is a character as any other: TSV files are often so."""
-
-    def parser(self, rows: Iterable[str]) -> Any:
-        """A csv reader of this dialect."""
-        if self.has_quotes:
-            return csv.reader(rows, delimiter=self.delimiter)
-        return csv.reader(rows, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
-
-
-def dialect_of(sample: str, *, is_whole: bool) -> Dialect:
-    """The delimiter under which most sample rows have the same, largest number of cells."""
-    best, best_score = Dialect(",", [], has_header=False), (0.0, 0)
-    rows: list[list[str]] = []
-    for delimiter in DELIMITERS:
-        has_quotes = delimiter != "\t" or bool(QUOTED.search(sample))
-        tried = Dialect(delimiter, [], has_header=False, has_quotes=has_quotes)
-        found = _sample_rows(sample, tried, is_whole=is_whole)
-        widths = [len(row) for row in found] or [0]
-        usual = max(set(widths), key=widths.count)
-        score = (widths.count(usual) / len(widths) if usual > 1 else 0.0, usual)
-        if score > best_score:
-            best, best_score, rows = tried, score, found
-    first = rows[0] if rows else []
-    if _is_header(first, rows[1:]):
-        return best._replace(columns=[name.strip() for name in first], has_header=True)
-    return best._replace(columns=[f"column_{place + 1}" for place in range(len(first))])
-
-
-def _sample_rows(sample: str, dialect: Dialect, *, is_whole: bool) -> list[list[str]]:
-    rows = [row for row in dialect.parser(sample.splitlines(keepends=True)) if row]
-    return (rows if is_whole or len(rows) < 2 else rows[:-1])[:SAMPLE_ROWS]
-
-
-def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Names are there, differ, and are no numbers; and they are shorter than a text."""
-    if not rest or len({name.strip() for name in first}) != len(first):
-        return False
-    return all(name.strip() and not NUMBER.fullmatch(name) and len(name) <= 100 for name in first)
 
 
 class _Feed:

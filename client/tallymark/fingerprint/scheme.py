@@ -11,6 +11,9 @@ SCHEME = "affine32"
 SEED = 1
 PERMUTATION_COUNT = 128
 SHINGLE_TOKENS = 5
+GRAM_CHARACTERS = 5
+SHORT_TOKENS = 5
+"""A record of fewer tokens is short: matched exactly and by its character n-grams."""
 EMPTY = 0xFFFFFFFF
 """Every value of the signature of a text without tokens."""
 
