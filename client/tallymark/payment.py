@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from tallymark import proofs
+from tallymark.journal import Entry, body_of, check_charge, is_hash
 from tallymark.proofs import NotAProof, Section, word
 from tallymark.rpc import Node, find_log
 from tallymark.verify import Report, block_date, check_chain, check_contract, check_event
 
-JOURNAL_SEALED = "journal.sealed"
+PAYEE_NAMED = "payee.named"
 ACTIVATED = "RootActivated(uint64,bytes32,uint128)"
 PAID = "Paid(bytes32,address,uint256,uint256)"
 
@@ -27,83 +28,36 @@ def check_payment(whole: Section, report: Report, node: Node | None, contract: s
     events = _check_events(whole, report, node)
     entry = whole.optional_section("entry")
     charge = whole.optional_section("charge")
-    payout = whole.section("payout")
+    payout = _Payout(whole.section("payout"))
     whole.done()
     if charge is not None and entry is None:
-        raise NotAProof("charge needs the journal entry that holds its root")
-    document: dict[str, Any] | None = None
+        raise NotAProof("charge needs the journal entry that holds it")
     if entry is None:
         report.not_checked.append("the journal entry: it is not part of this file")
     else:
-        document = _check_entry(entry, report, events)
+        booked = Entry(entry)
+        booked.check(report, events)
+        payout.check_payee(report, events, booked)
+        if charge is not None:
+            check_charge(charge, report, events, booked)
     if charge is None:
         report.not_checked.append("the charge for the usage: it is not part of this file")
-    elif document is not None:
-        _check_charge(charge, report, events, document)
-    _Payout(payout).check(report, node, contract, document)
+    payout.check(report, node, contract)
 
 
 def _check_events(whole: Section, report: Report, node: Node | None) -> list[dict[str, Any]]:
     """Check each event proof; returns the events."""
-    found = whole.get("events")
-    if not isinstance(found, list) or not found:
-        raise NotAProof("events must be a list of at least one event proof")
+    found = whole.items("events")
+    if not found.value:
+        raise NotAProof("events must hold at least one event proof")
     events = []
-    for at, one in enumerate(found):
-        section = Section(one, f"events.{at}")
+    for at in found.value:
+        section = found.section(at)
         if section.get("format") != proofs.FORMAT or section.get("kind") != "event":
-            raise NotAProof(f"events.{at} is not an event proof of {proofs.FORMAT}")
+            raise NotAProof(f"{section.where} is not an event proof of {proofs.FORMAT}")
         check_event(section, report, node, "")
         events.append(section.section("event").value)
     return events
-
-
-def _check_entry(entry: Section, report: Report, events: list[dict[str, Any]]) -> dict[str, Any]:
-    """The journal entry must be under the root of a sealed journal block; returns its document."""
-    document, claimed = entry.section("document"), entry.hash("hash")
-    number, path = document.number("number"), entry.hashes("merkle_proof")
-    entry.done()
-    actual = proofs.document_hash(document.value, document.where)
-    report.check(
-        actual == claimed,
-        f"Journal entry {number}: its content has the stated hash.",
-        f"Journal entry {number}: its content was changed.",
-    )
-    root = proofs.root_from(proofs.leaf(word(number), claimed), path)
-    blocks = [_body(one) for one in events if one.get("kind") == JOURNAL_SEALED]
-    report.check(
-        any(_is_hash(block.get("root"), root) for block in blocks),
-        f"Journal entry {number}: it is in a journal block that the ledger sealed.",
-        f"Journal entry {number}: no `{JOURNAL_SEALED}` event in this file has its root.",
-    )
-    return document.value
-
-
-def _check_charge(
-    charge: Section, report: Report, events: list[dict[str, Any]], entry: dict[str, Any]
-) -> None:
-    """The charge must be under the entry's root of charges, and for the usage of an event."""
-    document, claimed = charge.section("document"), charge.hash("hash")
-    position, path = charge.number("position"), charge.hashes("merkle_proof")
-    charge.done()
-    actual = proofs.document_hash(document.value, document.where)
-    report.check(
-        actual == claimed,
-        "Charge: its content has the stated hash.",
-        "Charge: its content was changed.",
-    )
-    root = proofs.root_from(proofs.leaf(word(position), claimed), path)
-    report.check(
-        _is_hash(entry.get("charges_root"), root),
-        "Charge: the journal entry holds it.",
-        "Charge: it is not among the charges of the journal entry.",
-    )
-    usage = document.get("usage")
-    report.check(
-        any(_body(one).get("usage") == usage for one in events),
-        f"Charge: it is for the usage {usage}, which the ledger holds.",
-        f"Charge: no event in this file reports its usage {usage}.",
-    )
 
 
 class _Payout:
@@ -128,14 +82,21 @@ class _Payout:
             self.paid_cumulative = self.paid.amount("cumulative")
             self.paid.done()
 
-    def check(
-        self,
-        report: Report,
-        node: Node | None,
-        contract: str,
-        entry: dict[str, Any] | None,
-    ) -> None:
-        """Check the leaf, its link to the entry, and both on the chain if a node is given."""
+    def check_payee(self, report: Report, events: list[dict[str, Any]], entry: Entry) -> None:
+        """The entry must move money of an account that an event joins to this payee."""
+        joined = [
+            body_of(one).get("account")
+            for one in events
+            if one.get("kind") == PAYEE_NAMED and is_hash(body_of(one).get("payee"), self.payee)
+        ]
+        report.check(
+            any(account in entry.accounts for account in joined),
+            "Payout: the journal entry has a line for this payee's account.",
+            "Payout: no event in this file joins this payee to an account of the journal entry.",
+        )
+
+    def check(self, report: Report, node: Node | None, contract: str) -> None:
+        """Check the leaf, and on the chain if a node is given that it was active and paid."""
         leaf = proofs.leaf(self.payee, word(self.account), word(self.cumulative))
         report.check(
             proofs.root_from(leaf, self.merkle_proof) == self.root,
@@ -148,8 +109,6 @@ class _Payout:
             "Payout: the amount is more than the epoch's total.",
         )
         check_contract(report, "Payout", self.contract, self.chain_id, contract)
-        if entry is not None:
-            self._check_entry(report, entry)
         self._check_paid_amount(report)
         report.facts.append(
             f"Payout: payee 0x{self.payee.hex()[:16]}... is owed {self.cumulative} units of token "
@@ -157,17 +116,6 @@ class _Payout:
         )
         if node is not None and check_chain(report, "Payout", node, self.chain_id, self.contract):
             self._check_on_chain(report, node)
-
-    def _check_entry(self, report: Report, entry: dict[str, Any]) -> None:
-        lines = entry.get("lines")
-        report.check(
-            isinstance(lines, list)
-            and any(
-                isinstance(one, dict) and _is_hash(one.get("payee"), self.payee) for one in lines
-            ),
-            "Payout: the journal entry credits this payee.",
-            "Payout: the journal entry has no line for this payee.",
-        )
 
     def _check_paid_amount(self, report: Report) -> None:
         if self.paid is None:
@@ -219,13 +167,3 @@ class _Payout:
             f"Payout: the contract activated this root for epoch {self.epoch}.",
             f"Payout: the contract did not activate this root for epoch {self.epoch}.",
         )
-
-
-def _is_hash(value: Any, wanted: bytes) -> bool:
-    """Whether a document's text is this hash; the ledger writes bytes without 0x."""
-    return isinstance(value, str) and value.removeprefix("0x") == wanted.hex()
-
-
-def _body(event: dict[str, Any]) -> dict[str, Any]:
-    body = event.get("body")
-    return body if isinstance(body, dict) else {}

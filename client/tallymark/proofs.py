@@ -14,22 +14,27 @@ contracts CAIP-10, amounts whole units as decimal text. Two kinds:
                 "contract": "eip155:31337:0x..", "tx_hash": "0x.." or null,
                 "merkle_proof": ["0x..", ...]}}                leaf [uint256 sequence, bytes32 hash]
 
-`payment`: from usage to money. `charge` and `entry` may be null; what is missing is said::
+`payment`: from usage to money. `entry` and `charge` may be null; what is missing is said::
 
     {"format": "tallymark-proof/1", "kind": "payment",
-     "events": [event proofs: the usage, and `journal.sealed` for the entry],
-     "charge": {"document": {"usage": "..", ...}, "hash": "0x..", "position": 0,
-                "merkle_proof": [..]},          leaf [uint256 position, bytes32 hash], its root is
-                                                the entry document's `charges_root`
-     "entry": {"document": {"number": 12, "lines": [{"payee": "0x..", ...}], ...}, "hash": "0x..",
-               "merkle_proof": [..]},           leaf [uint256 number, bytes32 hash], its root is the
-                                                `root` in the body of a `journal.sealed` event
+     "events": [event proofs: the usage; `journal.sealed`, whose body has the journal's `number` and
+                `hash`; `payee.named`, whose body joins a `payee` to a journal `account`],
+     "entry": {"number": 12, "previous_hash": "0x..", "header": "usage\\n..",
+               "lines": [[account, units], ...], "charges_digest": "0x..", "hash": "0x..",
+               "later": [{"header": "0x..", "lines": "0x..", "charges": "0x.."}, ...]},
+                                     the entries up to the one that `journal.sealed` names
+     "charge": {"usage": "uuid", "revision": 0, "rate": 1, "records": 5, "tokens": 0, "amount": 7,
+                "total": 7, "running": 7, "account": 3, "weight_version": 4,
+                "group": "0x..",     all charges of that account and weight version, 68 bytes each
+                "groups": ["0x.."]}, the digests of all groups of the entry
      "payout": {"chain": "eip155:..", "contract": "eip155:..:0x..", "token": "0x..", "epoch": 4,
                 "root": "0x..", "total": "..", "payee": "0x..", "account": "0x..",
                 "cumulative": "..", "merkle_proof": [..],
                                      leaf [bytes32 payee, address account, uint256 cumulative]
                 "activated_tx_hash": "0x.." or null,
                 "paid": {"tx_hash": "0x..", "amount": "..", "cumulative": ".."} or null}}
+
+How an entry and a charge are hashed stands in compensation/sql/journal.sql and billing.sql.
 """
 
 from __future__ import annotations
@@ -47,7 +52,10 @@ HASH = re.compile(r"0x[0-9a-f]{64}")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 CHAIN = re.compile(r"eip155:([1-9][0-9]{0,31})")
 CONTRACT = re.compile(r"eip155:([1-9][0-9]{0,31}):(0x[0-9a-fA-F]{40})")
+DATA = re.compile(r"0x(?:[0-9a-f]{2})*")
 AMOUNT = re.compile(r"0|[1-9][0-9]{0,77}")
+STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+DEEPEST_NESTING = 100
 LARGEST_SIZE_BYTES = 64 * 2**20
 
 
@@ -114,19 +122,41 @@ class Section:
         return value
 
     def number(self, name: str, *, least: int = 0) -> int:
-        """A field that is a whole number below 2**64."""
+        """A field that is a whole number below 2**63."""
         value = self.get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**64:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
             raise NotAProof(f"{self.path(name)} must be a whole number, at least {least}")
         return value
 
-    def hashes(self, name: str) -> list[bytes]:
-        """A field that is a list of hashes, at most 64."""
+    def text(self, name: str) -> str:
+        """A field that is text."""
         value = self.get(name)
-        if not isinstance(value, list) or len(value) > 64:
-            raise NotAProof(f"{self.path(name)} must be a list of at most 64 hashes")
-        parts = Section({str(at): one for at, one in enumerate(value)}, self.path(name))
-        return [parts.hash(str(at)) for at in range(len(value))]
+        if not isinstance(value, str):
+            raise NotAProof(f"{self.path(name)} must be text, not {_named(value)}")
+        return value
+
+    def integer(self, name: str) -> int:
+        """A field that is a whole number of 64 bits, negative ones included."""
+        value = self.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
+            raise NotAProof(f"{self.path(name)} must be a whole number of 64 bits")
+        return value
+
+    def data(self, name: str) -> bytes:
+        """A field that is bytes, as 0x and hexadecimal digits."""
+        return bytes.fromhex(self._matched(name, DATA, "0x and hexadecimal digits")[2:])
+
+    def items(self, name: str) -> Section:
+        """A field that is a list, read as an object whose fields are 0, 1, 2, ..."""
+        value = self.get(name)
+        if not isinstance(value, list):
+            raise NotAProof(f"{self.path(name)} must be a list, not {_named(value)}")
+        return Section({str(at): one for at, one in enumerate(value)}, self.path(name))
+
+    def hashes(self, name: str) -> list[bytes]:
+        """A field that is a list of hashes."""
+        parts = self.items(name)
+        return [parts.hash(at) for at in parts.value]
 
     def done(self) -> None:
         """Refuse fields that the format does not have: nobody would have checked them."""
@@ -146,15 +176,13 @@ def parse(data: bytes) -> dict[str, Any]:
     if len(data) > LARGEST_SIZE_BYTES:
         raise NotAProof(f"the file is larger than {LARGEST_SIZE_BYTES >> 20} MiB: no proof is")
     try:
-        value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant
-        )
+        text = data.decode("utf-8")
+        _require_shallow(text)
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except UnicodeDecodeError:
         raise NotAProof("the file is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise NotAProof(f"the file is not JSON: {error}") from None
-    except RecursionError:
-        raise NotAProof("the file is nested too deeply") from None
     if not isinstance(value, dict):
         raise NotAProof(f"the file holds {_named(value)}, not a proof")
     return value
@@ -187,6 +215,15 @@ def document_hash(document: Any, where: str, previous: bytes = b"") -> bytes:
         raise NotAProof(f"{where} has no canonical form: {error}") from None
     except RecursionError:
         raise NotAProof(f"{where} is nested too deeply") from None
+
+
+def _require_shallow(text: str) -> None:
+    """Refuse deep nesting before it is parsed: where the recursion limit was raised, it crashes."""
+    depth = 0
+    for token in STRING_OR_BRACKET.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token.group(), 0)
+        if depth > DEEPEST_NESTING:
+            raise NotAProof("the file is nested too deeply")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

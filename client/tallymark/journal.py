@@ -1,0 +1,140 @@
+"""Checks what a payment proof shows of the journal: an entry in its hash chain, a charge in it.
+
+The bytes that are hashed are those of compensation/sql/journal.sql and billing.sql.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from tallymark.proofs import NotAProof, Section
+from tallymark.verify import Report
+
+JOURNAL_SEALED = "journal.sealed"
+CHARGE_BYTES = 68
+
+
+class Entry:
+    """The `entry` section of a payment proof."""
+
+    def __init__(self, entry: Section) -> None:
+        self.number = entry.number("number", least=1)
+        self.hash, self.previous_hash = entry.hash("hash"), entry.hash("previous_hash")
+        self.header = entry.text("header")
+        self.charges_digest = entry.hash("charges_digest")
+        self.lines = [_line(entry.items("lines"), at) for at in entry.items("lines").value]
+        later = entry.items("later")
+        self.later = [_later(later.section(at)) for at in later.value]
+        entry.done()
+
+    @property
+    def accounts(self) -> set[int]:
+        """The accounts that it has lines in."""
+        return {account for account, _ in self.lines}
+
+    def check(self, report: Report, events: list[dict[str, Any]]) -> None:
+        """Its content must have its hash, balance, and be in the chain that the ledger sealed."""
+        lines = b"".join(_int8(account) + _int8(units) for account, units in sorted(self.lines))
+        parts = (_digest(self.header.encode()), _digest(lines), self.charges_digest)
+        report.check(
+            _chained(self.previous_hash, self.number, parts) == self.hash,
+            f"Journal entry {self.number}: its content has the stated hash.",
+            f"Journal entry {self.number}: its content was changed.",
+        )
+        report.check(
+            sum(units for _, units in self.lines) == 0,
+            f"Journal entry {self.number}: its lines add up to zero.",
+            f"Journal entry {self.number}: its lines do not add up to zero.",
+        )
+        head, number = self.hash, self.number
+        for parts in self.later:
+            number += 1
+            head = _chained(head, number, parts)
+        sealed = [body_of(one) for one in events if one.get("kind") == JOURNAL_SEALED]
+        report.check(
+            any(one.get("number") == number and is_hash(one.get("hash"), head) for one in sealed),
+            f"Journal entry {self.number}: the ledger sealed the journal that holds it.",
+            f"Journal entry {self.number}: no `{JOURNAL_SEALED}` event in this file seals the "
+            "journal that holds it.",
+        )
+
+
+def check_charge(
+    charge: Section, report: Report, events: list[dict[str, Any]], entry: Entry
+) -> None:
+    """The charge must be one of its entry's, and for a usage that an event reports."""
+    usage, row = charge.text("usage"), _charge_bytes(charge)
+    place = _int8(charge.integer("account")) + _int8(charge.integer("weight_version"))
+    group, groups = charge.data("group"), charge.hashes("groups")
+    charge.done()
+    rows = [group[at : at + CHARGE_BYTES] for at in range(0, len(group), CHARGE_BYTES)]
+    report.check(
+        row in rows,
+        "Charge: it is among the charges of its group.",
+        "Charge: it was changed, or is not among the charges of its group.",
+    )
+    report.check(
+        _digest(place + _digest(group)) in groups
+        and _digest(b"".join(groups)) == entry.charges_digest,
+        "Charge: the journal entry was made of these charges.",
+        "Charge: the journal entry was not made of these charges.",
+    )
+    report.check(
+        any(body_of(one).get("usage") == usage for one in events),
+        f"Charge: it is for the usage {usage}, which the ledger holds.",
+        f"Charge: no event in this file reports its usage {usage}.",
+    )
+
+
+def body_of(event: dict[str, Any]) -> dict[str, Any]:
+    """The body of an event; empty where it has none."""
+    body = event.get("body")
+    return body if isinstance(body, dict) else {}
+
+
+def is_hash(value: Any, wanted: bytes) -> bool:
+    """Whether a document's text is this hash; the ledger writes bytes without 0x."""
+    return isinstance(value, str) and value.removeprefix("0x") == wanted.hex()
+
+
+def _line(lines: Section, at: str) -> tuple[int, int]:
+    pair = lines.items(at)
+    if len(pair.value) != 2:
+        raise NotAProof(f"{pair.where} must be [account, units]")
+    return pair.integer("0"), pair.integer("1")
+
+
+def _later(section: Section) -> tuple[bytes, bytes, bytes]:
+    parts = (section.hash("header"), section.hash("lines"), section.hash("charges"))
+    section.done()
+    return parts
+
+
+def _charge_bytes(charge: Section) -> bytes:
+    """A charge as compensation_charge_bytes writes it."""
+    try:
+        usage = UUID(charge.text("usage")).bytes
+    except ValueError:
+        raise NotAProof(f"{charge.path('usage')} must be a UUID") from None
+    numbers = ("rate", "records", "tokens", "amount", "total", "running")
+    revision = charge.number("revision")
+    if revision >= 2**31:
+        raise NotAProof(f"{charge.path('revision')} must be a whole number of 32 bits")
+    tail = b"".join(_int8(charge.integer(name)) for name in numbers)
+    return usage + revision.to_bytes(4, "big") + tail
+
+
+def _chained(previous: bytes, number: int, parts: tuple[bytes, bytes, bytes]) -> bytes:
+    """An entry's hash, from the one before it and the digests of its parts."""
+    return _digest(previous + _int8(number) + b"".join(parts))
+
+
+def _digest(data: bytes) -> bytes:
+    return sha256(data).digest()
+
+
+def _int8(value: int) -> bytes:
+    """A number as PostgreSQL's int8send writes it."""
+    return value.to_bytes(8, "big", signed=True)
