@@ -40,6 +40,7 @@ def deliver(spool: Spool, client: Client, *, is_left: bool = False) -> None:
             break
         _send(spool, client, reports)
         rounds += 1
+    _name_models(spool, client)
     if state.closed_at and state.is_empty() and not state.is_done:
         if state.ends_run and state.run:
             client.end_run(state.run["run_id"], state.closed_at)
@@ -109,6 +110,18 @@ def _send(spool: Spool, client: Client, reports: list[Report]) -> None:
             return
         log.warning("tallymark: a report on %s was refused: %s", reports[0].subject, problem)
     spool.add(*({"sent": [r.subject, r.purpose, r.sequence]} for r in reports))
+
+
+def _name_models(spool: Spool, client: Client) -> None:
+    """Register what the run made; a model that is refused holds up no other."""
+    for (name, version), facts in list(spool.state.models.items()):
+        try:
+            client.register_model(**facts, run=spool.state.run["run_id"])
+        except Problem as problem:
+            if problem.status not in REFUSED | {403, 409}:
+                raise
+            log.warning("tallymark: the model %s:%s was refused: %s", name, version, problem)
+        spool.add({"model_sent": [name, version]})
 
 
 def _body(spool: Spool, report: Report) -> dict[str, Any]:

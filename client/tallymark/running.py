@@ -122,6 +122,17 @@ class Running:
         except Exception as error:
             self._warn("use", error)
 
+    def produced(self, name: str, version: str = "1", *, is_published: bool = False) -> None:
+        """Name a model that came of this run; `is_published` lets owners of the data see it."""
+        try:
+            facts = {"name": str(name), "version": str(version), "is_published": bool(is_published)}
+            with self._lock:
+                self._models.append(facts)
+            if self._is_orphan:
+                self._adopt()
+        except Exception as error:
+            self._warn("produced", error)
+
     def close(self) -> None:
         """End it: write down and send what is left, for a few seconds at most."""
         try:
@@ -148,6 +159,7 @@ class Running:
         self._lock = threading.RLock()
         self._counts: dict[Key, list[int]] = {}
         self._changed: set[Key] = set()
+        self._models: list[dict[str, Any]] = []
         self._closing = threading.Event()
         self._written = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -218,7 +230,7 @@ class Running:
     # ---- the two threads ----
 
     def _write_down(self, facts: dict[str, Any]) -> None:
-        """Bring changed counters into the spool, every second and at the end."""
+        """Bring changed counters and new models into the spool, every second and at the end."""
         try:
             self._spool.add({"run": facts})
             while not self._closing.wait(WRITE_SECONDS):
@@ -234,6 +246,9 @@ class Running:
         with self._lock:
             changed = [(key, list(self._counts[key])) for key in self._changed]
             self._changed.clear()
+            made, self._models = self._models, []
+        if made:
+            self._spool.add(*({"model": facts} for facts in made))
         if not changed:
             return
         at = now()

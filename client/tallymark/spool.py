@@ -57,6 +57,8 @@ class State:
     ends_run: bool = False
     is_done: bool = False
     unsent: dict[Key, dict[int, Report]] = field(default_factory=dict)
+    # Models that came of the run, by name and version, which the service does not have yet.
+    models: dict[Key, Line] = field(default_factory=dict)
     last_sequence: dict[Key, int] = field(default_factory=dict)
     # The highest number that may have reached the service; it is never given another count.
     sent_sequence: dict[Key, int] = field(default_factory=dict)
@@ -78,6 +80,11 @@ class State:
             self.unsent.get(key, {}).pop(sequence, None)
             self.last_sequence[key] = max(self.last_sequence.get(key, 0), sequence)
             self.sent_sequence[key] = max(self.sent_sequence.get(key, 0), sequence)
+        elif "model" in line:
+            self.models[line["model"]["name"], line["model"]["version"]] = line["model"]
+        elif "model_sent" in line:
+            name, version = line["model_sent"]
+            self.models.pop((name, version), None)
         elif "closed" in line:
             self.closed_at, self.ends_run = line["closed"], line["ends_run"]
         elif "done" in line:
@@ -93,6 +100,8 @@ class State:
         for reports in self.unsent.values():
             for _, report in sorted(reports.items()):
                 yield {"report": asdict(report)}
+        for model in self.models.values():
+            yield {"model": model}
         if self.closed_at:
             yield {"closed": self.closed_at, "ends_run": self.ends_run}
 
@@ -102,8 +111,8 @@ class State:
         return last if last > self.sent_sequence.get(key, 0) else last + 1
 
     def is_empty(self) -> bool:
-        """Whether the service has every report."""
-        return not any(self.unsent.values())
+        """Whether the service has every report and model."""
+        return not self.models and not any(self.unsent.values())
 
 
 class Spool:

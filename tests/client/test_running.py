@@ -331,6 +331,17 @@ def test_a_forked_worker_counts_for_itself_into_the_same_run(service: Recorder) 
     assert sum(path.startswith("PATCH") for path in service.paths()) == 1
 
 
+def test_a_model_that_a_run_made_is_registered_with_it(service: Recorder, tmp_path: Path) -> None:
+    service.status = 503
+    with job(service.url) as run:
+        run.produced("sparrow", version="2", is_published=True)
+    service.status = 202
+    flush(tmp_path / "spool", Client(service.url, "tm_abcd1234_secret"))
+    (model,) = [body for _, path, body in service.calls if path.endswith("/models")]
+    assert model == {"name": "sparrow", "version": "2", "is_published": True, "run": run.id}
+    assert spools(tmp_path) == []
+
+
 def test_a_run_inside_another_is_its_child(service: Recorder) -> None:
     with job(service.url) as outer, job(service.url) as inner:
         inner.use("aurora/essays@1", records=1)
