@@ -36,7 +36,9 @@ class Words:
     @classmethod
     def of(cls, text: str) -> Words:
         """The words of `text`, at most MOST_WORDS."""
-        spans, forms, places = [], [], []
+        spans: list[tuple[int, int]] = []
+        forms: list[str] = []
+        places: list[int] = []
         for start, end in _pieces(text):
             if len(spans) == MOST_WORDS:
                 break
@@ -162,3 +164,18 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
             start = at
     if start >= 0:
         yield start, len(text)
+
+
+def whole(text: str) -> dict[str, Any]:
+    """The evidence of an exact copy: one passage, which is all of it."""
+    words = Words.of(text)
+    shown = {"before": "", "match": words.shown(0, len(words.spans)), "after": ""}
+    span = [0, len(words.spans)]
+    passage = {"later": span, "earlier": span, "later_text": shown, "earlier_text": shown}
+    context = _context([passage], "later_text")
+    return {
+        "passages": [passage],
+        "passage_count": 1,
+        "later_context": context,
+        "earlier_context": context,
+    }

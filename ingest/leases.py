@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from ingest.models import Upload
+from ingest.models import Upload, UploadQuerySet
 
 LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 5
@@ -24,10 +24,10 @@ class LeaseLost(Exception):
 
 
 @transaction.atomic
-def claim(upload_id: UUID, *, at: datetime) -> Upload | None:
-    """Take the upload if there is work to do and nobody holds it."""
+def claim(upload_id: UUID, *, at: datetime, waiting: UploadQuerySet | None = None) -> Upload | None:
+    """Take the upload if it is among those `waiting` for work and nobody holds it."""
     upload = (
-        Upload.objects.waiting(at)
+        (Upload.objects.waiting(at) if waiting is None else waiting)
         .filter(pk=upload_id)
         .select_for_update(skip_locked=True, of=("self",))
         .select_related("version__dataset__owner")
@@ -43,12 +43,12 @@ def claim(upload_id: UUID, *, at: datetime) -> Upload | None:
     return upload
 
 
-def hold(upload: Upload, *, at: datetime, **changes: Any) -> None:
+def hold(upload: Upload, *, at: datetime, lasting: timedelta = LEASE, **changes: Any) -> None:
     """Renew the lease and save `changes`; raises LeaseLost where it is no longer ours.
 
     Inside the batch's transaction: then batch and cursor are committed together or not at all.
     """
-    fields = {**changes, "lease_until": at + LEASE, "attempt_count": 0, "retry_at": at}
+    fields = {**changes, "lease_until": at + lasting, "attempt_count": 0, "retry_at": at}
     if not Upload.objects.filter(pk=upload.pk, lease=upload.lease).update(**fields):
         raise LeaseLost(f"upload {upload.pk} was taken over")
     for name, value in fields.items():

@@ -32,10 +32,15 @@ class UploadQuerySet(models.QuerySet["Upload"]):
 
     def waiting(self, at: datetime) -> UploadQuerySet:
         """Those with work to do that nobody holds at `at`."""
+        return self._free(at).filter(state__in=Upload.WORKING, started_at__isnull=False)
+
+    def to_embed(self, at: datetime) -> UploadQuerySet:
+        """Those that are done but for their embeddings, that nobody holds at `at`."""
+        return self._free(at).filter(state=Upload.State.SEALED, embedded_at__isnull=True)
+
+    def _free(self, at: datetime) -> UploadQuerySet:
         nobody = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
-        return self.filter(
-            nobody, state__in=Upload.WORKING, started_at__isnull=False, retry_at__lte=at
-        )
+        return self.filter(nobody, retry_at__lte=at)
 
 
 @dataclass(frozen=True)
@@ -95,11 +100,15 @@ class Upload(models.Model):
     row_count = models.BigIntegerField(default=0)
     record_count = models.BigIntegerField(default=0)
     bad_count = models.BigIntegerField(default=0)
+    # In a delta: rows that are as they were.
     unchanged_count = models.BigIntegerField(default=0)
     # The last record that was screened, and how many: where screening goes on.
     screened_to = models.BigIntegerField(default=0)
     screened_count = models.BigIntegerField(default=0)
+    # Embeddings follow when all else is done: how far, and when they were through.
+    embedded_to = models.BigIntegerField(default=0)
     embedded_count = models.BigIntegerField(default=0)
+    embedded_at = models.DateTimeField(null=True)
     error_code = models.CharField(max_length=60, blank=True)
     error_detail = models.TextField(blank=True)
     error_hint = models.TextField(blank=True)
@@ -128,7 +137,12 @@ class Upload(models.Model):
                 fields=["retry_at"],
                 name="upload_waiting",
                 condition=Q(state__in=("received", "reading", "screening")),
-            )
+            ),
+            models.Index(
+                fields=["retry_at"],
+                name="upload_to_embed",
+                condition=Q(state="sealed", embedded_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -165,21 +179,6 @@ class BadRow(models.Model):
         return f"line {self.line}: {self.reason}"
 
 
-class DeltaWithdrawal(models.Model):
-    """A record that a delta takes away, once it is confirmed."""
-
-    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="withdrawals")
-    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="+")
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["upload", "record"], name="withdrawn_once_per_delta")
-        ]
-
-    def __str__(self) -> str:
-        return f"without {self.record}"
-
-
 class Fingerprint(models.Model):
     """What a record's text is compared by: its MinHash signature and its set of shingles."""
 
@@ -203,6 +202,7 @@ class Posting(models.Model):
     class Kind(models.IntegerChoices):
         BAND = 1
         SAMPLE = 2
+        IMAGE = 3
 
     pk = models.CompositePrimaryKey("kind", "key", "record_id")
     kind = models.SmallIntegerField(choices=Kind.choices)
@@ -249,8 +249,9 @@ class ImagePrint(models.Model):
         Record, on_delete=models.CASCADE, primary_key=True, related_name="image_print"
     )
     scheme = models.CharField(max_length=30)
-    hash = models.BinaryField()
-    quality = models.SmallIntegerField(default=100)
+    # Eight hashes of 32 bytes: as the image stands, then its turns and mirrors.
+    hashes = models.BinaryField()
+    quality = models.SmallIntegerField()
 
     def __str__(self) -> str:
         return f"image print of {self.record_id}"

@@ -53,6 +53,13 @@ class NothingSent(Refused):
     hint = "Send a file, or give a url."
 
 
+class ColumnRefused(Refused):
+    """That column cannot be read from this file."""
+
+    code = "column_refused"
+    status = 422
+
+
 @dataclass(frozen=True)
 class DeltaPreview:
     """What a delta would do to its dataset, before anybody confirms it."""
@@ -121,7 +128,7 @@ def _enter(upload: Upload, *, starts: bool, at: datetime) -> Upload:
         try:
             reading.look_into(upload)
         except ReaderError as error:
-            fail(upload, code=error.code, detail=error.detail, hint=error.hint, at=at)
+            fail(upload, code=error.code, detail=str(error), hint=error.hint, at=at)
             return upload
     if starts:
         start_upload(upload=upload, at=at)
@@ -138,7 +145,10 @@ def choose_columns(
         raise NotNow("The columns can be chosen until the upload is started.")
     upload.text_column = upload.text_column if text_column is None else text_column
     upload.key_column = upload.key_column if key_column is None else key_column
-    reading.check_columns(upload)
+    try:
+        reading.check_columns(upload)
+    except ReaderError as error:
+        raise ColumnRefused(str(error), hint=error.hint) from error
     upload.save(update_fields=["text_column", "key_column"])
     return upload
 
@@ -155,13 +165,13 @@ def start_upload(*, upload: Upload, at: datetime) -> Upload:
 
 
 def preview(upload: Upload) -> DeltaPreview:
-    """What a delta that has been read would change."""
+    """What a delta would add, change and withdraw, as far as it has been read."""
     counts = registry.preview_delta(upload.version)
     return DeltaPreview(
         added=counts.added,
         changed=counts.changed,
         withdrawn=counts.withdrawn,
-        unchanged=upload.unchanged_count,
+        unchanged=counts.unchanged,
         bad=upload.bad_count,
     )
 
@@ -251,7 +261,7 @@ def _refuse(upload: Upload, error: Refused | ReaderError, *, at: datetime) -> No
     hint = error.next_step if isinstance(error, Refused) else error.hint
     with transaction.atomic():
         leases.hold(upload, at=at)
-        fail(upload, code=error.code, detail=error.detail, hint=hint, at=at)
+        fail(upload, code=error.code, detail=str(error), hint=hint, at=at)
 
 
 def _stumble(upload: Upload, *, at: datetime) -> None:

@@ -56,7 +56,7 @@ def insert(kind: int, keys: NDArray[np.int64], record_ids: NDArray[np.int64]) ->
 def probe(
     kind: int,
     keys: NDArray[np.int64],
-    places: NDArray[np.int32],
+    places: NDArray[np.int64],
     *,
     least: int = 1,
     most_per_key: int = MOST_PER_KEY,

@@ -1,0 +1,129 @@
+"""Reads fingerprints made at home: the JSONL file of an owner whose content stays with it.
+
+The first line says how the prints were made; each other line is one record:
+
+    {"tallymark": "prints/1", "hash_version": "...", "scheme": "affine32", "seed": 1}
+    {"key": "a", "digest": "<hex>", "tokens": 120, "bytes": 700,
+     "signature": "<base64>", "shingles": "<base64>"}
+
+`signature` holds 128 and `shingles` any number of little-endian uint32, the shingles distinct and
+ascending; both are empty where the text has no token. In a delta, {"key": "a", "withdrawn": true}
+takes a record away. The file may be compressed with gzip or zstd.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.entries import LONGEST_KEY, UINT32, Entry
+from ingest.fingerprint import scheme
+from ingest.readers import BadRow, Limits, ReaderError
+from ingest.readers.rows import Withdrawal
+from ingest.readers.streams import Line, lines, open_file
+
+FORMAT = "prints/1"
+LIMITS = Limits()
+LARGEST_COUNT = 2**31 - 1
+
+
+class NotPrints(ReaderError):
+    """The file holds no fingerprints that this service can compare."""
+
+    code = "not_prints"
+    hint = "Make the file with `tallymark fingerprint` of the current client."
+
+
+def check_header(path: Path) -> None:
+    """Raise NotPrints unless the file begins with a header of our own scheme."""
+    opened = open_file(path, LIMITS)
+    with opened.stream:
+        _check(next(lines(opened.stream, LIMITS), None))
+
+
+def entries(path: Path, skip: int = 0) -> Iterator[Entry | BadRow | Withdrawal]:
+    """The records of a prints file from ordinal `skip` on. Raises ReaderError."""
+    opened = open_file(path, LIMITS)
+    with opened.stream:
+        found = lines(opened.stream, LIMITS)
+        _check(next(found, None))
+        for ordinal, line in enumerate(line for line in found if line.data != b""):
+            if ordinal >= skip:
+                yield _entry(line, ordinal, opened.bytes_read)
+
+
+def _check(line: Line | None) -> None:
+    try:
+        header = json.loads((line.data if line else None) or b"")
+        made = header["tallymark"], header["hash_version"], header["scheme"], header["seed"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotPrints("The first line is no header of a prints file.") from error
+    ours = FORMAT, scheme.HASH_VERSION, scheme.SCHEME, scheme.SEED
+    if made != ours:
+        raise NotPrints(f"These prints were made as {made}; this service compares {ours}.")
+
+
+def _entry(line: Line, ordinal: int, bytes_read: int) -> Entry | BadRow | Withdrawal:
+    try:
+        if line.data is None:
+            raise ValueError("the line is too long")
+        row = json.loads(line.data)
+        if not isinstance(row, dict) or not isinstance(row.get("key"), str) or not row["key"]:
+            raise ValueError("the line is no object with a key")
+        if row.get("withdrawn") is True:
+            return Withdrawal(ordinal, row["key"], bytes_read)
+        return _made(row, ordinal, bytes_read)
+    except (ValueError, binascii.Error) as error:
+        return BadRow(ordinal, line.number, str(error)[:300], bytes_read)
+
+
+def _made(row: dict[str, Any], ordinal: int, bytes_read: int) -> Entry:
+    """An entry whose parts fit each other; raises ValueError with a reason for people."""
+    if len(row["key"]) > LONGEST_KEY:
+        raise ValueError(f"the key is longer than {LONGEST_KEY} characters")
+    digest = bytes.fromhex(_text(row, "digest"))
+    signature, shingles = _numbers(row, "signature"), _numbers(row, "shingles")
+    if len(digest) != 32:
+        raise ValueError("the digest is not 32 bytes")
+    if len(shingles) > 1 and not bool((shingles[1:] > shingles[:-1]).all()):
+        raise ValueError("the shingles are not ascending")
+    if len(signature) != (scheme.PERMUTATION_COUNT if len(shingles) else 0):
+        raise ValueError("the signature does not have 128 values")
+    return Entry(
+        ordinal=ordinal,
+        key=row["key"],
+        digest=digest,
+        token_count=_count(row, "tokens"),
+        byte_count=_count(row, "bytes"),
+        bytes_read=bytes_read,
+        signature=signature,
+        shingles=shingles,
+    )
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is missing")
+    return value
+
+
+def _numbers(row: dict[str, Any], name: str) -> NDArray[np.uint32]:
+    data = base64.b64decode(_text(row, name), validate=True)
+    if len(data) % UINT32.itemsize:
+        raise ValueError(f"{name} is cut short")
+    return np.frombuffer(data, UINT32)
+
+
+def _count(row: dict[str, Any], name: str) -> int:
+    value = row.get(name)
+    if type(value) is not int or not 0 <= value <= LARGEST_COUNT:
+        raise ValueError(f"{name} is no count")
+    return value

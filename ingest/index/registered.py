@@ -1,0 +1,100 @@
+"""What was registered before: which stored records may answer for a newcomer, and since when.
+
+A version is compared with those whose `version.sealed` stands before its own in the ledger. It is
+read after its own place is known, so every earlier one is committed, postings and all: of two
+versions registered at once, the one with the later place always finds the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from provenance.models import DatasetVersion
+
+MOST_PER_DIGEST = 64
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A stored record, the first sealed version that holds it, and that version's place."""
+
+    record_id: int
+    version_id: UUID
+    owner_id: UUID
+    sequence: int
+    digest: bytes
+    token_count: int
+
+
+# A record counts as long as a sealed version holds it; one that is withdrawn everywhere is not
+# compared with any more.
+EARLIER = """
+SELECT record.id, version.id, dataset.owner_id, version.sealed_sequence, record.digest,
+       record.token_count
+FROM provenance_record AS record
+JOIN provenance_dataset AS dataset ON dataset.id = record.dataset_id
+CROSS JOIN LATERAL (
+    SELECT id, sealed_sequence FROM provenance_datasetversion
+    WHERE dataset_id = record.dataset_id AND state = 'sealed' AND number >= record.added_number
+      AND (record.withdrawn_number IS NULL OR number < record.withdrawn_number)
+    ORDER BY number LIMIT 1
+) AS version
+WHERE record.id = ANY(%s) AND record.dataset_id <> %s AND version.sealed_sequence < %s
+"""
+
+SAME_DIGEST = """
+SELECT sought.digest, same.id
+FROM unnest(%s::bytea[]) AS sought (digest)
+CROSS JOIN LATERAL (
+    SELECT id FROM provenance_record
+    WHERE digest = sought.digest AND dataset_id <> %s ORDER BY id LIMIT %s
+) AS same
+"""
+
+OWN_DATES = """
+SELECT record.digest, min(version.sealed_sequence)
+FROM provenance_record AS record
+JOIN provenance_dataset AS dataset
+  ON dataset.id = record.dataset_id AND dataset.owner_id = %s
+JOIN provenance_datasetversion AS version
+  ON version.dataset_id = record.dataset_id AND version.number = record.added_number
+WHERE record.digest = ANY(%s) AND version.sealed_sequence < %s
+GROUP BY record.digest
+"""
+
+
+def earlier(version: DatasetVersion, record_ids: Sequence[int]) -> dict[int, Earlier]:
+    """Those of `record_ids` that other datasets had registered before `version`, by id."""
+    if not record_ids:
+        return {}
+    with connection.cursor() as cursor:
+        place: list[Any] = [list(record_ids), version.dataset_id, version.sealed_sequence]
+        cursor.execute(EARLIER, place)
+        return {
+            pk: Earlier(pk, version_id, owner_id, sequence, bytes(digest), token_count)
+            for pk, version_id, owner_id, sequence, digest, token_count in cursor.fetchall()
+        }
+
+
+def same_digest(version: DatasetVersion, digests: Sequence[bytes]) -> list[tuple[bytes, int]]:
+    """(digest, record id) of other datasets' records with these digests, the oldest of each."""
+    with connection.cursor() as cursor:
+        cursor.execute(SAME_DIGEST, [list(set(digests)), version.dataset_id, MOST_PER_DIGEST])
+        return [(bytes(digest), pk) for digest, pk in cursor.fetchall()]
+
+
+def own_dates(version: DatasetVersion, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """Since which place in the ledger the owner of `version` has had records of these digests.
+
+    What an owner registered before is no news when it comes again in another version or dataset:
+    it keeps its first date.
+    """
+    place: list[Any] = [version.dataset.owner_id, list(set(digests)), version.sealed_sequence]
+    with connection.cursor() as cursor:
+        cursor.execute(OWN_DATES, place)
+        return {bytes(digest): sequence for digest, sequence in cursor.fetchall()}
