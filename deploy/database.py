@@ -4,13 +4,19 @@ It serves the embedded server, the databases of tests and one's own server alike
 what the application is refused is the same everywhere (DESIGN, decision 1).
 """
 
+import argparse
+import secrets
+import sys
 from collections.abc import Mapping
 from typing import Any, Final, Literal, LiteralString
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 from pgmq.install import get_embedded_install_sql
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+
+from deploy.environment import environment
 
 Role = Literal["superuser", "owner", "app", "broker"]
 
@@ -172,3 +178,59 @@ def _join_roles(connection: psycopg.Connection[Any]) -> None:
     if row is not None and not row[0]:
         for role in (OWNER, BROKER):
             connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))
+
+
+def main() -> int:
+    """`./run database URL`: make roles and database on one's own server, and print how to use it.
+
+    Passwords come from DATABASE_URL and its companions where they are set, and are chosen else.
+    """
+    parser = argparse.ArgumentParser(prog="./run database", description="Prepare a database.")
+    parser.add_argument("administrator", help="postgresql://ADMINISTRATOR:PASSWORD@HOST/postgres")
+    parser.add_argument("--name", default="tallymark", help="the database (%(default)s)")
+    given = parser.parse_args()
+    passwords: dict[str, str] = {role: _password(url) for role, url in _urls().items()}
+    try:
+        with psycopg.connect(given.administrator, autocommit=True) as connection:
+            check_server(connection)
+            bootstrap_roles(connection, passwords)
+            query = "SELECT 1 FROM pg_database WHERE datname = %s"
+            exists = connection.execute(query, (given.name,)).fetchone()
+            place = f"{connection.info.host}:{connection.info.port}/{given.name}"
+        if exists:
+            inside = make_conninfo(given.administrator, dbname=given.name)
+            with psycopg.connect(inside) as connection:
+                bootstrap_database(connection)
+        else:
+            create_database(given.administrator, given.name)
+    except (psycopg.Error, UnfitDatabase) as error:
+        print(f"The database could not be prepared: {error}", file=sys.stderr)
+        return 1
+    for variable, role in VARIABLES.items():
+        print(f"{variable}=postgresql://{ROLE_NAMES[role]}:{quote(passwords[role])}@{place}")
+    return 0
+
+
+VARIABLES: Final[Mapping[str, Role]] = {
+    "DATABASE_URL": "app",
+    "DATABASE_OWNER_URL": "owner",
+    "DATABASE_BROKER_URL": "broker",
+}
+
+
+def _urls() -> dict[Role, str]:
+    told = environment()
+    return {
+        "app": told.database_url,
+        "owner": told.database_owner_url,
+        "broker": told.database_broker_url,
+    }
+
+
+def _password(url: str) -> str:
+    """The password in `url`, or a new one."""
+    return unquote(urlsplit(url).password or "") or secrets.token_urlsafe(24)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -121,6 +121,11 @@ COMMANDS = {
         "a Django command on the running service's data",
         _module("deploy.embedded.manage"),
     ),
+    "database": Command(
+        "database ADMINISTRATOR-URL",
+        "prepare a PostgreSQL of your own: roles, extension, queue",
+        _module("deploy.database"),
+    ),
     "bench": Command("bench NAME ...", "measure something; without NAME, list what", _bench),
     "screenshots": Command("screenshots DIR", "picture every page into DIR", _screenshots),
     "contracts": Command("contracts [--check]", "rebuild the contracts, or compare", _contracts),

@@ -175,7 +175,6 @@ class Supervisor:
 def main() -> int:
     """Parse the command line and serve until told to stop."""
     options = _options()
-    os.umask(0o077)
     began = time.monotonic()
 
     def say(message: str) -> None:
@@ -198,6 +197,8 @@ def serve(options: Options, stack: ExitStack, say: Callable[[str], None]) -> Non
     if options.is_fresh:
         welcome.clear(folder, is_agreed=options.is_agreed)
     folder.open()
+    # From here on, whatever any part writes is for our eyes only.
+    os.umask(0o077)
     stack.enter_context(folder.hold())
     _listen()
     planned = Service.plan(folder, options)

@@ -1,0 +1,80 @@
+"""The environment: development's open secrets never guard anything real."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy import celery
+from deploy.environment import DEVELOPMENT_KEYS, Environment, UnfitEnvironment, environment
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch: pytest.MonkeyPatch):
+    environment.cache_clear()
+    yield
+    monkeypatch.undo()
+    environment.cache_clear()
+
+
+def test_one_machine_needs_nothing_set() -> None:
+    assert environment().chain_keys == DEVELOPMENT_KEYS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("TALLYMARK_HOST", "0.0.0.0", "TALLYMARK_SECRET_KEY"),
+        ("TALLYMARK_HOST", "tallymark.example", "TALLYMARK_SECRET_KEY"),
+        ("TALLYMARK_CHAIN_ID", "1", "TALLYMARK_SECRET_KEY"),
+        ("TALLYMARK_PERIOD_ZONE", "Paris", "time zone"),
+        ("TALLYMARK_CHAIN_KEYS", '{"cook": "0x01"}', "roles are"),
+        ("TALLYMARK_CHAIN_KEYS", "0x01", "JSON"),
+        ("TALLYMARK_PORT", "99999", "port"),
+    ],
+)
+def test_what_must_not_be_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, named: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UnfitEnvironment, match=named):
+        environment()
+
+
+def test_a_public_key_is_refused_on_a_real_chain_and_never_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TALLYMARK_SECRET_KEY", "x" * 50)
+    monkeypatch.setenv("TALLYMARK_CHAIN_ID", "8453")
+    key = DEVELOPMENT_KEYS["anchorer"]
+    monkeypatch.setenv("TALLYMARK_CHAIN_KEYS", f'{{"treasury": "{key.upper()[2:]}"}}')
+    with pytest.raises(UnfitEnvironment, match="treasury") as refused:
+        environment()
+    assert key[2:].lower() not in str(refused.value).lower()
+
+
+def test_a_real_chain_gets_no_keys_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLYMARK_SECRET_KEY", "x" * 50)
+    monkeypatch.setenv("TALLYMARK_CHAIN_ID", "8453")
+    assert environment().chain_keys == {}
+
+
+def test_folders_are_listed_like_those_of_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLYMARK_LOCAL_IMPORT_ROOTS", "/data:/mnt/more")
+    assert environment().local_import_roots == [Path("/data"), Path("/mnt/more")]
+
+
+def test_without_a_broker_the_database_carries_the_hints() -> None:
+    told = Environment(DATABASE_BROKER_URL="postgresql://b:p%2Fw@127.0.0.1:5433/tallymark")
+    options = celery.broker(told)["broker_transport_options"]
+    assert options["conn_string"].split() == [
+        *("user=b", "password=p/w", "dbname=tallymark", "host=127.0.0.1", "port=5433")
+    ]
+    assert options["use_notify"]
+    assert not options["init_extension"]
+
+
+def test_rabbitmq_gets_quorum_queues_and_redis_a_visibility_timeout() -> None:
+    rabbit = celery.broker(Environment(BROKER_URL="amqp://h//"))
+    assert rabbit["task_default_queue_type"] == "quorum"
+    redis = celery.broker(Environment(BROKER_URL="redis://h/0", broker_visibility_seconds=30))
+    assert redis["broker_transport_options"] == {"visibility_timeout": 30}
