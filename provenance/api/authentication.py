@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
@@ -15,11 +15,14 @@ from rest_framework.authentication import (
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from provenance import parties
 from provenance.access import Viewer
 from provenance.models import User
+
+if TYPE_CHECKING:
+    # REST framework imports this module while it builds its own views.
+    from rest_framework.views import APIView
 
 
 def viewer_of(request: Request) -> Viewer:

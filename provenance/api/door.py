@@ -21,7 +21,8 @@ from provenance import parties
 from provenance.access import Viewer
 from provenance.api.authentication import viewer_of
 from provenance.api.throttling import Allowance
-from provenance.models import Party
+from provenance.models import Party, User
+from provenance.refusals import Refused
 
 REASON_HEADER = "Tallymark-Reason"
 IDEMPOTENCY = OpenApiParameter(
@@ -33,6 +34,22 @@ IDEMPOTENCY = OpenApiParameter(
 )
 
 
+class OperatorsOnly(Refused):
+    """Only an operator of this service may do this."""
+
+    code = "operators_only"
+    status = 403
+    hint = "Write to the operator."
+
+
+class OwnersOnly(Refused):
+    """Only the party that this belongs to may do this."""
+
+    code = "owners_only"
+    status = 403
+    hint = "Use a key or a session of that party."
+
+
 class Door(APIView):
     """A view for one viewer; what an operator sees of others is logged with the reason given."""
 
@@ -41,7 +58,15 @@ class Door(APIView):
         """For whom this request is made."""
         return viewer_of(self.request)
 
-    def read(self, shape: type[Serializer[Any]], data: Any = None, **options: Any) -> dict[str, Any]:
+    @property
+    def person(self) -> User | None:
+        """Who acts: the signed-in person, or whoever made the key."""
+        viewer = self.viewer
+        return viewer.user or (viewer.key.created_by if viewer.key else None)
+
+    def read(
+        self, shape: type[Serializer[Any]], data: Any = None, **options: Any
+    ) -> dict[str, Any]:
         """The request's body as `shape` reads it; raises ValidationError, which is a 400."""
         given = shape(data=self.request.data if data is None else data, **options)
         given.is_valid(raise_exception=True)
@@ -51,6 +76,18 @@ class Door(APIView):
     def context(self) -> dict[str, Any]:
         """What an output serializer may need: it shows each side only what it may see."""
         return {"request": self.request, "viewer": self.viewer}
+
+    def require_operator(self, verb: str) -> None:
+        """Refuse whoever is not an operator with the right `verb`."""
+        if not self.viewer.is_operator:
+            raise OperatorsOnly
+        self.viewer.require(verb)
+
+    def require_own(self, owner: Party, verb: str) -> None:
+        """Refuse whoever may see the row but does not speak for its owner."""
+        if self.viewer.party != owner:
+            raise OwnersOnly
+        self.viewer.require(verb)
 
     def log_looks(self, owners: Iterable[Party | None]) -> None:
         """Log an operator's look at each of these parties but its own."""

@@ -51,7 +51,9 @@ def idempotent(method: Method[View, Rest]) -> Method[View, Rest]:
     """Make a POST safe to repeat, within one party and one address."""
 
     @functools.wraps(method)
-    def wrapped(view: View, request: Request, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Response:
+    def wrapped(
+        view: View, request: Request, /, *args: Rest.args, **kwargs: Rest.kwargs
+    ) -> Response:
         key = request.headers.get("Idempotency-Key", "")
         if not key:
             return method(view, request, *args, **kwargs)

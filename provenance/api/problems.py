@@ -32,7 +32,12 @@ HINTS = {
 
 
 def problem(
-    status: int, code: str, detail: str, *, hint: str = "", errors: list[dict[str, str]] | None = None
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    hint: str = "",
+    errors: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     """The body of a problem: type, title, status, detail, code, and hint and errors if any."""
     body: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""The HTTP door of compensation: balances, charges, statements and payouts."""

@@ -1,0 +1,67 @@
+"""Charges: what usages cost the lab, and by what they were priced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from rest_framework import serializers
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.viewsets import GenericViewSet
+
+from compensation.models import Charge
+from provenance.api.door import Facts
+from provenance.api.fields import PartyRef, VersionRef
+from provenance.models import Party
+
+
+class ChargeOut(serializers.ModelSerializer[Charge]):
+    """One revision of a usage's price; the amount is what the price grew by."""
+
+    asset = serializers.CharField(source="account.asset.code", default=None, allow_null=True)
+    lab = PartyRef(source="usage.run.lab")
+    run = serializers.CharField(source="usage.run.pseudonym")
+    version = VersionRef(source="usage.version", allow_null=True)
+    purpose = serializers.CharField(source="usage.purpose")
+
+    class Meta:
+        model = Charge
+        fields = (
+            "id", "usage", "revision", "kind", "lab", "run", "version", "purpose", "grant", "rate",
+            "record_count", "token_count", "asset", "amount_units", "total_units", "entry",
+            "used_at", "charged_at",
+        )  # fmt: skip
+
+
+class ChargeFilter(filters.FilterSet):
+    """Find charges by usage, dataset, asset or time."""
+
+    usage = filters.UUIDFilter(field_name="usage_id")
+    dataset = filters.UUIDFilter(field_name="usage__version__dataset_id")
+    asset = filters.CharFilter(field_name="account__asset__code")
+    charged_after = filters.IsoDateTimeFilter(field_name="charged_at", lookup_expr="gte")
+    charged_before = filters.IsoDateTimeFilter(field_name="charged_at", lookup_expr="lt")
+
+
+class Charges(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Any]):
+    """Charges that the viewer pays or earns by."""
+
+    serializer_class = ChargeOut
+    filterset_class = ChargeFilter
+    queryset = Charge.objects.none()
+    lookup_value_converter = "int"
+    ordering = ("-id",)
+
+    def get_queryset(self) -> QuerySet[Charge]:
+        """Those that the viewer may see."""
+        seen = Charge.objects.visible_to(self.viewer)
+        return seen.select_related(
+            "account__asset", "usage__run__lab", "usage__version__dataset__owner"
+        )
+
+    def owners_of(self, row: Charge) -> Iterable[Party | None]:
+        """The lab, and the owner of the data."""
+        version = row.usage.version
+        return (row.usage.run.lab, version.dataset.owner if version else None)

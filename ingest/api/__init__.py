@@ -1,0 +1,1 @@
+"""The HTTP door of ingest: send a version's content, follow it, confirm a delta."""

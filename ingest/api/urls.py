@@ -1,0 +1,19 @@
+"""The addresses of ingest's part of the API, below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from ingest.api.uploads import Uploads
+from ingest.api.versions import DatasetPrints, DatasetVersions, SealVersion
+from provenance.api.door import router
+
+uploads = router()
+uploads.register("uploads", Uploads, basename="upload")
+
+urlpatterns = [
+    *uploads.urls,
+    path("datasets/<uuid:pk>/versions", DatasetVersions.as_view(), name="dataset-versions"),
+    path("datasets/<uuid:pk>/prints", DatasetPrints.as_view(), name="dataset-prints"),
+    path("versions/<uuid:pk>/seal", SealVersion.as_view(), name="version-seal"),
+]

@@ -1,0 +1,45 @@
+"""The addresses of provenance's part of the API, below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from provenance.api.conflicts import Conflicts
+from provenance.api.datasets import Catalogue, Datasets
+from provenance.api.door import router
+from provenance.api.events import Events, Head, Verify
+from provenance.api.grants import Grants
+from provenance.api.licences import Licences
+from provenance.api.lineage import Lineage
+from provenance.api.models import Models
+from provenance.api.overlaps import Overlaps
+from provenance.api.parties import Invitations, Keys, Looks, Me, Members, Parties
+from provenance.api.runs import Runs
+from provenance.api.usages import Usages
+from provenance.api.versions import Versions
+
+nouns = router()
+nouns.register("parties", Parties, basename="party")
+nouns.register("invitations", Invitations, basename="invitation")
+nouns.register("keys", Keys, basename="key")
+nouns.register("datasets", Datasets, basename="dataset")
+nouns.register("versions", Versions, basename="version")
+nouns.register("licences", Licences, basename="licence")
+nouns.register("grants", Grants, basename="grant")
+nouns.register("overlaps", Overlaps, basename="overlap")
+nouns.register("conflicts", Conflicts, basename="conflict")
+nouns.register("runs", Runs, basename="run")
+nouns.register("usages", Usages, basename="usage")
+nouns.register("models", Models, basename="model")
+nouns.register("events", Events, basename="event")
+
+urlpatterns = [
+    path("parties/me", Me.as_view(), name="me"),
+    path("members", Members.as_view(), name="members"),
+    path("access-log", Looks.as_view(), name="access-log"),
+    path("catalogue", Catalogue.as_view(), name="catalogue"),
+    path("lineage", Lineage.as_view(), name="lineage"),
+    path("ledger/head", Head.as_view(), name="ledger-head"),
+    path("ledger/verify", Verify.as_view(), name="ledger-verify"),
+    *nouns.urls,
+]

@@ -1,0 +1,1 @@
+"""How usage arrives: each meter turns what it hears into calls of `provenance.usage`."""
