@@ -37,7 +37,7 @@ def to_tokens(units: int, scale: int, decimals: int) -> tuple[int, int]:
     """
     if decimals >= scale:
         return units * 10 ** (decimals - scale), 0
-    step: int = 10 ** (scale - decimals)
+    step = int(10 ** (scale - decimals))
     return units // step, units % step
 
 

@@ -6,6 +6,9 @@ against each other, and explanations are computed here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from provenance.models import Rate
 
 Basis = Rate.Basis
@@ -52,7 +55,10 @@ def credit(amount: int, total_before: int, weight: int, weight_sum: int) -> int:
     return after - total_before * weight // weight_sum
 
 
-def targets(total: int, weights: dict[int, int]) -> dict[int, int]:
+Key = TypeVar("Key")
+
+
+def targets(total: int, weights: Mapping[Key, int]) -> dict[Key, int]:
     """The lifetime credit of each key of `weights` at a running total."""
     weight_sum = sum(weights.values())
     return {key: total * weight // weight_sum for key, weight in weights.items()}

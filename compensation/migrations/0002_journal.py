@@ -24,6 +24,7 @@ ADDED_TO = {
     "account": "",
     "asset": "name, symbol",
     "cell": "",
+    "chargegroup": "",
     "deposit": "",
     "payout": "",
     "payoutclaim": "",

@@ -2,7 +2,7 @@
 
 from compensation.models.accounts import Account, Balance, CreditLimit, Hold
 from compensation.models.assets import Asset, PlatformFee
-from compensation.models.charges import Charge, Stage, Waiting
+from compensation.models.charges import Charge, ChargeGroup, Stage, Waiting
 from compensation.models.deposits import Deposit
 from compensation.models.entries import Entry, JournalHead, Line, Maturity, Take
 from compensation.models.payouts import (
@@ -21,6 +21,7 @@ __all__ = [
     "Balance",
     "Cell",
     "Charge",
+    "ChargeGroup",
     "CreditLimit",
     "Deposit",
     "Entry",

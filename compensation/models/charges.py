@@ -10,7 +10,7 @@ from django.db.models import Q
 from compensation.models.accounts import Account
 from compensation.models.entries import Entry
 from compensation.models.weights import WeightVersion
-from provenance.models import DatasetVersion, Grant, Party, Rate, Usage
+from provenance.models import DatasetVersion, Event, Grant, Party, Rate, Usage
 
 if TYPE_CHECKING:
     from provenance.access import Viewer
@@ -101,6 +101,44 @@ class Charge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_units} for {self.usage_id} revision {self.revision}"
+
+
+class ChargeGroupQuerySet(models.QuerySet["ChargeGroup"]):
+    """Groups of charges as one viewer may see them."""
+
+    def visible_to(self, viewer: Viewer) -> ChargeGroupQuerySet:
+        """Those the viewer pays, and those that earn it something; all for an operator."""
+        if viewer.is_operator:
+            return self
+        shared = WeightVersion.objects.filter(weights__account__party=viewer.party).values("pk")
+        return self.filter(Q(account__party=viewer.party) | Q(weight_version__in=shared))
+
+
+class ChargeGroup(models.Model):
+    """What one lab was charged under one weight version in one entry, and the digest of it."""
+
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="charge_groups")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="charge_groups")
+    weight_version = models.ForeignKey(
+        WeightVersion, on_delete=models.PROTECT, related_name="charge_groups"
+    )
+    charge_count = models.IntegerField()
+    amount_units = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32)
+    # `usage.charged` in the ledger.
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="charge_group")
+
+    objects = ChargeGroupQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["entry", "account", "weight_version"], name="charge_group_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.charge_count} charges in entry {self.entry_id}"
 
 
 class WaitingQuerySet(models.QuerySet["Waiting"]):

@@ -119,14 +119,16 @@ class Cell(models.Model):
     ordinal = models.PositiveIntegerField()
     # [[party id, weight], ...], in order.
     holders = models.JSONField()
-    # Held for this conflict, now; and whether it was when its revenue came in.
+    # The dispute that put them here: one that still holds them, or one that was resolved.
     conflict = models.ForeignKey(
         Conflict, null=True, on_delete=models.PROTECT, related_name="cells"
     )
-    was_held = models.BooleanField(default=False)
     resolution = models.ForeignKey(
         Resolution, null=True, on_delete=models.PROTECT, related_name="cells"
     )
+    is_held = models.BooleanField(default=False)
+    # Whether their revenue under this weight version came in while they were held.
+    was_held = models.BooleanField(default=False)
     # Records or tokens, as the weight version counts.
     count = models.BigIntegerField()
     record_ids = ArrayField(models.BigIntegerField(), default=list)

@@ -137,8 +137,15 @@ DECLARE
   v_amounts bigint[];
 BEGIN
   PERFORM 1 FROM compensation_journalhead WHERE id = 1 FOR UPDATE;
-  -- Statistics of a table that is mostly empty would mislead the planner.
   PERFORM compensation_bill_free(p_batch, p_at);
+  INSERT INTO compensation_waiting (usage_id, revision, reason, since_at, tried_at)
+  SELECT DISTINCT ON (s.usage_id) s.usage_id, s.revision, 'unknown_asset', p_at, p_at
+    FROM compensation_stage s JOIN provenance_rate r ON r.id = s.rate_id
+   WHERE s.batch = p_batch
+     AND NOT EXISTS (SELECT FROM compensation_asset a WHERE a.code = r.asset)
+   ORDER BY s.usage_id, s.revision DESC
+  ON CONFLICT (usage_id) DO UPDATE SET revision = excluded.revision, reason = excluded.reason,
+    account_id = NULL, needed_units = NULL, tried_at = excluded.tried_at;
   FOR v_asset IN
     SELECT DISTINCT a.id FROM compensation_stage s
       JOIN provenance_rate r ON r.id = s.rate_id JOIN compensation_asset a ON a.code = r.asset

@@ -18,14 +18,14 @@ DO $$
 DECLARE
   name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['account', 'entry', 'line', 'charge', 'weight', 'cell',
-    'restatement', 'creditlimit', 'platformfee', 'deposit', 'payoutleaf', 'payout', 'payoutclaim']
+  FOREACH name IN ARRAY ARRAY['account', 'entry', 'line', 'charge', 'chargegroup',
+    'weight', 'cell', 'restatement', 'creditlimit', 'platformfee', 'deposit', 'payoutleaf', 'payout', 'payoutclaim']
   LOOP
     EXECUTE format('CREATE TRIGGER compensation_%1$s_keep BEFORE UPDATE ON compensation_%1$s'
       ' FOR EACH ROW EXECUTE FUNCTION compensation_refuse()', name);
   END LOOP;
   FOREACH name IN ARRAY ARRAY['asset', 'account', 'balance', 'journalhead', 'entry', 'line',
-    'charge', 'weightversion', 'weight', 'cell', 'restatement', 'maturity', 'take', 'hold',
+    'charge', 'chargegroup', 'weightversion', 'weight', 'cell', 'restatement', 'maturity', 'take', 'hold',
     'creditlimit', 'platformfee', 'deposit', 'payoutmethod', 'payoutepoch', 'payoutleaf',
     'payout', 'payoutclaim', 'paidcursor']
   LOOP
@@ -68,7 +68,7 @@ CREATE FUNCTION compensation_open_balance() RETURNS trigger
 BEGIN
   INSERT INTO compensation_balance (account_id, posted, held, floor)
   VALUES (NEW.id, 0, 0,
-    CASE WHEN NEW.kind IN ('external', 'receivable') THEN NULL ELSE 0 END);
+    CASE WHEN NEW.kind IN ('external', 'receivable', 'rounding') THEN NULL ELSE 0 END);
   RETURN NULL;
 END $$;
 CREATE TRIGGER compensation_account_opens AFTER INSERT ON compensation_account
