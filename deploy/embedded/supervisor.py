@@ -27,8 +27,8 @@ from deploy.embedded.service import Options, Service
 PAUSE_SECONDS: Final = 0.1
 READY_SECONDS: Final = 180.0
 FAILURES_BEFORE_READY: Final = 3
-# Parts that use others stop before them.
-STOP_ORDER: Final = (("beat", "worker", "web"), ("chain",))
+# What the other parts use stops after them.
+STOPS_LAST: Final = ("chain",)
 
 
 class Stopped(BaseException):
@@ -138,8 +138,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every part in its order, then the database; then whatever is left of ours."""
-        for names in STOP_ORDER:
-            alive = [self.running[name] for name in names if name in self.running]
+        for is_last in (False, True):
+            alive = [each for name, each in self.running.items() if (name in STOPS_LAST) == is_last]
             for running in alive:
                 if running.process is not None and running.is_alive:
                     running.process.terminate()
@@ -159,7 +159,7 @@ class Supervisor:
             running.process.wait(running.part.patience_seconds)
             self.say(f"{running.part.name} stopped")
         except subprocess.TimeoutExpired:
-            parts.end_marked(self.token, running.part.name, patience_seconds=1.0)
+            running.process.kill()
             running.process.wait()
             self.say(f"{running.part.name} killed: it did not stop in time")
 
