@@ -102,20 +102,23 @@ def overlap(
     pairs: Sequence[tuple[str, str]],
     *,
     kind: str = "exact",
+    detector: str = DETECTOR,
 ) -> Overlap:
     """What a detector found: each pair is (text of `later`, text of `earlier`)."""
-    found = Overlap.objects.create(
+    found, _ = Overlap.objects.get_or_create(
         later=later,
         earlier=earlier,
-        detector=DETECTOR,
-        matching_count=len({text for text, _ in pairs}),
-        interval_low=len(pairs),
-        interval_high=len(pairs),
-        false_accusation_rate=0.001,
-        found_at=NOON,
-        **{f"{kind}_count": len(pairs)},
+        detector=detector,
+        defaults={
+            "matching_count": len({text for text, _ in pairs}),
+            "interval_low": len(pairs),
+            "interval_high": len(pairs),
+            "false_accusation_rate": 0.001,
+            "found_at": NOON,
+            f"{kind}_count": len(pairs),
+        },
     )
-    Match.objects.bulk_create(
+    matches = [
         Match(
             overlap=found,
             later=record(later, mine),
@@ -126,5 +129,6 @@ def overlap(
             evidence={"passages": [{"later": [0, 5], "earlier": [0, 5]}]},
         )
         for mine, theirs in pairs
-    )
+    ]
+    Match.objects.bulk_create(matches, ignore_conflicts=True)
     return found

@@ -1,0 +1,29 @@
+"""Conflicts between owners, as decision 14 has it; import the use cases from here.
+
+Registration order is a date, never a right: it says who is asked first. Every hold and every
+decision gives both sides a statement of reasons, and the ledger an event.
+"""
+
+from provenance.conflicts.claims import admit_claim, answer, claim, reject_claim, reply
+from provenance.conflicts.deadlines import pass_deadlines
+from provenance.conflicts.evidence import open_record
+from provenance.conflicts.opening import carry_into, open_from_overlap
+from provenance.conflicts.resolutions import appeal, decide, decide_appeal
+from provenance.conflicts.shares import Share, claimant_shares
+
+__all__ = [
+    "Share",
+    "admit_claim",
+    "answer",
+    "appeal",
+    "carry_into",
+    "claim",
+    "claimant_shares",
+    "decide",
+    "decide_appeal",
+    "open_from_overlap",
+    "open_record",
+    "pass_deadlines",
+    "reject_claim",
+    "reply",
+]

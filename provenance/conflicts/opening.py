@@ -1,0 +1,193 @@
+"""How a conflict begins: from an overlap of two owners' data, and for records found later."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from provenance import ledger
+from provenance.conflicts.evidence import ask_openings
+from provenance.conflicts.sides import (
+    OPEN_STATES,
+    STEP,
+    State,
+    held_records,
+    locked,
+    move,
+    note,
+    reopen,
+    side_of,
+    standing_claims,
+    tell,
+)
+from provenance.models import Conflict, Dataset, DatasetVersion, Overlap
+from provenance.refusals import Refused
+
+
+class NotRegistered(Refused):
+    """Only versions that are sealed can be in conflict: nothing else is registered."""
+
+    code = "version_not_registered"
+    hint = "Seal the version first, then open conflicts from its overlaps."
+
+
+# Each accusing match of an overlap, with the sequences at which either owner first registered
+# that content: a record that comes back in a later version keeps its first date.
+_PAIRS = """
+WITH dated AS (
+  SELECT m.id, m.kind, m.containment, m.later_id, m.earlier_id,
+         (SELECT min(v.sealed_sequence) FROM provenance_record s
+            JOIN provenance_datasetversion v
+              ON v.dataset_id = s.dataset_id AND v.number = s.added_number
+           WHERE s.digest = l.digest AND s.dataset_id = l.dataset_id) AS later_since,
+         (SELECT min(v.sealed_sequence) FROM provenance_record s
+            JOIN provenance_datasetversion v
+              ON v.dataset_id = s.dataset_id AND v.number = s.added_number
+           WHERE s.digest = e.digest AND s.dataset_id = e.dataset_id) AS earlier_since
+    FROM provenance_match m
+    JOIN provenance_record l ON l.id = m.later_id
+    JOIN provenance_record e ON e.id = m.earlier_id
+   WHERE m.overlap_id = %(overlap)s AND m.kind IN ('exact', 'near', 'contained')
+), pairs AS (
+  SELECT id, kind, containment,
+         CASE WHEN %(turned)s THEN earlier_id ELSE later_id END AS newcomer,
+         CASE WHEN %(turned)s THEN later_id ELSE earlier_id END AS elder
+    FROM dated
+   WHERE (later_since < earlier_since) = %(turned)s
+)
+"""
+_ANY = _PAIRS + "SELECT EXISTS (SELECT 1 FROM pairs)"  # noqa: S608
+# A record stands in a conflict once, with its strongest match; the answer counts newcomers.
+_CONTEST = (
+    _PAIRS  # noqa: S608  (constants only: everything from outside is a parameter)
+    + """
+, sides AS (
+  SELECT newcomer AS record, elder AS counterpart, true AS is_new, kind, containment, id FROM pairs
+   UNION ALL
+  SELECT elder, newcomer, false, kind, containment, id FROM pairs
+), added AS (
+  INSERT INTO provenance_contestedrecord
+         (conflict_id, record_id, counterpart_id, kind, held_since)
+  SELECT DISTINCT ON (record) %(conflict)s::uuid, record, counterpart, kind,
+         CASE WHEN is_new THEN %(at)s ELSE %(elders_since)s END::timestamptz
+    FROM sides
+   ORDER BY record, array_position(ARRAY['exact', 'near', 'contained'], kind::text),
+            containment DESC, id
+  ON CONFLICT (conflict_id, record_id) DO NOTHING
+  RETURNING record_id
+)
+SELECT count(*) FROM added WHERE record_id IN (SELECT newcomer FROM pairs)
+"""
+)
+# What was held, released or decided about some content holds for its next record, too.
+_CARRY = """
+INSERT INTO provenance_contestedrecord
+       (conflict_id, record_id, counterpart_id, kind, held_since, released_at, resolution_id)
+SELECT DISTINCT ON (c.conflict_id, n.id)
+       c.conflict_id, n.id, c.counterpart_id, c.kind, c.held_since, c.released_at, c.resolution_id
+  FROM provenance_record n
+  JOIN provenance_record o
+    ON o.dataset_id = n.dataset_id AND o.digest = n.digest AND o.added_number < n.added_number
+  JOIN provenance_contestedrecord c ON c.record_id = o.id
+ WHERE n.dataset_id = %(dataset)s AND n.added_number = %(number)s
+ ORDER BY c.conflict_id, n.id, o.added_number DESC, c.id
+ON CONFLICT (conflict_id, record_id) DO NOTHING
+"""
+
+
+@transaction.atomic
+def open_from_overlap(*, overlap: Overlap, at: datetime) -> Conflict | None:
+    """Open the conflict that an overlap calls for, or add its records to the one that is there.
+
+    None where one owner has both datasets (that is information), and where nothing but meaning
+    is alike (that is a lead: it opens and holds nothing). Safe to repeat.
+    """
+    overlap = Overlap.objects.select_related(
+        "later__dataset__owner", "earlier__dataset__owner"
+    ).get(pk=overlap.pk)
+    later, earlier = overlap.later, overlap.earlier
+    if later.dataset.owner_id == earlier.dataset.owner_id:
+        return None
+    if later.sealed_at is None or earlier.sealed_at is None:
+        raise NotRegistered
+    if later.sealed_sequence is None or earlier.sealed_sequence is None:
+        while ledger.seal():
+            later.refresh_from_db(fields=["sealed_sequence"])
+    carry_into(later, at=at)
+    straight = _open(overlap, later.dataset, earlier.dataset, at, turned=False)
+    turned = _open(overlap, earlier.dataset, later.dataset, at, turned=True)
+    return straight or turned
+
+
+@transaction.atomic
+def carry_into(version: DatasetVersion, *, at: datetime) -> int:
+    """Let holds and resolutions follow record digests into a new version; how many records."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CARRY, {"dataset": version.dataset_id, "number": version.number})
+        return int(cursor.rowcount)
+
+
+def _open(
+    overlap: Overlap, later: Dataset, earlier: Dataset, at: datetime, *, turned: bool
+) -> Conflict | None:
+    """Contest the pairs in which `later` is the newcomer; None where there are none."""
+    named: dict[str, Any] = {"overlap": overlap.pk, "turned": turned}
+    with connection.cursor() as cursor:
+        cursor.execute(_ANY, named)
+        if cursor.fetchone() != (True,):
+            return None
+    conflict, is_new = Conflict.objects.get_or_create(
+        later=later,
+        earlier=earlier,
+        defaults={
+            "overlap": overlap,
+            "opened_at": at,
+            "awaits": earlier.owner,
+            "deadline_at": at + STEP,
+        },
+    )
+    conflict = locked(conflict)
+    added = _contest(conflict, named, at)
+    if not added:
+        return conflict
+    conflict.overlap = overlap
+    conflict.save(update_fields=["overlap"])
+    _extend(conflict, at)
+    held = held_records(conflict, conflict.later).count()
+    note(
+        conflict,
+        "opened" if is_new else "extended",
+        at,
+        later=later.id,
+        earlier=earlier.id,
+        overlap=overlap.id,
+        detector=overlap.detector,
+        added=added,
+        held=held,
+    )
+    tell(conflict, "hold", at, records=held, until=conflict.deadline_at)
+    return conflict
+
+
+def _contest(conflict: Conflict, named: dict[str, Any], at: datetime) -> int:
+    """Add both sides' records; how many of the newcomer's are newly held."""
+    claimants = {side_of(conflict, claim.claimant).pk for claim in standing_claims(conflict)}
+    elders_since = at if conflict.later_id in claimants else None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CONTEST, {**named, "conflict": conflict.pk, "at": at, "elders_since": elders_since}
+        )
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _extend(conflict: Conflict, at: datetime) -> None:
+    """Give the earlier owner the whole time to look at records that were found now."""
+    if conflict.state in (State.RELEASED, State.CLOSED):
+        reopen(conflict, at)
+    elif conflict.state == State.OPEN:
+        move(conflict, State.OPEN, awaits=conflict.earlier.owner, until=at + STEP)
+    for claim in standing_claims(conflict) if conflict.state in OPEN_STATES else []:
+        ask_openings(conflict, side_of(conflict, claim.claimant), at)
