@@ -60,7 +60,9 @@ def canonical(data: bytes) -> Image.Image:
             _check_size(*picture.size)
             upright = ImageOps.exif_transpose(picture)
             return _over_white(upright)
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise _too_large(str(error)) from error
+    except UnidentifiedImageError as error:
         raise ImageRefused("not_an_image", "This is not an image in a format we read.") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
         raise ImageRefused("broken_image", f"The image cannot be decoded: {error}.") from error
@@ -68,12 +70,16 @@ def canonical(data: bytes) -> Image.Image:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > PIXEL_LIMIT:
-        raise ImageRefused(
-            "image_too_large",
-            f"The image unpacks to {width} x {height} pixels; {PIXEL_LIMIT} are allowed.",
-        )
+        raise _too_large(f"{width} x {height} pixels")
     if not width * height:
         raise ImageRefused("broken_image", "The image has no pixels.")
+
+
+def _too_large(found: str) -> ImageRefused:
+    return ImageRefused(
+        "image_too_large",
+        f"The image unpacks to more than {PIXEL_LIMIT:,} pixels ({found}). Send it smaller.",
+    )
 
 
 def _over_white(picture: Image.Image) -> Image.Image:
