@@ -36,15 +36,19 @@ def to_tokens(units: int, scale: int, decimals: int) -> tuple[int, int]:
     The floor goes out; the rest stays owed.
     """
     if decimals >= scale:
-        return units * 10 ** (decimals - scale), 0
-    step = int(10 ** (scale - decimals))
+        return units * _power(decimals - scale), 0
+    step = _power(scale - decimals)
     return units // step, units % step
 
 
 def from_tokens(tokens: int, scale: int, decimals: int) -> int:
     """The units that tokens are; tokens finer than a unit are refused, as none of ours are."""
     if decimals >= scale:
-        units, rest = divmod(tokens, 10 ** (decimals - scale))
+        units, rest = divmod(tokens, _power(decimals - scale))
         assert not rest, f"{tokens} is finer than the asset's scale {scale}"
         return units
-    return tokens * 10 ** (scale - decimals)
+    return tokens * _power(scale - decimals)
+
+
+def _power(exponent: int) -> int:
+    return int(10**exponent)

@@ -1,0 +1,174 @@
+"""Money that comes in: assets, deposits of labs, and how far a lab may owe."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from compensation import journal, money
+from compensation.models import Account, Asset, Balance, Deposit, Entry
+from provenance import evm, ledger, outbox, signers
+from provenance.models import Party, User
+from provenance.refusals import Refused
+
+Kind = Account.Kind
+
+MINT_GAS = 120_000
+LARGEST_SCALE = 9
+
+
+class NotALab(Refused):
+    """Only a lab has a deposit."""
+
+    code = "not_a_lab"
+    hint = "Mark the organisation as a lab first."
+
+
+class BadDeposit(Refused):
+    """That cannot be a deposit."""
+
+    code = "bad_deposit"
+    status = 400
+    hint = "Give a positive amount, and the reference under which the money arrived."
+
+
+class ReferenceUsed(Refused):
+    """This reference belongs to another deposit."""
+
+    code = "deposit_reference_used"
+    hint = "Each payment has its own reference; look the first one up in the list of deposits."
+
+
+class AssetDiffers(Refused):
+    """This asset is registered with other properties."""
+
+    code = "asset_differs"
+    hint = "Amounts are counted in its scale already: use it as it is registered."
+
+
+def register_asset(
+    *, code: str, symbol: str, scale: int, token_decimals: int | None = None, name: str = ""
+) -> Asset:
+    """Register what amounts may be counted in. Safe to repeat; its scale never changes."""
+    if not 0 <= scale <= LARGEST_SCALE:
+        raise AssetDiffers(f"A scale of {scale} is not between 0 and {LARGEST_SCALE}.")
+    asset, _ = Asset.objects.get_or_create(
+        code=code,
+        defaults={
+            "symbol": symbol,
+            "scale": scale,
+            "token_decimals": token_decimals,
+            "name": name,
+        },
+    )
+    if (asset.scale, asset.token_decimals) != (scale, token_decimals):
+        raise AssetDiffers(f"{code} has the scale {asset.scale}.")
+    return asset
+
+
+@transaction.atomic
+def deposit(
+    *,
+    lab: Party,
+    asset: Asset,
+    amount_units: int,
+    reference: str,
+    at: datetime,
+    by: User | None = None,
+) -> Deposit:
+    """Credit a lab with money that arrived. The same reference counts once, however often it comes.
+
+    On the development chain the same amount of test money is minted, so that payouts are funded.
+    """
+    if not lab.is_lab:
+        raise NotALab
+    if amount_units <= 0 or not reference or len(reference) > 150:
+        raise BadDeposit
+    journal.lock()
+    earlier = Deposit.objects.filter(asset=asset, reference=reference).first()
+    if earlier is not None:
+        if (earlier.lab_id, earlier.amount_units) != (lab.pk, amount_units):
+            raise ReferenceUsed(f"{reference} was {earlier}.")
+        return earlier
+    entry = journal.post(
+        kind=Entry.Kind.DEPOSIT,
+        lines=[
+            (journal.account(Kind.EXTERNAL, asset), -amount_units),
+            (journal.account(Kind.LAB, asset, party=lab), amount_units),
+        ],
+        effective_at=at,
+        posted_at=at,
+        idempotency_key=f"deposit:{asset.pk}:{reference}",
+        facts={"reference": reference},
+    )
+    made = Deposit.objects.create(
+        lab=lab,
+        asset=asset,
+        amount_units=amount_units,
+        reference=reference,
+        entry=entry,
+        received_at=at,
+        recorded_by=by,
+    )
+    _mint(made, at)
+    ledger.record(
+        "deposit.received",
+        at=at,
+        subject_kind="party",
+        subject_id=lab.pk,
+        party=lab,
+        body={
+            "asset": asset.code,
+            "amount_units": str(amount_units),
+            "entry": entry.pk,
+            "entry_hash": bytes(entry.hash),
+        },
+    )
+    return made
+
+
+@transaction.atomic
+def set_credit_limit(
+    *, lab: Party, asset: Asset, limit_units: int, reason: str, at: datetime
+) -> Balance:
+    """Let a lab be invoiced up to a limit; 0 makes it prepaid again.
+
+    Raises journal.NotEnoughMoney if the lab owes more than that already.
+    """
+    if not lab.is_lab:
+        raise NotALab
+    if limit_units < 0:
+        raise BadDeposit("A limit is not negative.", hint="Give 0 for a prepaid lab.")
+    target = journal.account(Kind.LAB, asset, party=lab)
+    journal.set_floor(target=target, limit_units=limit_units, reason=reason, at=at)
+    ledger.record(
+        "credit.limited",
+        at=at,
+        subject_kind="party",
+        subject_id=lab.pk,
+        party=lab,
+        body={"asset": asset.code, "limit_units": str(limit_units)},
+    )
+    return Balance.objects.get(account=target)
+
+
+def _mint(made: Deposit, at: datetime) -> None:
+    """On the development chain, give the treasury the tokens that this deposit stands for."""
+    asset = made.asset
+    if not asset.is_on_chain or asset.chain_id != signers.DEVELOPMENT_CHAIN:
+        return
+    assert asset.token_decimals is not None, "a token has decimals"
+    tokens, rest = money.to_tokens(made.amount_units, asset.scale, asset.token_decimals)
+    outbox.enqueue(
+        purpose=f"mint test money for deposit {made.pk}",
+        idempotency_key=f"mint:deposit:{made.pk}",
+        account=signers.address("deployer"),
+        to_address=asset.token_address,
+        data=evm.encode_call(
+            evm.development_token(), "mint", signers.address("treasury"), tokens + (rest > 0)
+        ),
+        gas_limit=MINT_GAS,
+        chain_id=asset.chain_id,
+        at=at,
+    )
