@@ -136,6 +136,20 @@ def next_head_hash(
     return merkle.keccak(merkle.encode(types, values))
 
 
+def restored_batch(*, contract: ChainContract, log: evm.Log, at: datetime) -> Anchor | None:
+    """The batch that the chain's own log tells of, made from our ledger; None if they differ."""
+    last = Anchor.objects.order_by("batch").last()
+    first_sequence, event_count = int(log.args["firstSequence"]), int(log.args["eventCount"])
+    hashes = _sealed_hashes(first_sequence, event_count)
+    if len(hashes) != event_count or first_sequence != (last.last_sequence + 1 if last else 1):
+        return None
+    batch = _batch_after(last, contract, first_sequence, hashes, at)
+    if batch.batch != log.args["batch"] or bytes(batch.head_hash) != log.args["headHash"]:
+        return None
+    batch.final_at, batch.tx_hash, batch.block_number = at, log.tx_hash, log.block_number
+    return batch
+
+
 def _batch_after(
     last: Anchor | None,
     contract: ChainContract,

@@ -123,7 +123,7 @@ def send_pending(*, chain_id: int, account: str, at: datetime) -> Sent:
     Safe to call from anywhere at any time, outside of a database transaction: a second caller finds
     the account busy and returns. Raises evm.ChainUnreachable, evm.WrongChain or signers.KeyMissing.
     """
-    with _only_writer(chain_id, account) as is_ours:
+    with only_writer(chain_id, account) as is_ours:
         if not is_ours:
             return Sent(is_busy=True)
         chain = evm.connect()
@@ -148,11 +148,16 @@ def send_again(*, reviewed: OutboxTransaction, reason: str, at: datetime) -> Out
     row = OutboxTransaction.objects.select_for_update().get(pk=reviewed.pk)
     if row.state != State.REVIEW:
         raise NotInReview(f"This transaction is {row.state}, not in review.")
+    queue_anew(row=row, reason=f"{at:%Y-%m-%d %H:%M} after {row.tx_hash} reverted: {reason}")
+    return row
+
+
+def queue_anew(*, row: OutboxTransaction, reason: str) -> None:
+    """Give up the row's nonce and send it under another; only for what can no longer land."""
     row.state, row.nonce, row.is_reverted = State.QUEUED, None, False
-    row.note = f"{row.note}\n{at:%Y-%m-%d %H:%M} queued again after {row.tx_hash}: {reason}".strip()
+    row.note = f"{row.note}\nqueued again: {reason}".strip()
     row.tx_hash, row.block_number, row.block_hash, row.final_at = "", None, "", None
     row.save(update_fields=["nonce", "note", *SETTLED_FIELDS])
-    return row
 
 
 def chain_is_ahead(*, chain_id: int) -> bool:
@@ -179,7 +184,7 @@ def raise_alarm(*, row: ChainAccount, alarm: ChainAccount.Alarm, detail: str, at
 
 
 @contextmanager
-def _only_writer(chain_id: int, account: str) -> Iterator[bool]:
+def only_writer(chain_id: int, account: str) -> Iterator[bool]:
     """Hold the account's advisory lock for this session; yields whether it was free.
 
     The lock goes with the database connection, so a killed sender leaves nothing behind. It needs

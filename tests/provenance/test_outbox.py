@@ -236,7 +236,7 @@ def test_only_one_sender_writes_for_an_account(mint, send):
     taken, release = threading.Event(), threading.Event()
 
     def hold():
-        with outbox._only_writer(CHAIN_ID, account) as is_ours:
+        with outbox.only_writer(CHAIN_ID, account) as is_ours:
             assert is_ours
             taken.set()
             release.wait(10)

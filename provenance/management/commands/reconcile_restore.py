@@ -1,0 +1,31 @@
+"""Brings the books in step with the chain after a restored backup; see `provenance.restore`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from provenance import evm, restore
+from provenance.refusals import Refused
+
+
+class Command(BaseCommand):
+    """`reconcile_restore`: the way out of the read-only state."""
+
+    help = "Bring the books back in step with the chain after a restored backup."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Look, put right, and say what was done."""
+        try:
+            for found in restore.look(at=timezone.now()):
+                self.stdout.write(f"found: {found}")
+            done = restore.reconcile(at=timezone.now())
+        except Refused as refusal:
+            raise CommandError(f"{refusal.detail} {refusal.next_step}") from refusal
+        except (evm.ChainUnreachable, evm.WrongChain) as loss:
+            raise CommandError(str(loss)) from loss
+        for step in done.steps:
+            self.stdout.write(f"done: {step}")
+        self.stdout.write("The books are in step with the chain; the service may write.")
