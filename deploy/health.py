@@ -6,11 +6,13 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Max, Min
+from django.db.models import Count, F, Max, Min, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -18,9 +20,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from compensation.billing import uncharged_count
+from compensation.billing import LOOK_BACK
+from compensation.models import Charge, Waiting
 from ingest.models import Upload
-from provenance.models import Event, OutboxTransaction
+from provenance.models import Event, OutboxTransaction, Usage
 
 log = structlog.get_logger(__name__)
 CHAIN_TIMEOUT_SECONDS = 2
@@ -111,6 +114,14 @@ def sealer_age_seconds(now: datetime) -> float:
     return max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
 
 
+def uncharged_count(now: datetime) -> int:
+    """Usages reported in the last days whose last charge is of an earlier revision, or none."""
+    last = Charge.objects.filter(usage=OuterRef("pk")).order_by("-revision").values("revision")
+    recent = Usage.objects.filter(reported_at__gte=now - LOOK_BACK)
+    charged = recent.annotate(charged=Coalesce(Subquery(last[:1]), 0))
+    return charged.filter(revision__gt=F("charged")).count()
+
+
 class Work(Collector):
     """What has been done and what waits, as gauges."""
 
@@ -122,19 +133,20 @@ class Work(Collector):
         yield _gauge("events_unsealed", "Events the sealer has yet to number.", unsealed)
         age = sealer_age_seconds(timezone.now())
         yield _gauge("sealer_age_seconds", "Age of the oldest unsealed event.", age)
-        yield _gauge("usages_uncharged", "Usages grown past their charges.", uncharged_count())
-        open_states = OutboxTransaction.objects.exclude(state="final")
-        yield _by_state("outbox_open", "Transactions not yet final.", open_states)
-        yield _by_state("uploads", "Uploads by state.", Upload.objects.all())
+        uncharged = uncharged_count(timezone.now())
+        yield _gauge("usages_uncharged", "Late usages grown past their charges.", uncharged)
+        yield _by("reason", "usages_waiting", "Usages that wait.", Waiting.objects.all())
+        not_final = OutboxTransaction.objects.exclude(state=OutboxTransaction.State.FINAL)
+        yield _by("state", "outbox_open", "Transactions not yet final.", not_final)
+        yield _by("state", "uploads", "Uploads by state.", Upload.objects.all())
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"tallymark_{name}", text, value=value)
 
 
-def _by_state(name: str, text: str, rows: object) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(f"tallymark_{name}", text, labels=["state"])
-    counted = rows.order_by().values_list("state").annotate(count=Count("pk"))  # type: ignore[attr-defined]
-    for state, count in counted:
-        family.add_metric([state], count)
+def _by(column: str, name: str, text: str, rows: QuerySet[Any]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"tallymark_{name}", text, labels=[column])
+    for value, count in rows.order_by().values_list(column).annotate(count=Count("pk")):
+        family.add_metric([value], count)
     return family

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.contrib.staticfiles import finders
 from django.http import FileResponse, Http404, HttpRequest
 from django.urls import include, path
-from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import compensation.api.urls
 import ingest.api.urls
 import provenance.api.urls
+import provenance.web
 from deploy.health import healthz, metrics, readyz
 from provenance.admin.site import site
 
@@ -22,14 +22,14 @@ def verify(request: HttpRequest) -> FileResponse:
     found = finders.find(VERIFY_PAGE)
     if not isinstance(found, str):
         raise Http404("The page was not installed.")
-    return FileResponse(open(found, "rb"), content_type="text/html; charset=utf-8")  # noqa: SIM115
+    return FileResponse(open(found, "rb"), content_type="text/html; charset=utf-8")
 
 
 handler404 = "provenance.api.problems.page_not_found"
 handler500 = "provenance.api.problems.server_error"
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/"), name="landing"),
+    path("", include(provenance.web.urlpatterns)),
     path("admin/", site.urls),
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include(provenance.api.urls.urlpatterns)),
