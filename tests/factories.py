@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+
+from tallymark.fingerprint import digest
 
 from provenance import ledger, parties, registry
 from provenance.access import Viewer
@@ -51,10 +52,6 @@ def dataset(owner: Party, name: str = "essays", *, is_fingerprint_only: bool = F
         is_fingerprint_only=is_fingerprint_only,
         at=NOON,
     )
-
-
-def digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
 
 
 def rows(texts: Sequence[str], keys: Sequence[str] | None = None) -> list[registry.NewRecord]:
