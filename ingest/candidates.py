@@ -82,11 +82,25 @@ def pairs(version: DatasetVersion, batch: Sequence[Newcomer]) -> list[Pair]:
     result = []
     for place, pk in sorted(sure | sampled.keys()):
         row, newcomer = known.get(pk), batch[place]
-        if row is None or row.sequence >= dates.get(newcomer.digest, row.sequence + 1):
+        if row is None or not is_news(newcomer, row, version, dates):
+            continue
+        if newcomer.is_short and newcomer.digest == row.digest:
             continue
         if (place, pk) in sure or _is_plausible(sampled[place, pk], newcomer, row):
             result.append(Pair(place, row))
     return result
+
+
+def is_news(
+    newcomer: Newcomer, row: Earlier, version: DatasetVersion, dates: dict[bytes, int]
+) -> bool:
+    """Whether the owner of `version` had not registered the newcomer's content before `row`.
+
+    `dates` are `registered.own_dates`. What one owner holds twice is for information, always.
+    """
+    if row.owner_id == version.dataset.owner_id:
+        return True
+    return row.sequence < dates.get(newcomer.digest, row.sequence + 1)
 
 
 def exact(version: DatasetVersion, batch: Sequence[Newcomer]) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from ingest import storage
 from ingest.index import postings
 from ingest.models import Body, Embedding, Fingerprint, ImagePrint, Upload
+from provenance.models import Record
 
 CHUNK = 5_000
 KEPT_FILE = timedelta(days=1)
@@ -72,3 +73,9 @@ def sweep_files(*, at: datetime) -> int:
         Upload.objects.filter(pk=upload.pk).update(path="")
         count += 1
     return count
+
+
+def is_forgotten(record: Record) -> bool:
+    """Whether nothing derived from this record's content is left here."""
+    kinds = (Embedding, ImagePrint, Fingerprint, Body)
+    return not any(kept.objects.filter(record=record).exists() for kept in kinds)

@@ -48,7 +48,7 @@ def hold(upload: Upload, *, at: datetime, lasting: timedelta = LEASE, **changes:
 
     Inside the batch's transaction: then batch and cursor are committed together or not at all.
     """
-    fields = {**changes, "lease_until": at + lasting, "attempt_count": 0, "retry_at": at}
+    fields = {**changes, "lease_until": at + lasting}
     if not Upload.objects.filter(pk=upload.pk, lease=upload.lease).update(**fields):
         raise LeaseLost(f"upload {upload.pk} was taken over")
     for name, value in fields.items():

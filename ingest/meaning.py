@@ -99,6 +99,7 @@ def _store(
             upload,
             at=at,
             lasting=LONG_STEP,
+            attempt_count=0,
             embedded_to=records[-1].pk,
             embedded_count=upload.embedded_count + len(records),
         )

@@ -18,7 +18,7 @@ from django.db import transaction
 from ingest import fetch, hints, leases, reading, screening, storage
 from ingest.models import Upload
 from ingest.readers import ReaderError
-from provenance import registry
+from provenance import ledger, registry
 from provenance.models import DatasetVersion, User
 from provenance.refusals import Refused
 
@@ -28,7 +28,6 @@ Clock = Callable[[], datetime]
 
 SLICE = timedelta(seconds=60)
 """How long one task works before it lets others have a turn."""
-SEALER_SECONDS = timedelta(seconds=1)
 
 
 class UploadExists(Refused):
@@ -224,8 +223,7 @@ def advance(upload_id: UUID, *, clock: Clock, time_limit: timedelta = SLICE) -> 
     until = clock() + time_limit
     try:
         while upload.state in Upload.WORKING and clock() < until:
-            if not _step(upload, clock=clock, until=until):
-                break
+            _step(upload, clock=clock, until=until)
     except leases.LeaseLost:
         log.info("lease lost", upload=str(upload_id))
         return False
@@ -235,13 +233,12 @@ def advance(upload_id: UUID, *, clock: Clock, time_limit: timedelta = SLICE) -> 
     except Exception:
         _stumble(upload, at=clock())
         raise
-    waits = upload.state == Upload.State.SCREENING and upload.version.sealed_sequence is None
-    leases.release(upload, at=clock(), after=SEALER_SECONDS if waits else timedelta(0))
+    leases.release(upload, at=clock())
     return upload.state in Upload.WORKING
 
 
-def _step(upload: Upload, *, clock: Clock, until: datetime) -> bool:
-    """One stage, as far as it goes until `until`; False where it must wait for others."""
+def _step(upload: Upload, *, clock: Clock, until: datetime) -> None:
+    """One stage, as far as it goes until `until`."""
     if not upload.path:
         reading.bring(upload, clock=clock)
     elif upload.state in (Upload.State.RECEIVED, Upload.State.READING):
@@ -249,11 +246,11 @@ def _step(upload: Upload, *, clock: Clock, until: datetime) -> bool:
     elif upload.version.state != DatasetVersion.State.SEALED:
         reading.seal(upload, clock=clock)
     elif upload.version.sealed_sequence is None:
+        # The sealer comes by every second or so; no harm in numbering what is there at once.
+        ledger.seal()
         upload.version.refresh_from_db(fields=["sealed_sequence"])
-        return upload.version.sealed_sequence is not None
     else:
         screening.screen(upload, clock=clock, until=until)
-    return True
 
 
 def _refuse(upload: Upload, error: Refused | ReaderError, *, at: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -62,10 +62,23 @@ def look_into(upload: Upload) -> None:
     else:
         found = readers.inspect(path, **choice_of(upload))
         upload.file_format, upload.columns = found.format, list(found.columns)
-        upload.text_column = upload.text_column or found.text_column or ""
-        upload.key_column = upload.key_column or found.key_column or ""
+        before = _columns_before(upload, found.columns)
+        upload.text_column = upload.text_column or before[0] or found.text_column or ""
+        upload.key_column = upload.key_column or before[1] or found.key_column or ""
         check_columns(upload)
     upload.save(update_fields=["file_format", "columns", "text_column", "key_column"])
+
+
+def _columns_before(upload: Upload, columns: Sequence[str]) -> tuple[str, str]:
+    """The text and key column of the dataset's last upload, where this file has them too."""
+    done = Upload.objects.filter(
+        version__dataset=upload.version.dataset_id, state=Upload.State.SEALED
+    )
+    last = done.order_by("-created_at").first()
+    if last is None:
+        return "", ""
+    text, key = last.text_column, last.key_column
+    return (text if text in columns else ""), (key if key in columns else "")
 
 
 def check_columns(upload: Upload) -> None:
@@ -172,6 +185,7 @@ def register(upload: Upload, batch: list[Row], *, at: datetime) -> None:
         leases.hold(
             upload,
             at=at,
+            attempt_count=0,
             row_count=batch[-1].ordinal + 1,
             record_count=upload.record_count + len(made),
             bad_count=upload.bad_count + len(bad),

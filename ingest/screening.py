@@ -84,6 +84,7 @@ def screen_batch(upload: Upload, records: Sequence[Record], *, at: datetime) -> 
         leases.hold(
             upload,
             at=at,
+            attempt_count=0,
             screened_to=records[-1].pk,
             screened_count=upload.screened_count + len(records),
         )
@@ -221,7 +222,7 @@ def publish(upload: Upload, *, at: datetime) -> None:
             _count(overlap, compared=upload.screened_count)
             if overlap.earlier.dataset.owner_id != version.dataset.owner_id:
                 conflicts.open_from_overlap(overlap=overlap, at=at)
-        conflicts.carry_into(version, at)
+        conflicts.carry_into(version, at=at)
         _record(version, overlaps, compared=upload.screened_count, at=at)
         leases.hold(upload, at=at, state=Upload.State.SEALED, stage="done", finished_at=at)
         hints.embed(upload.pk)
@@ -293,7 +294,7 @@ def _exact_copies(version: DatasetVersion, batch: Sequence[Newcomer]) -> list[Fo
     copies: dict[tuple[int, UUID], Found] = {}
     for place, pk in pairs:
         row, newcomer = known.get(pk), batch[place]
-        if row is None or row.sequence >= dates.get(newcomer.digest, row.sequence + 1):
+        if row is None or not candidates.is_news(newcomer, row, version, dates):
             continue
         made = Verdict(Kind.EXACT, 1.0, 1.0)
         copies.setdefault((place, row.version_id), Found(newcomer, row, made, {}))

@@ -1,0 +1,85 @@
+"""How uploads are driven in tests: without a broker, by the use cases that the workers call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from io import BytesIO
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest import pipeline
+from ingest.models import Upload
+from provenance import registry
+from provenance.models import Dataset, DatasetVersion
+from tests.cast import NOON
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def ticking() -> Callable[[], datetime]:
+    """A clock, a minute past noon, on which a moment passes with every look."""
+    ticks = count(60_000)
+    return lambda: NOON + timedelta(milliseconds=next(ticks))
+
+
+def jsonl(rows: Sequence[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def begin(
+    dataset: Dataset,
+    content: bytes | Sequence[dict[str, Any]],
+    name: str = "rows.jsonl",
+    mode: str = "full",
+    **given: Any,
+) -> Upload:
+    """Open a version and begin the upload of `content` to it."""
+    data = content if isinstance(content, bytes) else jsonl(content)
+    version = registry.open_version(dataset=dataset, mode=mode, at=NOON)
+    return pipeline.begin_upload(
+        version=version, file=BytesIO(data), file_name=name, at=NOON, **given
+    )
+
+
+def drive(upload: Upload, clock: Callable[[], datetime] | None = None) -> Upload:
+    """Let the workers do what there is to do."""
+    clock = clock or ticking()
+    while pipeline.advance(upload.pk, clock=clock):
+        pass
+    upload.refresh_from_db()
+    upload.version.refresh_from_db()
+    return upload
+
+
+def ingest(dataset: Dataset, content: Any, name: str = "rows.jsonl", **given: Any) -> Upload:
+    """Upload `content` and see it through."""
+    return drive(begin(dataset, content, name, **given))
+
+
+def sealed(dataset: Dataset, content: Any, name: str = "rows.jsonl") -> DatasetVersion:
+    upload = ingest(dataset, content, name)
+    assert upload.state == Upload.State.SEALED, (upload.error_code, upload.error_detail)
+    return upload.version
+
+
+def sentence(number: int, words: int = 60) -> str:
+    """A text of made-up words that shares no five words in a row with any other number's."""
+    return " ".join(f"w{number}x{place}" for place in range(words))
+
+
+@pytest.fixture
+def articles() -> Callable[[str], list[dict[str, Any]]]:
+    """The labelled articles, where the folder of development data is there."""
+
+    def read(name: str) -> list[dict[str, Any]]:
+        path = DATA / "articles_plagiarised" / name
+        if not path.exists():
+            pytest.skip(f"needs {path}")
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    return read
