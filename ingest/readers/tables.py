@@ -139,29 +139,30 @@ def arrow(path: Path, limits: Limits, skip: int = 0) -> Iterator[Row | BadRow]:
     try:
         with pa.memory_map(str(path)) as mapped:
             ordinal = 0
-            for batch in arrow_batches(mapped):
+            for batch, bytes_read in arrow_batches(mapped, total):
                 size = batch_rows(batch.nbytes, len(batch))
                 for start in range(0, len(batch), size):
                     part = batch.slice(start, size)
                     if ordinal + len(part) > skip:
                         for row in batch_cells(part, ordinal, limits):
                             if row.ordinal >= skip:
-                                yield row._replace(bytes_read=min(mapped.tell(), total))
+                                yield row._replace(bytes_read=bytes_read)
                     ordinal += len(part)
     except (pa.ArrowException, OSError) as error:
         raise Damaged(f"The Arrow file cannot be read: {_first_line(error)}.") from error
 
 
-def arrow_batches(mapped: pa.MemoryMappedFile) -> Iterator[pa.RecordBatch]:
-    """The record batches of an IPC file, or of a stream."""
+def arrow_batches(mapped: pa.MemoryMappedFile, total: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """The record batches of an IPC file, or of a stream, and how far each one reaches."""
     try:
         file = pa.ipc.open_file(mapped)
     except pa.ArrowInvalid:
         mapped.seek(0)
-        yield from pa.ipc.open_stream(mapped)
+        for batch in pa.ipc.open_stream(mapped):
+            yield batch, min(mapped.tell(), total)
         return
     for number in range(file.num_record_batches):
-        yield file.get_batch(number)
+        yield file.get_batch(number), total * (number + 1) // file.num_record_batches
 
 
 def batch_cells(batch: pa.RecordBatch, ordinal: int, limits: Limits) -> Iterator[Row | BadRow]:

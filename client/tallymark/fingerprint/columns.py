@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 LONGEST_KEY = 200
@@ -114,9 +114,7 @@ def dialect_of(sample: str, *, is_whole: bool) -> Dialect:
     """The delimiter under which most sample rows have the same, largest number of cells."""
     best, best_score = Dialect(",", [], has_header=False), (0.0, 0)
     rows: list[list[str]] = []
-    for delimiter in DELIMITERS:
-        has_quotes = delimiter != "\t" or bool(QUOTED.search(sample))
-        tried = Dialect(delimiter, [], has_header=False, has_quotes=has_quotes)
+    for tried in _dialects(sample):
         found = _sample_rows(sample, tried, is_whole=is_whole)
         widths = [len(row) for row in found] or [0]
         usual = max(set(widths), key=widths.count)
@@ -127,6 +125,17 @@ def dialect_of(sample: str, *, is_whole: bool) -> Dialect:
     if _is_header(first, rows[1:]):
         return best._replace(columns=[name.strip() for name in first], has_header=True)
     return best._replace(columns=[f"column_{place + 1}" for place in range(len(first))])
+
+
+def _dialects(sample: str) -> Iterator[Dialect]:
+    """The dialects to try, the likelier first; only tabs come without quotes."""
+    for delimiter in DELIMITERS:
+        quoted = Dialect(delimiter, [], has_header=False)
+        plain = quoted._replace(has_quotes=False)
+        if delimiter != "\t":
+            yield quoted
+        else:
+            yield from (quoted, plain) if QUOTED.search(sample) else (plain, quoted)
 
 
 def _sample_rows(sample: str, dialect: Dialect, *, is_whole: bool) -> list[list[str]]:
