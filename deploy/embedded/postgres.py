@@ -368,7 +368,8 @@ def _rotate_log(data: Path) -> int:
     log = _log_file(data)
     if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
-    return log.stat().st_size if log.exists() else 0
+    log.touch(mode=0o600)
+    return log.stat().st_size
 
 
 def _shared_memory_is_small() -> bool:

@@ -84,6 +84,9 @@ class Service:
             "TALLYMARK_SECRET_KEY": secret,
             "CHAIN_RPC_URL": told.chain_rpc_url,
         }
+        if told.chain_id == DEVELOPMENT_CHAIN and "hold_back_days" not in told.model_fields_set:
+            # Nobody who tries it out waits 30 days for test dollars.
+            self.settings["TALLYMARK_HOLD_BACK_DAYS"] = "0"
 
     @property
     def address(self) -> str:
@@ -196,7 +199,12 @@ class Service:
 
     def announce(self) -> None:
         """Tell other programs of ours where the service is."""
-        facts: dict[str, Any] = {"pid": os.getpid(), "address": self.address, "port": self.port}
+        facts: dict[str, Any] = {
+            "pid": os.getpid(),
+            "address": self.address,
+            "port": self.port,
+            "chain": self.settings["CHAIN_RPC_URL"],
+        }
         write_private(self.folder.service, json.dumps(facts))
 
 

@@ -239,9 +239,9 @@ def _bring_up(supervisor: Supervisor, planned: Service) -> None:
         if not supervisor.run("migrate", command_environment, *arguments):
             raise StartFailed(f"migrating failed: {_last(planned.folder, 'migrate')}")
         planned.note_migrated()
-    if not planned.has_own_chain:
-        supervisor.wait_ready("chain")
     if planned.needs_contracts():
+        if not planned.has_own_chain:
+            supervisor.wait_ready("chain")
         supervisor.say("deploying the contracts")
         if not supervisor.run("deploy_contracts", command_environment):
             raise StartFailed(
@@ -255,7 +255,7 @@ def _bring_up(supervisor: Supervisor, planned: Service) -> None:
         parts.beat(planned.folder.path / "beat-schedule"),
     ):
         supervisor.begin(part, environment)
-    supervisor.wait_ready("web", "worker", "beat")
+    supervisor.wait_ready(*supervisor.running)
 
 
 def _load_sample(supervisor: Supervisor, planned: Service) -> bool:

@@ -150,6 +150,16 @@ def test_a_folder_that_only_root_may_enter_serves(folder: Path) -> None:
     assert not outside.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's programs are closed to PostgreSQL")
+def test_programs_that_only_root_may_run_are_copied(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "_may_run", lambda *_: False)
+    with postgres.start(folder / "pg") as server, psycopg.connect(server.dsn("app")) as app:
+        assert server.place.binaries.is_relative_to(folder)
+        assert app.execute("SELECT '[1]'::vector").fetchone() == ("[1]",)
+
+
 def test_the_missing_password_file_is_named(folder: Path) -> None:
     with postgres.start(folder / "pg"):
         pass
