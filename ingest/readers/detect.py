@@ -119,8 +119,8 @@ def _text_format(sample: bytes, name: str, ending: str) -> Detected:
         raise NotWhatItClaims(
             f"{name} is one JSON array, not JSONL.", "Write one JSON object on each line instead."
         )
-    if claimed == "jsonl" or objects:
-        return Detected("jsonl", encoding)
+    if claimed == "jsonl" or objects:  # JSON is UTF-8 (RFC 8259), or says what it is
+        return Detected("jsonl", encodings.marked_encoding(sample) or "utf-8")
     if claimed == "csv":
         return Detected("csv", encoding, dialect_of(written, is_whole=is_whole))
     by_paragraph = text.has_paragraphs(written)

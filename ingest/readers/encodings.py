@@ -23,14 +23,27 @@ WIDE = ("utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
 
 def encoding_of(sample: bytes) -> str:
-    """The encoding of a text that begins with `sample`: UTF-8 unless it cannot be."""
-    for mark, name in MARKS:
-        if sample.startswith(mark):
-            return name
+    """The encoding of a text that begins with `sample`: UTF-8 unless most of it cannot be.
+
+    Where some lines are UTF-8 and fewer are not, the file is UTF-8 with bad lines: to read it by
+    another encoding would garble the good ones.
+    """
+    marked = marked_encoding(sample)
+    if marked is not None:
+        return marked
     if is_utf8(sample):
         return "utf-8"
-    best = charset_normalizer.from_bytes(sample[:GUESS_BYTES]).best()
+    lines = [line for line in sample.splitlines() if not line.isascii()]
+    others = [line for line in lines if not is_utf8(line)]
+    if len(others) * 2 < len(lines):
+        return "utf-8"
+    best = charset_normalizer.from_bytes(b"\n".join(others)[:GUESS_BYTES]).best()
     return best.encoding if best is not None else "utf-8"
+
+
+def marked_encoding(sample: bytes) -> str | None:
+    """The encoding that a byte order mark at the beginning names."""
+    return next((name for mark, name in MARKS if sample.startswith(mark)), None)
 
 
 def is_utf8(sample: bytes) -> bool:
