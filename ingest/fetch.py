@@ -127,8 +127,6 @@ def fetch(
     try:
         with _open(url, scheme, allowed) as remote:
             return storage.store(upload_id, name, remote, tell)
-    except FileNotFoundError as error:
-        raise CannotFetch("There is no file at this address.") from error
     except (OSError, TimeoutError, aiohttp.ClientError, ValueError) as error:
         raise _explained(error) from error
 
@@ -159,7 +157,7 @@ def _client(allowed: Callable[[Address], bool]) -> Callable[..., Any]:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
         )
-        connector = aiohttp.TCPConnector(socket_factory=make_socket)
+        connector = aiohttp.TCPConnector(socket_factory=make_socket, use_dns_cache=False)
         return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
 
     return get_client
@@ -172,6 +170,8 @@ def _explained(error: BaseException) -> Refused:
         if isinstance(cause, _AddressRefused):
             return UrlNotAllowed(f"The address leads into a private network: {cause}.")
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, FileNotFoundError):
+        return CannotFetch("There is no file at this address.")
     if isinstance(error, aiohttp.ClientResponseError):
         return CannotFetch(f"The server answered {error.status} {error.message}.")
     return CannotFetch(f"The transfer failed: {error or type(error).__name__}.")
