@@ -6,15 +6,14 @@ from datetime import datetime
 
 from django.db import transaction
 
-from compensation import journal, money
+from compensation import journal
 from compensation.models import Account, Asset, Balance, Deposit, Entry
-from provenance import evm, ledger, outbox, signers
+from provenance import ledger
 from provenance.models import Party, User
 from provenance.refusals import Refused
 
 Kind = Account.Kind
 
-MINT_GAS = 120_000
 LARGEST_SCALE = 9
 
 
@@ -77,10 +76,7 @@ def deposit(
     at: datetime,
     by: User | None = None,
 ) -> Deposit:
-    """Credit a lab with money that arrived. The same reference counts once, however often it comes.
-
-    On the development chain the same amount of test money is minted, so that payouts are funded.
-    """
+    """Credit a lab with money that arrived; its reference counts once, however often it comes."""
     if not lab.is_lab:
         raise NotALab
     if amount_units <= 0 or not reference or len(reference) > 150:
@@ -111,7 +107,6 @@ def deposit(
         received_at=at,
         recorded_by=by,
     )
-    _mint(made, at)
     ledger.record(
         "deposit.received",
         at=at,
@@ -151,24 +146,3 @@ def set_credit_limit(
         body={"asset": asset.code, "limit_units": str(limit_units)},
     )
     return Balance.objects.get(account=target)
-
-
-def _mint(made: Deposit, at: datetime) -> None:
-    """On the development chain, give the treasury the tokens that this deposit stands for."""
-    asset = made.asset
-    if not asset.is_on_chain or asset.chain_id != signers.DEVELOPMENT_CHAIN:
-        return
-    assert asset.token_decimals is not None, "a token has decimals"
-    tokens, rest = money.to_tokens(made.amount_units, asset.scale, asset.token_decimals)
-    outbox.enqueue(
-        purpose=f"mint test money for deposit {made.pk}",
-        idempotency_key=f"mint:deposit:{made.pk}",
-        account=signers.address("deployer"),
-        to_address=asset.token_address,
-        data=evm.encode_call(
-            evm.development_token(), "mint", signers.address("treasury"), tokens + (rest > 0)
-        ),
-        gas_limit=MINT_GAS,
-        chain_id=asset.chain_id,
-        at=at,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from provenance.access import Viewer
 
 
-class PayoutScopedQuerySet(models.QuerySet[models.Model]):
+_Row = TypeVar("_Row", bound=models.Model, covariant=True)
+
+
+class PayoutScopedQuerySet(models.QuerySet[_Row]):
     """Rows that belong to the party they pay."""
 
-    def visible_to(self, viewer: Viewer) -> PayoutScopedQuerySet:
+    def visible_to(self, viewer: Viewer) -> Self:
         """The viewer's own; all for an operator."""
         return self if viewer.is_operator else self.filter(party=viewer.party)
 
@@ -40,7 +43,7 @@ class PayoutMethod(models.Model):
     verified_at = models.DateTimeField(null=True)
     removed_at = models.DateTimeField(null=True)
 
-    objects = PayoutScopedQuerySet.as_manager()
+    objects = PayoutScopedQuerySet["PayoutMethod"].as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -72,7 +75,6 @@ class PayoutEpoch(models.Model):
         PROPOSED = "proposed", "Funded and proposed; waits for the chain and the delay"
         ACTIVATING = "activating"
         ACTIVE = "active"
-        FAILED = "failed", "The chain refused it; an operator must look"
 
     contract = models.ForeignKey(ChainContract, on_delete=models.PROTECT, related_name="epochs")
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="epochs")
@@ -85,12 +87,12 @@ class PayoutEpoch(models.Model):
     entry = models.OneToOneField(
         Entry, null=True, on_delete=models.PROTECT, related_name="payout_epoch"
     )
+    # The approval and the funding, where money is new, and the proposal.
     outbox = models.ManyToManyField(OutboxTransaction, related_name="payout_epochs")
     activation = models.OneToOneField(
         OutboxTransaction, null=True, on_delete=models.PROTECT, related_name="activated_epoch"
     )
     built_at = models.DateTimeField()
-    ready_at = models.DateTimeField()
     active_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -122,7 +124,7 @@ class PayoutLeaf(models.Model):
     added_units = models.BigIntegerField()
     proof = ArrayField(models.BinaryField(max_length=32), default=list)
 
-    objects = PayoutScopedQuerySet.as_manager()
+    objects = PayoutScopedQuerySet["PayoutLeaf"].as_manager()
 
     class Meta:
         verbose_name_plural = "payout leaves"
@@ -147,7 +149,7 @@ class PayoutClaim(models.Model):
     asked_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     asked_at = models.DateTimeField()
 
-    objects = PayoutScopedQuerySet.as_manager()
+    objects = PayoutScopedQuerySet["PayoutClaim"].as_manager()
 
     def __str__(self) -> str:
         return f"claim of {self.leaf}"
@@ -159,6 +161,7 @@ class Payout(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="payouts")
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="payouts")
+    contract = models.ForeignKey(ChainContract, on_delete=models.PROTECT, related_name="payouts")
     leaf = models.ForeignKey(PayoutLeaf, on_delete=models.PROTECT, related_name="payouts")
     address = models.CharField(max_length=42)
     amount_units = models.BigIntegerField()
@@ -166,16 +169,18 @@ class Payout(models.Model):
     token_amount = models.DecimalField(max_digits=40, decimal_places=0)
     token_cumulative = models.DecimalField(max_digits=40, decimal_places=0)
     tx_hash = models.CharField(max_length=66)
-    log_index = models.IntegerField()
     block_number = models.BigIntegerField()
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="payout")
     settled_at = models.DateTimeField()
 
-    objects = PayoutScopedQuerySet.as_manager()
+    objects = PayoutScopedQuerySet["Payout"].as_manager()
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["tx_hash", "log_index"], name="paid_log_counts_once"),
+            # A payee's total only grows on a contract, also where a chain was rebuilt.
+            models.UniqueConstraint(
+                fields=["contract", "party", "token_cumulative"], name="paid_log_counts_once"
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["party", "-settled_at"], name="payout_by_party")]
 

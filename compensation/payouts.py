@@ -1,0 +1,339 @@
+"""What owners are owed on the chain: one cumulative tree per contract, epoch by epoch.
+
+An epoch moves what is payable to `payouts in flight` and proposes a tree of all that was ever
+owed. Once it is funded, proposed and past its delay it is activated; `settlement` claims and books.
+Leaves never fall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from compensation import credits as owed
+from compensation import journal, money, payees
+from compensation.contracts import owner_payouts
+from compensation.models import (
+    Account,
+    Asset,
+    Balance,
+    Entry,
+    PayoutEpoch,
+    PayoutLeaf,
+    PayoutMethod,
+)
+from provenance import deployment, evm, ledger, merkle, outbox, signers
+from provenance.models import ChainContract, Event, OutboxTransaction, Party
+from provenance.refusals import Refused
+
+Kind = Account.Kind
+State = PayoutEpoch.State
+
+LEAF_TYPES = ("bytes32", "address", "uint256")
+# Outside of development a root costs real gas, so that one a day must do.
+EPOCH_EVERY = timedelta(days=1)
+APPROVE_GAS, FUND_GAS, PROPOSE_GAS, ACTIVATE_GAS = 100_000, 200_000, 250_000, 200_000
+
+
+class NotOnThisChain(Refused):
+    """This asset is not paid on the chain that we are connected to."""
+
+    code = "not_on_this_chain"
+    hint = "Choose an asset whose token lives on this service's chain."
+
+
+@dataclass(frozen=True)
+class _Added:
+    """What one payee's leaf grows by in an epoch."""
+
+    party: Party
+    method: PayoutMethod
+    units: int
+    tokens: int
+
+
+def contract_of(asset: Asset) -> ChainContract:
+    """The contract that pays out an asset; raises NotOnThisChain or ContractMissing."""
+    if not asset.is_on_chain or asset.chain_id != settings.CHAIN_ID:
+        raise NotOnThisChain(f"{asset.code} is not on chain {settings.CHAIN_ID}.")
+    return deployment.contract(ChainContract.Kind.OWNER_PAYOUTS, token_address=asset.token_address)
+
+
+@transaction.atomic
+def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
+    """Propose the next tree: all that is payable to owners with an address. None if it must wait.
+
+    It waits while another is under way, and while nothing has changed. Raises outbox.ChainIsAhead.
+    """
+    contract = contract_of(asset)
+    outbox.require_not_behind(chain_id=contract.chain_id)
+    journal.lock()
+    last = PayoutEpoch.objects.filter(contract=contract).order_by("number").last()
+    if last is not None and last.state != State.ACTIVE:
+        return None
+    number = last.number + 1 if last else 1
+    added = _payable(asset, contract, number, at)
+    before = {leaf.party_id: leaf for leaf in last.leaves.select_related("party")} if last else {}
+    leaves = _leaves(before, added)
+    if not leaves or (not added and _addresses(before.values()) == _addresses(leaves)):
+        return None
+    tree = merkle.Tree.of(LEAF_TYPES, [leaf_row(one) for one in leaves])
+    epoch = PayoutEpoch(
+        contract=contract,
+        asset=asset,
+        number=number,
+        root=tree.root,
+        total=sum(int(one.cumulative) for one in leaves),
+        entry=_move_in_flight(asset, contract, number, added, at),
+        built_at=at,
+    )
+    epoch.save()
+    for position, leaf in enumerate(leaves):
+        leaf.epoch, leaf.position, leaf.proof = epoch, position, tree.proof(position)
+    PayoutLeaf.objects.bulk_create(leaves)
+    epoch.outbox.set(_enqueue(epoch, sum(one.tokens for one in added), at))
+    _name_payees([one.party for one in added], asset, at)
+    _record_epoch(epoch, at)
+    return epoch
+
+
+def build_epochs(*, at: datetime) -> int:
+    """Build what is due for every asset that is paid on this chain; how many were proposed."""
+    contracts = ChainContract.objects.filter(
+        chain_id=settings.CHAIN_ID, kind=ChainContract.Kind.OWNER_PAYOUTS
+    )
+    built = 0
+    for contract in contracts:
+        code = f"{evm.caip2(contract.chain_id)}/erc20:{contract.token_address}"
+        asset = Asset.objects.filter(code__iexact=code).first()
+        last = PayoutEpoch.objects.filter(contract=contract).order_by("number").last()
+        is_early = (
+            last is not None
+            and settings.CHAIN_ID != signers.DEVELOPMENT_CHAIN
+            and at < last.built_at + EPOCH_EVERY
+        )
+        if asset is not None and not is_early:
+            built += build_epoch(asset, at) is not None
+    return built
+
+
+def activate(*, epoch: PayoutEpoch, at: datetime) -> bool:
+    """Take one epoch a step further, as far as the chain allows; whether anything changed."""
+    with transaction.atomic():
+        locked = PayoutEpoch.objects.select_for_update().get(pk=epoch.pk)
+        if locked.state == State.PROPOSED:
+            return _begin_activation(locked, at)
+        if locked.state == State.ACTIVATING:
+            return _finish_activation(locked, at)
+    return False
+
+
+def advance(*, at: datetime) -> int:
+    """Take every epoch that is under way a step further; how many moved."""
+    under_way = PayoutEpoch.objects.exclude(state=State.ACTIVE).select_related("contract")
+    return sum(activate(epoch=epoch, at=at) for epoch in under_way)
+
+
+def _payable(asset: Asset, contract: ChainContract, number: int, at: datetime) -> list[_Added]:
+    """What each owner with an address on this chain is paid now, recoveries taken off."""
+    methods = {
+        one.party_id: one
+        for one in PayoutMethod.objects.filter(verified_at__isnull=False, removed_at=None)
+        if one.chain_id == contract.chain_id
+    }
+    rows = Balance.objects.filter(
+        account__kind=Kind.OWNER, account__asset=asset, account__party__in=methods, posted__gt=0
+    ).select_related("account__party")
+    threshold = max(1, int(settings.PAYOUT_THRESHOLD_UNITS))
+    added = []
+    for row in rows.order_by("account"):
+        party = row.account.party
+        assert party is not None, "an owner's account has a party"
+        if row.available < threshold:
+            continue
+        key = f"{contract.pk}:{number}:{party.pk}"
+        left = row.available - owed.recover(asset=asset, party=party, key=key, at=at)
+        tokens, rest = money.to_tokens(left, asset.scale, decimals(asset))
+        if tokens:
+            added.append(_Added(party, methods[party.pk], left - rest, tokens))
+    return added
+
+
+def _leaves(before: dict[Any, PayoutLeaf], added: Sequence[_Added]) -> list[PayoutLeaf]:
+    """The leaves of the next tree: all payees ever, with what they are owed in all."""
+    found = {}
+    for party_id, leaf in before.items():
+        method = payees.method_in_force(leaf.party)
+        # Whoever has no address now keeps the last one: it is owed there already.
+        is_here = method is not None and method.chain_id == leaf.epoch.contract.chain_id
+        address = method.chain_address if method is not None and is_here else leaf.address
+        found[party_id] = PayoutLeaf(
+            party=leaf.party,
+            payee_id=bytes(leaf.payee_id),
+            address=address,
+            cumulative=int(leaf.cumulative),
+            added_units=0,
+        )
+    for one in added:
+        leaf = found.setdefault(
+            one.party.pk,
+            PayoutLeaf(party=one.party, payee_id=payees.payee_id(one.party), cumulative=0),
+        )
+        leaf.address = one.method.chain_address
+        leaf.cumulative = int(leaf.cumulative) + one.tokens
+        leaf.added_units = one.units
+    return [found[party_id] for party_id in sorted(found)]
+
+
+def _addresses(leaves: Any) -> dict[Any, str]:
+    return {leaf.party_id: leaf.address for leaf in leaves}
+
+
+def _move_in_flight(
+    asset: Asset, contract: ChainContract, number: int, added: Sequence[_Added], at: datetime
+) -> Entry | None:
+    """Take from what is payable what the tree adds; the rest below a token's unit stays owed."""
+    if not added:
+        return None
+    lines = []
+    for one in added:
+        lines += [
+            (journal.account(Kind.OWNER, asset, party=one.party), -one.units),
+            (journal.account(Kind.PAYOUTS_IN_FLIGHT, asset, party=one.party), one.units),
+        ]
+    return journal.post(
+        kind=Entry.Kind.PAYOUT,
+        lines=lines,
+        effective_at=at,
+        posted_at=at,
+        idempotency_key=f"payout:{contract.pk}:{number}",
+        facts={"contract": contract.caip10, "epoch": number},
+    )
+
+
+def _enqueue(epoch: PayoutEpoch, new_tokens: int, at: datetime) -> list[OutboxTransaction]:
+    """Approve and fund what is new, and propose the root, each by its own account."""
+    contract = epoch.contract
+    key = f"payouts:{contract.address}:{epoch.number}"
+    treasury, token = signers.address("treasury"), contract.token_address
+    calls = [
+        (
+            "propose",
+            signers.address("proposer"),
+            contract.address,
+            evm.encode_call(
+                owner_payouts(),
+                "proposeRoot",
+                epoch.number,
+                bytes(epoch.root),
+                int(epoch.total),
+                f"{settings.PUBLIC_URL}/payouts/{contract.caip10}/{epoch.number}",
+            ),
+            PROPOSE_GAS,
+        )
+    ]
+    if new_tokens:
+        approval = evm.encode_call(evm.development_token(), "approve", contract.address, new_tokens)
+        funding = evm.encode_call(owner_payouts(), "fund", new_tokens)
+        calls = [
+            ("approve", treasury, token, approval, APPROVE_GAS),
+            ("fund", treasury, contract.address, funding, FUND_GAS),
+            *calls,
+        ]
+    return [
+        outbox.enqueue(
+            purpose=f"{verb} payout epoch {epoch.number}",
+            idempotency_key=f"{key}:{verb}",
+            account=account,
+            to_address=to_address,
+            data=data,
+            gas_limit=gas,
+            chain_id=contract.chain_id,
+            at=at,
+        )
+        for verb, account, to_address, data, gas in calls
+    ]
+
+
+def _begin_activation(epoch: PayoutEpoch, at: datetime) -> bool:
+    """Once all it needs is final and its delay is over, enqueue the activation."""
+    rows = list(epoch.outbox.all())
+    if any(row.state != OutboxTransaction.State.FINAL for row in rows):
+        return False
+    final_at = max(row.final_at or at for row in rows)
+    # The proposal was mined before it was final: a delay counted from then is over on the chain.
+    if at < final_at + timedelta(seconds=settings.PAYOUT_DELAY_SECONDS):
+        return False
+    epoch.activation = outbox.enqueue(
+        purpose=f"activate payout epoch {epoch.number}",
+        idempotency_key=f"payouts:{epoch.contract.address}:{epoch.number}:activate",
+        account=signers.address("proposer"),
+        to_address=epoch.contract.address,
+        data=evm.encode_call(owner_payouts(), "activateRoot", epoch.number),
+        gas_limit=ACTIVATE_GAS,
+        chain_id=epoch.contract.chain_id,
+        at=at,
+    )
+    epoch.state = State.ACTIVATING
+    epoch.save(update_fields=["activation", "state"])
+    return True
+
+
+def _finish_activation(epoch: PayoutEpoch, at: datetime) -> bool:
+    row = epoch.activation
+    assert row is not None, "an epoch that activates has its transaction"
+    if row.state != OutboxTransaction.State.FINAL:
+        return False
+    epoch.state, epoch.active_at = State.ACTIVE, at
+    epoch.save(update_fields=["state", "active_at"])
+    return True
+
+
+def _name_payees(parties: Sequence[Party], asset: Asset, at: datetime) -> None:
+    """Tie each new payee's pseudonym to its journal account, once, so that proofs can say so."""
+    for party in parties:
+        account = journal.account(Kind.OWNER_PENDING, asset, party=party)
+        known = Event.objects.filter(
+            kind="payee.named", subject_id=party.pk, body__account=account.pk
+        )
+        if not known.exists():
+            ledger.record(
+                "payee.named",
+                at=at,
+                subject_kind="party",
+                subject_id=party.pk,
+                party=party,
+                body={"payee": payees.payee_id(party), "account": account.pk},
+            )
+
+
+def _record_epoch(epoch: PayoutEpoch, at: datetime) -> None:
+    ledger.record(
+        "payout.proposed",
+        at=at,
+        subject_kind="payout_epoch",
+        body={
+            "contract": epoch.contract.caip10,
+            "epoch": epoch.number,
+            "root": bytes(epoch.root),
+            "total": str(epoch.total),
+            "entry": epoch.entry_id,
+            "entry_hash": bytes(epoch.entry.hash) if epoch.entry else None,
+        },
+    )
+
+
+def leaf_row(leaf: PayoutLeaf) -> tuple[bytes, str, int]:
+    """A leaf's values, in the order of LEAF_TYPES."""
+    return bytes(leaf.payee_id), leaf.address, int(leaf.cumulative)
+
+
+def decimals(asset: Asset) -> int:
+    """The decimals of an asset's token."""
+    assert asset.token_decimals is not None, f"{asset.code} has no token"
+    return asset.token_decimals
