@@ -26,6 +26,7 @@ AUTH_USER_MODEL = "provenance.User"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = "deploy.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -179,6 +180,18 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "provenance.api.schema.add_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "PurposeEnum": "provenance.models.Purpose",
+        "DatasetKindEnum": "provenance.models.Dataset.Kind",
+        "MatchKindEnum": "provenance.models.MatchKind",
+        "SubmissionKindEnum": "provenance.models.Submission.Kind",
+        "AccountKindEnum": "compensation.models.Account.Kind",
+        "ChargeKindEnum": "compensation.models.Charge.Kind",
+    },
 }
 
 CHAIN_RPC_URL = _env.chain_rpc_url
@@ -213,7 +226,21 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(seconds=seconds),
         "options": {"expires": max(seconds * 2, 5)},
     }
-    for name, task, seconds in (("seal the ledger", "provenance.tasks.seal_events", 1),)
+    for name, task, seconds in (
+        ("seal the ledger", "provenance.tasks.seal_events", 1),
+        ("anchor events", "provenance.tasks.anchor_events", 5),
+        ("send the outbox", "provenance.tasks.send_outbox", 2),
+        ("lapse silent runs", "provenance.tasks.lapse_runs", 60),
+        ("pass deadlines", "provenance.tasks.pass_deadlines", 60),
+        ("sweep uploads", "ingest.tasks.sweep_uploads", 10),
+        ("sweep embeddings", "ingest.tasks.sweep_embeddings", 30),
+        ("sweep what was erased", "ingest.tasks.sweep_erased", 60),
+        ("bill usages", "compensation.tasks.bill_usages", 5),
+        ("apply resolutions", "compensation.tasks.apply_resolutions", 5),
+        ("mature credits", "compensation.tasks.mature_credits", 10),
+        ("advance payouts", "compensation.tasks.advance_payouts", 3),
+        ("build payout epochs", "compensation.tasks.build_epochs", 30),
+    )
 }
 
 LOGGING = logs.configure()

@@ -1,0 +1,1 @@
+"""Commands that need to see every app."""

@@ -1,0 +1,1 @@
+"""Journeys: from upload to payout, as users go."""
