@@ -12,6 +12,7 @@ from rest_framework.generics import ListAPIView
 
 from compensation.models import Account, Asset
 from provenance.api.door import Facts
+from provenance.api.filters import Filter
 from provenance.models import Party
 
 
@@ -38,7 +39,7 @@ class AccountOut(serializers.ModelSerializer[Account]):
         )  # fmt: skip
 
 
-class AccountFilter(filters.FilterSet):
+class AccountFilter(Filter):
     """Find accounts by kind or asset."""
 
     kind = filters.ChoiceFilter(choices=Account.Kind.choices)

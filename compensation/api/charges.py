@@ -14,6 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 from compensation.models import Charge
 from provenance.api.door import Facts
 from provenance.api.fields import PartyRef, VersionRef
+from provenance.api.filters import Filter
 from provenance.models import Party
 
 
@@ -35,7 +36,7 @@ class ChargeOut(serializers.ModelSerializer[Charge]):
         )  # fmt: skip
 
 
-class ChargeFilter(filters.FilterSet):
+class ChargeFilter(Filter):
     """Find charges by usage, dataset, asset or time."""
 
     usage = filters.UUIDFilter(field_name="usage_id")

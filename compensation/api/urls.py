@@ -6,10 +6,12 @@ from django.urls import path
 
 from compensation.api.accounts import Accounts, Assets
 from compensation.api.charges import Charges
+from compensation.api.deposits import Deposits
 from provenance.api.door import router
 
 nouns = router()
 nouns.register("charges", Charges, basename="charge")
+nouns.register("deposits", Deposits, basename="deposit")
 
 urlpatterns = [
     path("assets", Assets.as_view(), name="assets"),

@@ -20,6 +20,7 @@ from ingest import pipeline
 from ingest.models import BadRow, Upload
 from provenance.api.door import Facts
 from provenance.api.fields import HexField, VersionRef
+from provenance.api.filters import Filter
 from provenance.models import Party
 
 
@@ -83,7 +84,7 @@ class ColumnsIn(serializers.Serializer[Any]):
     )
 
 
-class UploadFilter(filters.FilterSet):
+class UploadFilter(Filter):
     """Find uploads by state, version or dataset."""
 
     state = filters.ChoiceFilter(choices=Upload.State.choices)
@@ -119,9 +120,7 @@ class Uploads(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Upload])
     def bad_rows(self, request: Request, pk: str) -> Response:
         """The rows that could not be read, page by page; the rest of the file went on."""
         rows = BadRow.objects.filter(upload=self.get_object())
-        assert self.paginator is not None
-        page = self.paginator.paginate_queryset(rows, request, view=self)
-        return self.get_paginated_response(BadRowOut(page, many=True).data)
+        return self.page(rows)
 
     @extend_schema(responses=DeltaOut)
     @action(detail=True)

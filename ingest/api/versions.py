@@ -75,11 +75,15 @@ class Sending(Facts, GenericAPIView[DatasetVersion]):
         seen = Dataset.objects.visible_to(self.viewer).select_related("owner")
         return get_object_or_404(seen, pk=self.kwargs["pk"])
 
-    def begin(self, given: dict[str, Any]) -> Response:
-        """Open a version and begin its upload; the answer says where to follow it."""
-        dataset, file = self.dataset(), given.pop("file", None)
+    def own_dataset(self) -> Dataset:
+        """The dataset named in the address, if the viewer speaks for its owner."""
+        dataset = self.dataset()
         self.require_own(dataset.owner, "rights")
-        at = timezone.now()
+        return dataset
+
+    def begin(self, dataset: Dataset, given: dict[str, Any]) -> Response:
+        """Open a version and begin its upload; the answer says where to follow it."""
+        at, file = timezone.now(), given.pop("file", None)
         with transaction.atomic():
             version = registry.open_version(dataset=dataset, mode=given.pop("mode"), at=at)
             upload = pipeline.begin_upload(
@@ -115,7 +119,8 @@ class DatasetVersions(Sending):
     @idempotent
     def post(self, request: Request, pk: str) -> Response:
         """Send a new version; it is read, sealed and screened in the background."""
-        return self.begin(self.read(VersionIn))
+        dataset = self.own_dataset()
+        return self.begin(dataset, self.read(VersionIn))
 
 
 class DatasetPrints(Sending):
@@ -125,9 +130,10 @@ class DatasetPrints(Sending):
     @idempotent
     def post(self, request: Request, pk: str) -> Response:
         """Send a version as fingerprints only."""
-        if not self.dataset().is_fingerprint_only:
+        dataset = self.own_dataset()
+        if not dataset.is_fingerprint_only:
             raise NotFingerprintOnly
-        return self.begin(self.read(PrintsIn))
+        return self.begin(dataset, self.read(PrintsIn))
 
 
 class SealVersion(Door):

@@ -72,7 +72,7 @@ class HasViewer(BasePermission):
         return isinstance(request.auth, Viewer)
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Tells the schema how a key is sent."""
 
     target_class = "provenance.api.authentication.ApiKeyAuthentication"
@@ -83,7 +83,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "tm_<prefix>_<secret>"}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Tells the schema that a browser's session serves as well."""
 
     target_class = "provenance.api.authentication.ViewerSessionAuthentication"

@@ -30,6 +30,7 @@ from provenance.api.conflict_facts import (
     TextIn,
 )
 from provenance.api.door import IDEMPOTENCY, Browse
+from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
 from provenance.api.parties import NeedsPerson
 from provenance.models import (
@@ -43,7 +44,7 @@ from provenance.models import (
 )
 
 
-class ConflictFilter(filters.FilterSet):
+class ConflictFilter(Filter):
     """Find conflicts by state, dataset, or whose turn it is."""
 
     state = filters.ChoiceFilter(choices=Conflict.State.choices)
@@ -79,7 +80,7 @@ class Conflicts(Browse):
     def contested(self, request: Request, pk: str) -> Response:
         """The records in question, page by page; the other side's are shown without key."""
         rows = ContestedRecord.objects.filter(conflict=self.get_object())
-        return self._page(rows.select_related("record__dataset", "counterpart__dataset"))
+        return self.page(rows.select_related("record__dataset", "counterpart__dataset"))
 
     @extend_schema(responses=StatementOut(many=True))
     @action(detail=True, filterset_class=None, ordering=("id",), serializer_class=StatementOut)
@@ -88,7 +89,7 @@ class Conflicts(Browse):
         rows = StatementOfReasons.objects.filter(conflict=self.get_object())
         if not self.viewer.is_operator:
             rows = rows.filter(party=self.viewer.party)
-        return self._page(rows.select_related("party"))
+        return self.page(rows.select_related("party"))
 
     @extend_schema(request=ClaimIn, responses=ConflictOut, parameters=[IDEMPOTENCY])
     @action(detail=True, methods=["post"])
@@ -180,7 +181,7 @@ class Conflicts(Browse):
     def openings(self, request: Request, pk: str) -> Response:
         """Records that a fingerprint-only claimant is asked to open; POST opens one."""
         if request.method == "GET":
-            return self._page(self._openings(self.get_object()))
+            return self.page(self._openings(self.get_object()))
         conflict, given = self._mine(), self.read(OpeningIn)
         own = Record.objects.filter(dataset__owner=self.viewer.party)
         record = get_object_or_404(own, pk=given["record"])
@@ -196,12 +197,6 @@ class Conflicts(Browse):
         if self.viewer.is_operator:
             return rows
         return rows.filter(record__dataset__owner=self.viewer.party)
-
-    def _page(self, rows: QuerySet[Any]) -> Response:
-        """One page of what belongs to a conflict."""
-        assert self.paginator is not None
-        page = self.paginator.paginate_queryset(rows, self.request, view=self)
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def _mine(self) -> Conflict:
         """The conflict named in the address, which the viewer may act in as a side."""

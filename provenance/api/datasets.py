@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from provenance import lineage, registry
 from provenance.api.door import IDEMPOTENCY, Browse, Facts
 from provenance.api.fields import DatasetRef, PartyRef
+from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
 from provenance.api.licences import LicenceOut
 from provenance.models import Dataset, DatasetVersion, Licence, Party
@@ -67,7 +68,7 @@ class CatalogueOut(serializers.ModelSerializer[Dataset]):
         return str(dataset)
 
 
-class DatasetFilter(filters.FilterSet):
+class DatasetFilter(Filter):
     """Find datasets by kind, by name, or by words of the title."""
 
     name = filters.CharFilter(field_name="name")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.generics import GenericAPIView
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
@@ -103,11 +103,10 @@ class Door(APIView):
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    ) -> Response:
         """Add what is left of the key's allowance."""
         final = super().finalize_response(request, response, *args, **kwargs)
-        django_request: HttpRequest = request._request if hasattr(request, "_request") else request
-        allowance = getattr(django_request, "allowance", None)
+        allowance = getattr(getattr(request, "_request", request), "allowance", None)
         if isinstance(allowance, Allowance):
             final.headers["RateLimit-Limit"] = str(allowance.limit)
             final.headers["RateLimit-Remaining"] = str(allowance.remaining)
@@ -122,7 +121,7 @@ class Facts(Door, GenericAPIView[Any]):
         """The parties whose facts `row` shows."""
         return ()
 
-    def get_serializer_context(self) -> dict[str, Any]:
+    def get_serializer_context(self) -> Mapping[str, Any]:
         """The output serializers' context, viewer included."""
         if getattr(self, "swagger_fake_view", False):
             return super().get_serializer_context()
@@ -140,6 +139,12 @@ class Facts(Door, GenericAPIView[Any]):
         if page is not None and self.viewer.is_operator:
             self.log_looks(owner for row in page for owner in self.owners_of(row))
         return page
+
+    def page(self, rows: QuerySet[Any]) -> Response:
+        """One page of what belongs to a row that the viewer was found to see."""
+        assert self.paginator is not None
+        page = self.paginator.paginate_queryset(rows, self.request, view=self)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
 class Browse(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Any]):

@@ -21,6 +21,7 @@ from provenance import anchor, ledger
 from provenance.api.conditional import etag_of, headers_of, not_modified
 from provenance.api.door import Door, Facts
 from provenance.api.fields import HexField
+from provenance.api.filters import Filter
 from provenance.models import Anchor, Event, Party
 
 # How far back whoever is no operator may have the chain checked in one request.
@@ -41,7 +42,7 @@ class EventOut(serializers.ModelSerializer[Event]):
         )  # fmt: skip
 
 
-class EventFilter(filters.FilterSet):
+class EventFilter(Filter):
     """Find events by kind or subject."""
 
     kind = filters.CharFilter()

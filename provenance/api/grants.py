@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from provenance import licensing
 from provenance.api.door import IDEMPOTENCY, Browse
 from provenance.api.fields import DatasetRef, PartyRef, PurposesField, ReasonIn
+from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
 from provenance.models import Grant, Licence, Party
 
@@ -45,7 +46,7 @@ class GrantIn(serializers.Serializer[Any]):
     message = serializers.CharField(max_length=2000, default="", allow_blank=True)
 
 
-class GrantFilter(filters.FilterSet):
+class GrantFilter(Filter):
     """Find grants by state, dataset or lab."""
 
     state = filters.ChoiceFilter(choices=Grant.State.choices)

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from provenance import licensing
 from provenance.api.door import IDEMPOTENCY, Browse
 from provenance.api.fields import DatasetRef, PurposesField
+from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
 from provenance.models import Dataset, Licence, Rate
 
@@ -65,7 +66,7 @@ class RateIn(serializers.Serializer[Any]):
     valid_from = serializers.DateTimeField(default=None, allow_null=True)
 
 
-class LicenceFilter(filters.FilterSet):
+class LicenceFilter(Filter):
     """Find licences by dataset."""
 
     dataset = filters.UUIDFilter(field_name="dataset_id")

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from provenance import usage
 from provenance.api.door import IDEMPOTENCY, Browse
+from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
 from provenance.models import Party, Run, TrainedModel
 
@@ -37,7 +38,7 @@ class ModelIn(serializers.Serializer[Any]):
     run = serializers.UUIDField(default=None, allow_null=True)
 
 
-class ModelFilter(filters.FilterSet):
+class ModelFilter(Filter):
     """Find models by name."""
 
     name = filters.CharFilter()

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from provenance.access import Viewer
 from provenance.api.door import Browse
 from provenance.api.fields import VersionRef
+from provenance.api.filters import Filter
 from provenance.models import Match, MatchKind, Overlap, Party, Record
 
 
@@ -84,7 +85,7 @@ class MatchOut(serializers.ModelSerializer[Match]):
         return record_for(self.context["viewer"], match.earlier, owner_id)
 
 
-class OverlapFilter(filters.FilterSet):
+class OverlapFilter(Filter):
     """Find overlaps by version or dataset, on either side."""
 
     version = filters.UUIDFilter(method="with_version", label="A version on either side.")
@@ -134,6 +135,4 @@ class Overlaps(Browse):
         )
         if (kind := request.query_params.get("kind")) in MatchKind.values:
             rows = rows.filter(kind=kind)
-        page = self.paginator.paginate_queryset(rows, request, view=self)
-        shown = MatchOut(page, many=True, context=self.context()).data
-        return self.get_paginated_response(shown)
+        return self.page(rows)

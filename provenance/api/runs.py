@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from provenance import usage
 from provenance.api.door import IDEMPOTENCY, Browse
+from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
 from provenance.models import DatasetVersion, Party, Purpose, Run, RunEdge, TrainedModel
 
@@ -38,7 +39,7 @@ class RunIn(serializers.Serializer[Any]):
     purpose = serializers.ChoiceField(choices=Purpose.choices)
     name = serializers.CharField(max_length=200, default="", allow_blank=True)
     run_id = serializers.UUIDField(default=None, allow_null=True)
-    parent = serializers.UUIDField(default=None, allow_null=True)
+    parent = serializers.UUIDField(default=None, allow_null=True)  # type: ignore[assignment]
     started_at = serializers.DateTimeField(default=None, allow_null=True)
 
 
@@ -71,7 +72,7 @@ class EdgeOut(serializers.ModelSerializer[RunEdge]):
         fields = ("id", "direction", "version", "model", "at")
 
 
-class RunFilter(filters.FilterSet):
+class RunFilter(Filter):
     """Find runs by state, purpose or name."""
 
     state = filters.ChoiceFilter(choices=Run.State.choices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.cache import cache
@@ -41,7 +41,8 @@ class PerKeyThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Count this request; False when the bucket is full."""
-        count, _, period = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]["key"].partition("/")
+        rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+        count, _, period = str(rates["key"]).partition("/")
         limit, window = int(count), SECONDS[period[0]]
         name, now = f"rate:{_bucket(request)}", time.time()
         empty_at = max(float(cache.get(name, now)), now) + window / limit

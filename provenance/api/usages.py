@@ -16,8 +16,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from provenance.access import Viewer
+from provenance.api.authentication import viewer_of
 from provenance.api.door import IDEMPOTENCY, Facts
 from provenance.api.fields import PartyRef, VersionRef
+from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
 from provenance.meters import native
 from provenance.models import Party, Purpose, Run, Usage
@@ -80,7 +82,7 @@ class UsageIn(serializers.Serializer[Any]):
     used_at = serializers.DateTimeField()
 
 
-class UsageFilter(filters.FilterSet):
+class UsageFilter(Filter):
     """Find usages by run, version, dataset, purpose, flag or time."""
 
     run = filters.UUIDFilter(method="of_run", label="The run's id; a lab's own runs only.")
@@ -94,7 +96,7 @@ class UsageFilter(filters.FilterSet):
 
     def of_run(self, rows: QuerySet[Usage], name: str, value: Any) -> QuerySet[Usage]:
         """Those of a run that the viewer may see by its id, and of its children."""
-        runs = Run.objects.visible_to(self.request.auth).filter(pk=value)
+        runs = Run.objects.visible_to(viewer_of(self.request)).filter(pk=value)
         return rows.filter(run__in=runs)
 
 

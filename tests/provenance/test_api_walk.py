@@ -1,0 +1,176 @@
+"""Every address of the API, tried with a second party's key and with none: nothing leaks."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from drf_spectacular.generators import EndpointEnumerator
+from rest_framework.test import APIClient
+
+from provenance import ledger, usage
+from provenance.models import ApiKey, Conflict, DatasetVersion, Licence, Party, Rate, User
+from tests import doors, factories
+from tests.factories import NOON
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "Unmistakable Almanac"
+# What is everybody's: the viewer's own facts, the state of the ledger, and what is on show.
+FOR_ALL = {
+    "/api/v1/assets",
+    "/api/v1/keys",
+    "/api/v1/ledger/head",
+    "/api/v1/ledger/verify",
+    "/api/v1/parties/me",
+    "/api/v1/parties",
+    "/api/v1/members",
+}
+ON_SHOW = {"/api/v1/catalogue", "/api/v1/licences"}
+
+
+def endpoints() -> list[tuple[str, str]]:
+    """Every address of the API with every method that it takes."""
+    found = EndpointEnumerator().get_api_endpoints()
+    return sorted({(method, path) for path, _, method, _ in found if path.startswith("/api/v1/")})
+
+
+@pytest.fixture(autouse=True)
+def _fresh_buckets() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def facts(ada: Party, ben: Party, lab: Party) -> dict[str, Any]:
+    """One of everything, none of it Delta's; names by which a leak would show."""
+    essays = factories.dataset(ada, "unmistakable-almanac")
+    essays.title = SECRET
+    essays.save()
+    mine = factories.version(essays, ["the first text", "a second text"])
+    theirs = factories.version(factories.dataset(ben, "copy"), ["the first text", "a third"])
+    overlap = factories.overlap(theirs, mine, [("the first text", "the first text")])
+    conflict = Conflict.objects.create(
+        later=theirs.dataset, earlier=mine.dataset, overlap=overlap, opened_at=NOON
+    )
+    owner, asker = doors.of(ada), doors.of(lab)
+    licence = owner.post(
+        "licences",
+        {"dataset": str(essays.pk), "name": SECRET, "text": "x", "purposes": ["pretrain"]},
+        201,
+    )
+    grant = asker.post("grants", {"licence": licence["id"], "purposes": ["pretrain"]}, 201)
+    owner.post(f"grants/{grant['id']}/give")
+    run = usage.start_run(lab=lab, purpose="pretrain", name=SECRET, at=NOON)
+    used = usage.report_usage(
+        run=run, subject=str(mine), purpose="pretrain", stream="s", sequence=1,
+        count=usage.Count(2, 10, 1), used_at=NOON, received_at=NOON,
+    )  # fmt: skip
+    model = usage.register_model(lab=lab, name=SECRET, run=run, at=NOON)
+    ledger.seal()
+    return {
+        "datasets": essays.pk,
+        "versions": mine.pk,
+        "licences": licence["id"],
+        "grants": grant["id"],
+        "overlaps": overlap.pk,
+        "conflicts": conflict.pk,
+        "runs": run.pk,
+        "usages": used.pk,
+        "models": model.pk,
+        "keys": ApiKey.objects.filter(party=ada).get().pk,
+        "events": 1,
+    }
+
+
+@pytest.fixture
+def stranger(db: None) -> doors.Door:
+    """A key of a party that has nothing to do with any of it."""
+    return doors.of(factories.party("Delta Data", is_owner=True, is_lab=True))
+
+
+def filled(path: str, facts: dict[str, Any]) -> str:
+    """The address with the ids of `facts` in it."""
+    noun = path.split("/")[3]
+    return re.sub(r"\{[^}]*\}", lambda _: str(facts.get(noun, uuid.UUID(int=7))), path)
+
+
+@pytest.mark.parametrize(("method", "path"), endpoints())
+def test_without_a_key_every_address_answers_401(method: str, path: str) -> None:
+    address = filled(path, {"events": 1, "charges": 1})
+    answer = APIClient().generic(method, address, content_type="application/json")
+    assert answer.status_code == 401, path
+    assert answer.json()["code"] == "not_authenticated"
+
+
+def test_a_second_partys_key_finds_nothing_at_any_address(
+    facts: dict[str, Any], stranger: doors.Door
+) -> None:
+    cache.clear()
+    seen = []
+    for method, path in endpoints():
+        address = filled(path, {**facts, "charges": 1}).removeprefix("/api/v1/")
+        answer = stranger.raw(method, address, data="{}", content_type="application/json")
+        text = (
+            b"".join(answer.streaming_content).decode()
+            if answer.streaming
+            else answer.content.decode()
+        )
+        seen.append(f"{method} {path} {answer.status_code}")
+        if path in ON_SHOW or (path.startswith("/api/v1/licences/") and method == "GET"):
+            continue
+        assert SECRET not in text, (method, path)
+        assert str(facts["runs"]) not in text, (method, path)
+        assert str(facts["keys"]) not in text, (method, path)
+        if answer.status_code == 200 and path not in FOR_ALL:
+            assert "{" not in path, (method, path, text)
+            assert json.loads(text)["results"] == [], (method, path)
+        else:
+            assert answer.status_code in (200, 400, 403, 404, 415), (method, path, text)
+        if "{" in path and answer.status_code == 400:
+            pytest.fail(f"{method} {path} reads the body before it looks whose it is: {text}")
+    assert len(seen) > 60
+
+
+def test_nothing_changed_while_a_stranger_tried_every_address(
+    facts: dict[str, Any], stranger: doors.Door
+) -> None:
+    before = _state()
+    for method, path in endpoints():
+        if method != "GET":
+            address = filled(path, facts).removeprefix("/api/v1/")
+            stranger.raw(method, address, data="{}", content_type="application/json")
+    assert _state() == before
+
+
+def _state() -> list[Any]:
+    return [
+        list(DatasetVersion.objects.values_list("pk", "state").order_by("pk")),
+        list(Licence.objects.values_list("pk", "retired_at").order_by("pk")),
+        list(Rate.objects.values_list("pk", "valid_to").order_by("pk")),
+        list(Conflict.objects.values_list("pk", "state").order_by("pk")),
+        list(ApiKey.objects.values_list("pk", "revoked_at").order_by("pk")),
+    ]
+
+
+def test_a_key_that_may_only_look_changes_nothing(facts: dict[str, Any], ada: Party) -> None:
+    door, before = doors.read_only(ada), _state()
+    for method, path in endpoints():
+        if method == "GET" or path.endswith("/revoke"):
+            continue
+        address = filled(path, facts).removeprefix("/api/v1/")
+        answer = door.raw(method, address, data="{}", content_type="application/json")
+        assert answer.status_code in (400, 403, 404, 415), (method, path, answer.content)
+    assert _state() == before
+
+
+def test_an_operator_sees_all_and_it_is_logged(
+    facts: dict[str, Any], operator: Party, olga: User, ada: Party
+) -> None:
+    door = doors.of(operator, by=olga)
+    for noun in ("datasets", "versions", "grants", "overlaps", "conflicts", "runs", "usages"):
+        door.get(f"{noun}/{facts[noun]}")
+    assert len(doors.of(ada).get("access-log")["results"]) == 6
