@@ -136,7 +136,7 @@ def worker(concurrency: int) -> Part:
 def beat(schedule: Path) -> Part:
     """The Celery clock."""
     command = (
-        *(sys.executable, "-m", "celery", "-A", "deploy.celery", "beat"),
+        *(sys.executable, "-m", "celery", "-A", "deploy.beat", "beat"),
         *("--loglevel", "INFO", "--schedule", str(schedule), "--pidfile="),
     )
     return Part("beat", command, lambda running: running.is_alive, patience_seconds=5.0)

@@ -49,6 +49,7 @@ class Supervisor:
         self.running: dict[str, Running] = {}
         self.server: postgres.Server | None = None
         self.is_up = False
+        self._seen_ready: set[str] = set()
         self._database_due_at = 0.0
 
     def start_database(self, port: int | None = None) -> postgres.Server:
@@ -100,11 +101,12 @@ class Supervisor:
     def wait_ready(self, *names: str) -> None:
         """Return when the parts named are ready; the others are kept alive meanwhile."""
         deadline = time.monotonic() + READY_SECONDS
-        waiting = list(names)
+        waiting = [name for name in names if name not in self._seen_ready]
         while waiting:
             self.tick()
             for name in [name for name in waiting if self.running[name].is_ready]:
                 waiting.remove(name)
+                self._seen_ready.add(name)
                 self.say(f"{name} ready")
             if waiting and time.monotonic() > deadline:
                 running = self.running[waiting[0]]

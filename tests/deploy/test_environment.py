@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import celery
+from deploy import broker
 from deploy.environment import DEVELOPMENT_KEYS, Environment, UnfitEnvironment, environment
 
 
@@ -65,7 +65,7 @@ def test_folders_are_listed_like_those_of_the_path(monkeypatch: pytest.MonkeyPat
 
 def test_without_a_broker_the_database_carries_the_hints() -> None:
     told = Environment(DATABASE_BROKER_URL="postgresql://b:p%2Fw@127.0.0.1:5433/tallymark")
-    options = celery.broker(told)["broker_transport_options"]
+    options = broker.configuration(told)["broker_transport_options"]
     assert options["conn_string"].split() == [
         *("user=b", "password=p/w", "dbname=tallymark", "host=127.0.0.1", "port=5433")
     ]
@@ -74,7 +74,9 @@ def test_without_a_broker_the_database_carries_the_hints() -> None:
 
 
 def test_rabbitmq_gets_quorum_queues_and_redis_a_visibility_timeout() -> None:
-    rabbit = celery.broker(Environment(BROKER_URL="amqp://h//"))
+    rabbit = broker.configuration(Environment(BROKER_URL="amqp://h//"))
     assert rabbit["task_default_queue_type"] == "quorum"
-    redis = celery.broker(Environment(BROKER_URL="redis://h/0", broker_visibility_seconds=30))
+    redis = broker.configuration(
+        Environment(BROKER_URL="redis://h/0", broker_visibility_seconds=30)
+    )
     assert redis["broker_transport_options"] == {"visibility_timeout": 30}
