@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from datetime import UTC, datetime
 from hashlib import sha256
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -17,66 +15,8 @@ from tallymark.rpc import Node as VerifierNode
 from tallymark.rpc import NodeFailed
 from tallymark.verify import verify
 
-from compensation.contracts import owner_payouts
-from provenance import anchor, deployment, evm, ledger, merkle, outbox, signers
-from provenance.models import ChainContract, Event
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-CHAIN_ID = signers.DEVELOPMENT_CHAIN
-USAGE = "8a6e0804-2bd0-4672-b79d-d97027f9071a"
-PAYEE = b"\x5a" * 32
-ADDRESS = "0x00000000000000000000000000000000000000A1"
-TOTAL, OWED = 1_000, 700
-
-
-def places(value, path=()):
-    """Where every single value of a JSON document stands."""
-    if isinstance(value, dict | list):
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, inner in pairs:
-            yield from places(inner, (*path, key))
-    else:
-        yield path
-
-
-def at(document, path):
-    for key in path:
-        document = document[key]
-    return document
-
-
-def changed(value):
-    """Another value of the same shape."""
-    if isinstance(value, bool) or value is None:
-        return "0x" + "11" * 32
-    if isinstance(value, int):
-        return value + 1
-    last = value[-1:]
-    return value[:-1] + ("1" if last != "1" else "2") if value else "x"
-
-
-def with_change(proof, path):
-    forged = copy.deepcopy(proof)
-    at(forged, path[:-1])[path[-1]] = changed(at(proof, path))
-    return forged
-
-
-@pytest.fixture
-def event_proof(lineage_anchor, send, clock):
-    """The proof of one of five anchored events, final on the chain."""
-    for number in range(5):
-        ledger.record("test.happened", at=NOON, body={"number": number, "nested": {"is": ["é"]}})
-    ledger.seal()
-    return proofs_of(send, clock, 3)[0]
-
-
-def proofs_of(send, clock, *sequences):
-    anchor.anchor_next(at=clock())
-    send("anchorer")
-    send("anchorer", blocks=2)
-    anchor.settle(at=clock())
-    events = Event.objects.filter(sequence__in=sequences).order_by("sequence")
-    return [json.loads(json.dumps(anchor.proof_for(event))) for event in events]
+from provenance import anchor, merkle
+from tests.proofs import CHAIN_ID, places, with_change
 
 
 @pytest.mark.django_db(transaction=True)
@@ -226,118 +166,6 @@ def test_the_command_says_true_false_or_undecided(event_proof, chain, tmp_path, 
     assert cli.main(["verify", str(file), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["is_true"] is False
     assert cli.main(["verify", str(tmp_path / "none.json")]) == 2
-
-
-def charge_row(usage, revision, *numbers):
-    row = UUID(usage).bytes + revision.to_bytes(4, "big")
-    return row + b"".join(number.to_bytes(8, "big", signed=True) for number in numbers)
-
-
-def int8s(*numbers):
-    return b"".join(number.to_bytes(8, "big", signed=True) for number in numbers)
-
-
-def digest(data):
-    return sha256(data).digest()
-
-
-def hexed(data):
-    return "0x" + data.hex()
-
-
-@pytest.fixture
-def journal():
-    """An entry with one of its charges, and the entry after it, hashed as the database does."""
-    charges = charge_row(USAGE, 0, 1, 500, 0, 700, 700, 700)
-    charges += charge_row("9" + USAGE[1:], 0, 1, 1, 0, 1, 1, 701)
-    groups = [digest(int8s(3, 4) + digest(charges)), digest(b"another group")]
-    header = 'usage\neip155:31337/erc20:0x00\n1\n1\nkey\n\n\n{"batch":"1"}'
-    lines = [[3, -701], [8, 701]]
-    digests = (digest(header.encode()), digest(int8s(3, -701, 8, 701)), digest(b"".join(groups)))
-    previous, later = b"\x0e" * 32, (b"\x01" * 32, b"\x02" * 32, bytes(32))
-    own = digest(previous + int8s(12) + b"".join(digests))
-    head = digest(own + int8s(13) + b"".join(later))
-    charge = {"usage": USAGE, "revision": 0, "rate": 1, "records": 500, "tokens": 0, "amount": 700}
-    charge |= {"total": 700, "running": 700, "account": 3, "weight_version": 4}
-    return {
-        "head": head,
-        "charge": charge | {"group": hexed(charges), "groups": [hexed(one) for one in groups]},
-        "entry": {
-            "number": 12,
-            "previous_hash": hexed(previous),
-            "header": header,
-            "lines": lines,
-            "charges_digest": hexed(digests[2]),
-            "hash": hexed(own),
-            "later": [dict(zip(("header", "lines", "charges"), map(hexed, later), strict=True))],
-        },
-    }
-
-
-def run(send, clock, role, address, artefact, function, *args):
-    row = outbox.enqueue(
-        purpose=function,
-        idempotency_key=f"{function}:{args!r}"[:200],
-        account=signers.address(role),
-        to_address=address,
-        data=evm.encode_call(artefact, function, *args),
-        gas_limit=500_000,
-        chain_id=CHAIN_ID,
-        at=clock(),
-    )
-    send(role)
-    send(role, blocks=2)
-    row.refresh_from_db()
-    assert row.state == "final", row.state
-    return row.tx_hash
-
-
-@pytest.fixture
-def payment_proof(test_token, lineage_anchor, journal, send, clock):
-    """A proof from a usage's event to the money on the chain."""
-    token, artefact = evm.development_token(), owner_payouts()
-    roles = [signers.address(role) for role in ("deployer", "proposer", "guardian")]
-    order = deployment.Order(
-        ChainContract.Kind.OWNER_PAYOUTS, artefact, [test_token.address, 0, *roles], "token"
-    )
-    payouts = deployment.deploy(orders=[order], clock=clock, say=print)[0].address
-    run(send, clock, "deployer", test_token.address, token, "mint", roles[0], TOTAL)
-    run(send, clock, "deployer", test_token.address, token, "approve", payouts, TOTAL)
-    run(send, clock, "deployer", payouts, artefact, "fund", TOTAL)
-    types = ("bytes32", "address", "uint256")
-    tree = merkle.Tree.of(types, [(PAYEE, ADDRESS, OWED), (b"\x5b" * 32, ADDRESS, 300)])
-    run(send, clock, "proposer", payouts, artefact, "proposeRoot", 1, tree.root, TOTAL, "")
-    activated = run(send, clock, "proposer", payouts, artefact, "activateRoot", 1)
-    claim = (PAYEE, ADDRESS, OWED, tree.proof(0))
-    paid = run(send, clock, "deployer", payouts, artefact, "claim", *claim)
-    for kind, body in (
-        ("dataset.used", {"usage": USAGE}),
-        ("payee.named", {"payee": PAYEE, "account": 8}),
-        ("journal.sealed", {"number": 13, "hash": journal["head"]}),
-    ):
-        ledger.record(kind, at=NOON, body=body)
-    ledger.seal()
-    return {
-        "format": "tallymark-proof/1",
-        "kind": "payment",
-        "events": proofs_of(send, clock, 1, 2, 3),
-        "entry": journal["entry"],
-        "charge": journal["charge"],
-        "payout": {
-            "chain": f"eip155:{CHAIN_ID}",
-            "contract": f"eip155:{CHAIN_ID}:{payouts}",
-            "token": test_token.address,
-            "epoch": 1,
-            "root": hexed(tree.root),
-            "total": str(TOTAL),
-            "payee": hexed(PAYEE),
-            "account": ADDRESS,
-            "cumulative": str(OWED),
-            "merkle_proof": [hexed(one) for one in tree.proof(0)],
-            "activated_tx_hash": activated,
-            "paid": {"tx_hash": paid, "amount": str(OWED), "cumulative": str(OWED)},
-        },
-    }
 
 
 @pytest.mark.django_db(transaction=True)

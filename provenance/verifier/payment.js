@@ -1,0 +1,220 @@
+// Checks proofs of payment: usage event, charge, journal entry, payout leaf, money on the chain.
+
+const CHARGE_BYTES = 68;
+const bodyOf = (event) => (isObject(event.body) ? event.body : {});
+const isHash = (value, wanted) => typeof value === "string" && value.replace(/^0x/, "") === hexOf(wanted).slice(2);
+const int8 = (value) => numberBytes(value, 8);
+
+async function checkPayment(whole, report, node, contract) {
+  whole.get("format");
+  whole.get("kind");
+  const events = await checkEvents(whole, report, node);
+  const [entry, charge] = [whole.optional("entry"), whole.optional("charge")];
+  const payout = readPayout(whole.section("payout"));
+  whole.done();
+  if (charge && !entry) throw new NotAProof("charge needs the journal entry that holds it");
+  if (entry) {
+    const booked = readEntry(entry);
+    checkEntry(booked, report, events);
+    checkPayee(payout, report, events, booked);
+    if (charge) checkCharge(charge, report, events, booked);
+  } else {
+    report.notChecked.push("the journal entry: it is not part of this file");
+  }
+  if (!charge) report.notChecked.push("the charge for the usage: it is not part of this file");
+  await checkPayout(payout, report, node, contract);
+}
+
+async function checkEvents(whole, report, node) {
+  const found = whole.items("events");
+  const places = Object.keys(found.value);
+  if (!places.length) throw new NotAProof("events must hold at least one event proof");
+  const events = [];
+  for (const at of places) {
+    const section = found.section(at);
+    if (section.get("format") !== FORMAT || section.get("kind") !== "event") {
+      throw new NotAProof(`${section.where} is not an event proof of ${FORMAT}`);
+    }
+    await checkEvent(section, report, node, "");
+    events.push(section.section("event").value);
+  }
+  return events;
+}
+
+function readEntry(entry) {
+  const [lines, later] = [entry.items("lines"), entry.items("later")];
+  const booked = {
+    number: entry.integer("number", 1),
+    hash: entry.hash("hash"),
+    previous: entry.hash("previous_hash"),
+    header: entry.text("header"),
+    charges: entry.hash("charges_digest"),
+    lines: Object.keys(lines.value).map((at) => {
+      const pair = lines.items(at);
+      if (Object.keys(pair.value).length !== 2) throw new NotAProof(`${pair.where} must be [account, units]`);
+      return [pair.integer("0"), pair.integer("1")];
+    }),
+    later: Object.keys(later.value).map((at) => {
+      const one = later.section(at);
+      const parts = [one.hash("header"), one.hash("lines"), one.hash("charges")];
+      one.done();
+      return parts;
+    }),
+  };
+  entry.done();
+  return booked;
+}
+
+function checkEntry(entry, report, events) {
+  const label = `Journal entry ${entry.number}`;
+  const chained = (previous, number, parts) => sha256(joined(previous, int8(number), ...parts));
+  const sorted = [...entry.lines].sort((left, right) => left[0] - right[0] || left[1] - right[1]);
+  const lines = joined(...sorted.flatMap(([account, units]) => [int8(account), int8(units)]));
+  const parts = [sha256(new TextEncoder().encode(entry.header)), sha256(lines), entry.charges];
+  report.check(
+    isSame(chained(entry.previous, entry.number, parts), entry.hash),
+    `${label}: its content has the stated hash.`,
+    `${label}: its content was changed.`,
+  );
+  const sum = entry.lines.reduce((total, line) => total + BigInt(line[1]), 0n);
+  report.check(sum === 0n, `${label}: its lines add up to zero.`, `${label}: its lines do not add up to zero.`);
+  let [head, number] = [entry.hash, entry.number];
+  for (const next of entry.later) head = chained(head, ++number, next);
+  const sealed = events.filter((one) => one.kind === "journal.sealed").map(bodyOf);
+  report.check(
+    sealed.some((one) => one.number === number && isHash(one.hash, head)),
+    `${label}: the ledger sealed the journal that holds it.`,
+    `${label}: no \`journal.sealed\` event in this file seals the journal that holds it.`,
+  );
+}
+
+function checkPayee(payout, report, events, entry) {
+  const joinedAccounts = events
+    .filter((one) => one.kind === "payee.named" && isHash(bodyOf(one).payee, payout.payee))
+    .map((one) => bodyOf(one).account);
+  report.check(
+    entry.lines.some(([account]) => joinedAccounts.includes(account)),
+    "Payout: the journal entry has a line for this payee's account.",
+    "Payout: no event in this file joins this payee to an account of the journal entry.",
+  );
+}
+
+function checkCharge(charge, report, events, entry) {
+  const usage = charge.matched("usage", UUID);
+  const revision = numberBytes(charge.integer("revision", 0), 4);
+  const names = ["rate", "records", "tokens", "amount", "total", "running"];
+  const row = joined(bytesOf(usage.replaceAll("-", "")), revision, ...names.map((name) => int8(charge.integer(name))));
+  const place = joined(int8(charge.integer("account")), int8(charge.integer("weight_version")));
+  const [group, groups] = [bytesOf(charge.matched("group", DATA)), charge.hashes("groups")];
+  charge.done();
+  const starts = Array.from({ length: Math.ceil(group.length / CHARGE_BYTES) }, (_, at) => at * CHARGE_BYTES);
+  report.check(
+    starts.some((at) => isSame(group.slice(at, at + CHARGE_BYTES), row)),
+    "Charge: it is among the charges of its group.",
+    "Charge: it was changed, or is not among the charges of its group.",
+  );
+  const digest = sha256(joined(place, sha256(group)));
+  report.check(
+    groups.some((one) => isSame(one, digest)) && isSame(sha256(joined(...groups)), entry.charges),
+    "Charge: the journal entry was made of these charges.",
+    "Charge: the journal entry was not made of these charges.",
+  );
+  report.check(
+    events.some((one) => bodyOf(one).usage === usage),
+    `Charge: it is for the usage ${usage}, which the ledger holds.`,
+    `Charge: no event in this file reports its usage ${usage}.`,
+  );
+}
+
+function readPayout(section) {
+  const [chainId, contract] = section.place();
+  const paid = section.optional("paid");
+  const payout = {
+    chainId,
+    contract,
+    token: section.address("token"),
+    epoch: section.integer("epoch", 1),
+    root: section.hash("root"),
+    total: section.amount("total"),
+    payee: section.hash("payee"),
+    account: section.address("account"),
+    cumulative: section.amount("cumulative"),
+    path: section.hashes("merkle_proof"),
+    activated: section.optionalHash("activated_tx_hash"),
+    paid: paid && { txHash: paid.hash("tx_hash"), amount: paid.amount("amount"), cumulative: paid.amount("cumulative") },
+  };
+  paid?.done();
+  section.done();
+  return payout;
+}
+
+async function checkPayout(payout, report, node, contract) {
+  const leaf = leafOf(payout.payee, word(payout.account), word(payout.cumulative));
+  report.check(
+    isSame(rootFrom(leaf, payout.path), payout.root),
+    `Payout: payee, account and amount are under the root of epoch ${payout.epoch}.`,
+    `Payout: payee, account or amount is not under the root of epoch ${payout.epoch}.`,
+  );
+  report.check(
+    payout.cumulative <= payout.total,
+    "Payout: the amount is within the epoch's total.",
+    "Payout: the amount is more than the epoch's total.",
+  );
+  checkContract(report, "Payout", payout, contract);
+  if (payout.paid === null) {
+    report.notChecked.push("the payment itself: the file says that it is still to come");
+  } else {
+    const { amount, cumulative } = payout.paid;
+    report.check(
+      0n < amount && amount <= cumulative && cumulative === payout.cumulative,
+      "Payout: what was paid brings the payee to the amount in the leaf.",
+      "Payout: what was paid does not bring the payee to the amount in the leaf.",
+    );
+  }
+  report.facts.push(
+    `Payout: payee ${short(payout.payee)} is owed ${payout.cumulative} units of token eip155:${payout.chainId}/erc20:${payout.token} in all, to ${payout.account}.`,
+  );
+  if (node && (await checkChain(report, "Payout", node, payout))) await checkPayoutOnChain(payout, report, node);
+}
+
+async function checkPayoutOnChain(payout, report, node) {
+  const token = await call(node, payout.contract, "token()");
+  report.check(
+    isSame(token, word(payout.token)),
+    "Payout: the contract pays in this token.",
+    `Payout: the contract pays in the token ${hexOf(token.slice(-20))}.`,
+  );
+  await checkActivated(payout, report, node);
+  if (payout.paid === null) return;
+  const claimed = BigInt(hexOf(await call(node, payout.contract, "claimed(bytes32)", payout.payee)));
+  report.check(
+    claimed >= payout.cumulative,
+    "Payout: the contract counts the amount as paid.",
+    `Payout: the contract counts only ${claimed} as paid.`,
+  );
+  const { txHash, amount, cumulative } = payout.paid;
+  const receipt = await node.ask("eth_getTransactionReceipt", hexOf(txHash));
+  const indexed = [payout.payee, word(payout.account)];
+  report.check(
+    hasLog(receipt, payout.contract, "Paid(bytes32,address,uint256,uint256)", indexed, [word(amount), word(cumulative)]),
+    `Payout: the chain holds the payment of ${amount} units.`,
+    `Payout: the transaction ${hexOf(txHash)} did not make this payment.`,
+  );
+  if (receipt) report.facts.push(`Payout: it was paid at ${await blockDate(node, receipt)}.`);
+}
+
+async function checkActivated(payout, report, node) {
+  let isHeld;
+  if (payout.activated === null) {
+    isHeld = isSame(await call(node, payout.contract, "root()"), payout.root);
+  } else {
+    const receipt = await node.ask("eth_getTransactionReceipt", hexOf(payout.activated));
+    const signature = "RootActivated(uint64,bytes32,uint128)";
+    isHeld = hasLog(receipt, payout.contract, signature, [word(payout.epoch)], [payout.root, word(payout.total)]);
+  }
+  report.check(
+    isHeld,
+    `Payout: the contract activated this root for epoch ${payout.epoch}.`,
+    `Payout: the contract did not activate this root for epoch ${payout.epoch}.`,
+  );
+}
