@@ -1,0 +1,67 @@
+"""Doors for beat: each does what is due, and may run twice, late, or beside itself.
+
+What goes wrong outside (a chain that does not answer, a contract not deployed yet) is logged and
+tried again at the next beat: the rows that want work are still there.
+"""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from provenance import anchor, conflicts, deployment, evm, ledger, outbox, usage
+
+log = structlog.get_logger(__name__)
+SEAL_BATCH = 5_000
+# One task ends within seconds even after a bulk load; the next beat goes on.
+BATCHES_AT_ONCE = 10
+NOT_NOW = (
+    deployment.ContractMissing,
+    evm.ChainUnreachable,
+    evm.WrongChain,
+    outbox.ChainIsAhead,
+)
+
+
+@shared_task
+def seal_events() -> None:
+    """Number and chain what was committed since; another sealer at work is enough."""
+    for _ in range(BATCHES_AT_ONCE):
+        if ledger.seal(SEAL_BATCH, wait=False) < SEAL_BATCH:
+            return
+
+
+@shared_task
+def anchor_events() -> None:
+    """Make batches of sealed events for the chain, and note which are final there."""
+    at = timezone.now()
+    try:
+        for _ in range(BATCHES_AT_ONCE):
+            if anchor.anchor_next(at=at) is None:
+                break
+    except NOT_NOW as error:
+        log.warning("anchoring waits", error=str(error))
+    anchor.settle(at=at)
+
+
+@shared_task
+def send_outbox() -> None:
+    """One pass of the outbox for every account with something open on the chain."""
+    try:
+        outbox.send_all(chain_id=settings.CHAIN_ID, at=timezone.now())
+    except NOT_NOW as error:
+        log.warning("sending waits", error=str(error))
+
+
+@shared_task
+def lapse_runs() -> None:
+    """Close runs of which nothing was heard for long."""
+    usage.lapse_silent_runs(timezone.now())
+
+
+@shared_task
+def pass_deadlines() -> None:
+    """Release, refer or close what is due in conflicts."""
+    conflicts.pass_deadlines(timezone.now())
