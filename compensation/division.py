@@ -7,7 +7,7 @@ conflict, every other for its holders. Counts are of records, or of tokens where
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import gcd, lcm
 from typing import NamedTuple
 
@@ -35,24 +35,23 @@ class Place:
     conflict_id: str = ""
     resolution_id: str = ""
     is_held: bool = False
-    was_held: bool = False
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How one contested record stands now, and what it counts."""
+    """How one contested record stands now."""
 
     holders: Holders
     conflict_id: str
     resolution_id: str
     is_held: bool
     from_the_start: bool
-    count: int
+    token_count: int
 
     @property
     def place(self) -> Place:
-        """The cell it begins in, in a weight version that opens now."""
-        return Place(self.holders, self.conflict_id, self.resolution_id, self.is_held, self.is_held)
+        """The cell that it belongs to by this standing."""
+        return Place(self.holders, self.conflict_id, self.resolution_id, self.is_held)
 
 
 @dataclass(frozen=True)
@@ -84,17 +83,17 @@ def parts(
 def moved(now: Place, standing: Standing | None, base: Place) -> Place:
     """Where a record of a closed weight version stands after `standing` (None: undisputed).
 
-    What was held goes where it is resolved to. What was credited moves only by a resolution from
-    the start, or when the one that moved it no longer stands. A new hold takes nothing back.
+    What is held stays so until it is resolved; it follows a resolution from the start, and else
+    goes back. What was credited moves by a resolution from the start only: a new hold takes
+    nothing back.
     """
     if standing is None:
         return base
-    after = replace(standing.place, was_held=now.was_held)
-    if now.is_held:
-        return after
-    if standing.is_held or standing.resolution_id == now.resolution_id:
-        return now
-    return after if standing.from_the_start or now.was_held else now
+    if standing.is_held:
+        return standing.place if now.is_held else now
+    if standing.from_the_start:
+        return standing.place
+    return base if now.is_held else now
 
 
 def weights(cells: Iterable[Part], fee_basis_points: int) -> dict[Payee, int]:

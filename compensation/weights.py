@@ -46,7 +46,7 @@ SELECT dataset_id, string_agg(
                count(c.released_at) AS released, count(c.resolution_id) AS resolved,
                max(c.held_since) AS held_since, max(c.released_at) AS released_at,
                max(s.decided_at) AS decided_at,
-               (SELECT count(o.opened_at) FROM provenance_opening o
+               (SELECT count(*) || '/' || count(o.opened_at) FROM provenance_opening o
                  WHERE o.conflict_id = c.conflict_id) AS opened
           FROM provenance_conflict d
           JOIN provenance_contestedrecord c ON c.conflict_id = d.id
@@ -210,7 +210,7 @@ class _Division:
     def _counts(self, record_ids: Iterable[int]) -> dict[int, int]:
         if not self.by_tokens:
             return dict.fromkeys(record_ids, 1)
-        known = {key: one.count for key, one in self.standings.items()}
+        known = {key: one.token_count for key, one in self.standings.items()}
         rest = [record_id for record_id in record_ids if record_id not in known]
         rows = Record.objects.filter(pk__in=rest).values_list("pk", "token_count")
         return known | dict(rows)
@@ -223,7 +223,6 @@ def place_of(cell: Cell) -> Place:
         conflict_id=str(cell.conflict_id or ""),
         resolution_id=str(cell.resolution_id or ""),
         is_held=cell.is_held,
-        was_held=cell.was_held,
     )
 
 
@@ -237,7 +236,6 @@ def _save_cells(weight_version: WeightVersion, restatement: int, cells: list[Par
             conflict_id=part.place.conflict_id or None,
             resolution_id=part.place.resolution_id or None,
             is_held=part.place.is_held,
-            was_held=part.place.was_held,
             count=part.count,
             record_ids=list(part.record_ids),
         )

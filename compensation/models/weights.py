@@ -127,8 +127,6 @@ class Cell(models.Model):
         Resolution, null=True, on_delete=models.PROTECT, related_name="cells"
     )
     is_held = models.BooleanField(default=False)
-    # Whether their revenue under this weight version came in while they were held.
-    was_held = models.BooleanField(default=False)
     # Records or tokens, as the weight version counts.
     count = models.BigIntegerField()
     record_ids = ArrayField(models.BigIntegerField(), default=list)

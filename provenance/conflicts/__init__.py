@@ -9,10 +9,11 @@ from provenance.conflicts.deadlines import pass_deadlines
 from provenance.conflicts.evidence import open_record
 from provenance.conflicts.opening import carry_into, open_from_overlap
 from provenance.conflicts.resolutions import appeal, decide, decide_appeal
-from provenance.conflicts.shares import Share, claimant_shares
+from provenance.conflicts.shares import Share, Standing, claimant_shares, standings
 
 __all__ = [
     "Share",
+    "Standing",
     "admit_claim",
     "answer",
     "appeal",
@@ -26,4 +27,5 @@ __all__ = [
     "pass_deadlines",
     "reject_claim",
     "reply",
+    "standings",
 ]

@@ -32,6 +32,22 @@ class Share:
     token_count: int
 
 
+@dataclass(frozen=True)
+class Standing:
+    """One record of a version that is not simply its registrant's; see `Share`.
+
+    `from_the_start` says of the resolution whether past revenue follows it.
+    """
+
+    record_id: int
+    token_count: int
+    holders: tuple[tuple[uuid.UUID, int], ...]
+    conflict_id: uuid.UUID
+    resolution_id: uuid.UUID | None
+    is_held: bool
+    from_the_start: bool
+
+
 # One row per contested record of the version: held by the oldest conflict that holds it, else
 # moved by the latest resolution that moves it. A resolution in favour of a claimant who has still
 # to open its sample holds the record instead.
@@ -64,10 +80,22 @@ WITH touched AS (
             CASE WHEN NOT is_held THEN decided_at END DESC,
             conflict_id, resolution_id
 )
+"""
+_BY_CLAIMANTS = (
+    _STANDING
+    + """
 SELECT conflict_id, CASE WHEN NOT is_held THEN resolution_id END, is_held,
        count(*), sum(token_count)::bigint
   FROM standing GROUP BY 1, 2, 3 ORDER BY 1, 2
 """
+)
+_BY_RECORD = (
+    _STANDING
+    + """
+SELECT conflict_id, CASE WHEN NOT is_held THEN resolution_id END, is_held, record_id, token_count
+  FROM standing ORDER BY record_id
+"""
+)
 
 
 def claimant_shares(version: DatasetVersion, at: datetime | None = None) -> list[Share]:
@@ -82,7 +110,7 @@ def claimant_shares(version: DatasetVersion, at: datetime | None = None) -> list
         "at": at.isoformat() if at else "infinity",
     }
     with connection.cursor() as cursor:
-        cursor.execute(_STANDING, named)
+        cursor.execute(_BY_CLAIMANTS, named)
         rows = cursor.fetchall()
     sides = Conflict.objects.select_related("later", "earlier").in_bulk([row[0] for row in rows])
     found = Resolution.objects.in_bulk([row[1] for row in rows if row[1]])
@@ -104,6 +132,32 @@ def claimant_shares(version: DatasetVersion, at: datetime | None = None) -> list
         token_count=version.token_count - sum(share.token_count for share in shares),
     )
     return [own, *shares] if own.record_count or not shares else shares
+
+
+def standings(version: DatasetVersion) -> list[Standing]:
+    """The records behind the shares that are not the registrant's own, from what is known now."""
+    named: dict[str, Any] = {
+        "dataset": version.dataset_id,
+        "number": version.number,
+        "at": "infinity",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_RECORD, named)
+        rows = cursor.fetchall()
+    sides = Conflict.objects.select_related("later", "earlier").in_bulk({row[0] for row in rows})
+    found = Resolution.objects.in_bulk({row[1] for row in rows if row[1]})
+    return [
+        Standing(
+            record_id=record_id,
+            token_count=tokens,
+            holders=_holders(sides[conflict_id], found.get(resolution_id)),
+            conflict_id=conflict_id,
+            resolution_id=resolution_id,
+            is_held=is_held,
+            from_the_start=bool(resolution_id) and found[resolution_id].from_the_start,
+        )
+        for conflict_id, resolution_id, is_held, record_id, tokens in rows
+    ]
 
 
 def _holders(
