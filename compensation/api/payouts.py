@@ -1,0 +1,194 @@
+"""Payouts: where a party wants its money, what it may claim, and what was paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from compensation import payees, settlement
+from compensation.api.accounts import AssetOut, asset_by_code
+from compensation.models import Asset, Payout, PayoutClaim, PayoutLeaf, PayoutMethod
+from provenance.api.door import IDEMPOTENCY, Browse, Facts
+from provenance.api.fields import HexField
+from provenance.api.filters import Filter
+from provenance.api.idempotency import idempotent
+from provenance.models import Party
+
+
+class MethodOut(serializers.ModelSerializer[PayoutMethod]):
+    """An address to be paid at; it is in force once its holder has signed the challenge."""
+
+    class Meta:
+        model = PayoutMethod
+        fields = ("id", "address", "challenge", "added_at", "verified_at", "removed_at")
+
+
+class MethodIn(serializers.Serializer[Any]):
+    """An address, and its chain (this service's own unless said)."""
+
+    address = serializers.CharField(max_length=42)
+    chain_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+
+
+class SignatureIn(serializers.Serializer[Any]):
+    """The challenge, signed by the address (EIP-191)."""
+
+    signature = serializers.RegexField(r"^0x[0-9a-fA-F]{130}$")
+
+
+class PayoutOut(serializers.ModelSerializer[Payout]):
+    """Money that reached its payee."""
+
+    asset = AssetOut()
+    epoch = serializers.IntegerField(source="leaf.epoch.number")
+
+    class Meta:
+        model = Payout
+        fields = (
+            "id", "asset", "amount_units", "address", "epoch", "tx_hash", "block_number", "entry",
+            "settled_at",
+        )  # fmt: skip
+
+
+class LeafOut(serializers.ModelSerializer[PayoutLeaf]):
+    """What a party is owed in all in the active tree, with the way to its root."""
+
+    asset = AssetOut(source="epoch.asset")
+    epoch = serializers.IntegerField(source="epoch.number")
+    contract = serializers.CharField(source="epoch.contract.caip10")
+    root = HexField(source="epoch.root")  # type: ignore[assignment]  # not Field.root
+    payee_id = HexField()
+    proof = serializers.ListField(child=HexField())
+
+    class Meta:
+        model = PayoutLeaf
+        fields = (
+            "asset", "epoch", "contract", "root", "payee_id", "address", "cumulative", "proof",
+        )  # fmt: skip
+
+
+class ClaimOut(serializers.ModelSerializer[PayoutClaim]):
+    """A claim that the service sends for the party; it is paid when the chain says so."""
+
+    tx_state = serializers.CharField(source="outbox.state")
+    tx_hash = serializers.CharField(source="outbox.tx_hash")
+
+    class Meta:
+        model = PayoutClaim
+        fields = ("id", "asked_at", "tx_state", "tx_hash")
+
+
+class ClaimableOut(serializers.Serializer[Any]):
+    """What can be claimed now, and the claim under way if there is one."""
+
+    open_units = serializers.IntegerField()
+    leaf = LeafOut()
+    claim = ClaimOut(allow_null=True)
+
+
+class ClaimIn(serializers.Serializer[Any]):
+    """Of which asset."""
+
+    asset = serializers.CharField(max_length=120)
+
+
+class PayoutFilter(Filter):
+    """Find payouts by asset or time."""
+
+    asset = filters.CharFilter(field_name="asset__code")
+    settled_after = filters.IsoDateTimeFilter(field_name="settled_at", lookup_expr="gte")
+    settled_before = filters.IsoDateTimeFilter(field_name="settled_at", lookup_expr="lt")
+
+
+class PayoutMethods(ListModelMixin, Facts, GenericViewSet[Any]):
+    """Where the party wants its money."""
+
+    serializer_class = MethodOut
+    queryset = PayoutMethod.objects.none()
+    lookup_value_converter = "uuid"
+    ordering = ("-added_at", "id")
+
+    def get_queryset(self) -> QuerySet[PayoutMethod]:
+        """This party's, for an operator too."""
+        return PayoutMethod.objects.filter(party=self.viewer.party)
+
+    @extend_schema(request=MethodIn, responses={201: MethodOut}, parameters=[IDEMPOTENCY])
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Name an address; the answer holds the challenge that its holder signs."""
+        self.viewer.require("finance")
+        given = {"chain_id": settings.CHAIN_ID, **self.read(MethodIn)}
+        made = payees.add_method(
+            party=self.viewer.party, by=self.person, at=timezone.now(), **given
+        )
+        return Response(MethodOut(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=SignatureIn, responses=MethodOut)
+    @action(detail=True, methods=["post"])
+    def verify(self, request: Request, pk: str) -> Response:
+        """Put the address in force by its holder's signature."""
+        method = self.get_object()
+        self.viewer.require("finance")
+        signature = self.read(SignatureIn)["signature"]
+        done = payees.verify_method(method=method, signature=signature, at=timezone.now())
+        return Response(MethodOut(done).data)
+
+    @extend_schema(request=None, responses=MethodOut)
+    @action(detail=True, methods=["post"])
+    def remove(self, request: Request, pk: str) -> Response:
+        """Pay there no longer."""
+        method = self.get_object()
+        self.viewer.require("finance")
+        return Response(MethodOut(payees.remove_method(method=method, at=timezone.now())).data)
+
+
+class Payouts(Browse):
+    """What the party was paid."""
+
+    serializer_class = PayoutOut
+    filterset_class = PayoutFilter
+    queryset = Payout.objects.none()
+    lookup_value_converter = "uuid"
+    ordering = ("-settled_at", "id")
+
+    def get_queryset(self) -> QuerySet[Payout]:
+        """Those that the viewer may see."""
+        seen = Payout.objects.visible_to(self.viewer)
+        return seen.select_related("asset", "party", "leaf__epoch")
+
+    def owners_of(self, row: Payout) -> Iterable[Party]:
+        """Who was paid."""
+        return (row.party,)
+
+    @extend_schema(
+        responses=ClaimableOut(many=True), filters=False, operation_id="payouts_claimable"
+    )
+    @action(detail=False, methods=["get"], pagination_class=None, filterset_class=None)
+    def claimable(self, request: Request) -> Response:
+        """What the party can claim now, asset by asset."""
+        found = (settlement.claimable(self.viewer.party, asset) for asset in Asset.objects.all())
+        return Response(ClaimableOut([one for one in found if one], many=True).data)
+
+    @extend_schema(request=ClaimIn, responses={202: ClaimOut}, parameters=[IDEMPOTENCY])
+    @action(detail=False, methods=["post"])
+    @idempotent
+    def claim(self, request: Request) -> Response:
+        """Have the service send what is open to the party's address, and pay the gas."""
+        self.viewer.require("finance")
+        asset = asset_by_code(self.read(ClaimIn)["asset"])
+        made = settlement.claim(
+            party=self.viewer.party, asset=asset, by=self.person, at=timezone.now()
+        )
+        return Response(ClaimOut(made).data, status=status.HTTP_202_ACCEPTED)

@@ -1,0 +1,108 @@
+"""Money through the API: deposits, charges, payout addresses, each to whom it concerns."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+
+from compensation import billing, deposits
+from compensation.models import Asset, Charge
+from provenance import licensing, usage
+from provenance.models import Party, User
+from tests import doors, factories
+from tests.factories import NOON
+
+pytestmark = pytest.mark.django_db
+
+ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_buckets() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def euro(db: None) -> Asset:
+    return deposits.register_asset(code="iso4217:EUR", symbol="EUR", scale=6)
+
+
+@pytest.fixture
+def charged(ada: Party, lab: Party, euro: Asset) -> Charge:
+    """A lab used two of Ada's records under a grant, and was charged."""
+    version = factories.version(factories.dataset(ada), ["one text", "another text"])
+    licence = licensing.offer_licence(
+        dataset=version.dataset, name="Training", text="x", purposes=["pretrain"],
+        is_automatic=True, at=NOON,
+    )  # fmt: skip
+    licensing.set_rate(
+        licence=licence, basis="per_1k_records", price_units=5_000_000, asset=euro.code,
+        valid_from=NOON, at=NOON,
+    )  # fmt: skip
+    licensing.request_grant(lab=lab, licence=licence, purposes=["pretrain"], at=NOON)
+    deposits.deposit(lab=lab, asset=euro, amount_units=10**9, reference="bank 1", at=NOON)
+    run = usage.start_run(lab=lab, purpose="pretrain", at=NOON)
+    usage.report_usage(
+        run=run, subject=str(version), purpose="pretrain", stream="s", sequence=1,
+        count=usage.Count(2000, 0, 1), used_at=NOON, received_at=timezone.now(),
+    )  # fmt: skip
+    usage.end_run(run=run, at=NOON)
+    assert billing.bill_batch(at=timezone.now()) == 1
+    return Charge.objects.get()
+
+
+def test_an_operator_records_a_deposit_once(
+    operator: Party, olga: User, lab: Party, euro: Asset
+) -> None:
+    door = doors.of(operator, by=olga)
+    body = {"lab": str(lab.pk), "asset": euro.code, "amount_units": 500, "reference": "bank 7"}
+    first, second = door.post("deposits", body, 201), door.post("deposits", body, 201)
+    assert first["id"] == second["id"]
+    (account,) = doors.of(lab).get("accounts")["results"]
+    assert (account["kind"], account["available_units"]) == ("lab", 500)
+    assert doors.of(lab).post("deposits", body, 403)["code"] == "operators_only"
+
+
+def test_an_asset_that_is_not_registered_is_named(operator: Party, olga: User, lab: Party) -> None:
+    body = {"lab": str(lab.pk), "asset": "iso4217:XXX", "amount_units": 5, "reference": "r"}
+    answer = doors.of(operator, by=olga).post("deposits", body, 400)
+    assert "iso4217:XXX" in answer["detail"]
+
+
+def test_a_charge_is_seen_by_its_lab_and_its_owner(
+    charged: Charge, ada: Party, ben: Party, lab: Party
+) -> None:
+    for party in (ada, lab):
+        (seen,) = doors.of(party).get("charges")["results"]
+        assert (seen["amount_units"], seen["asset"]) == (10_000_000, "iso4217:EUR")
+        assert seen["run"].startswith("run-")
+    assert doors.of(ben).get("charges")["results"] == []
+    doors.of(ben).get(f"charges/{charged.pk}", 404)
+
+
+def test_an_owner_sees_what_it_has_earned(charged: Charge, ada: Party) -> None:
+    held = {a["kind"]: a["posted_units"] for a in doors.of(ada).get("accounts")["results"]}
+    assert sum(held.values()) == 10_000_000
+
+
+def test_an_address_with_a_typing_error_is_refused_with_what_to_do(ada: Party) -> None:
+    wrong = ADDRESS.replace("C51", "c51")
+    body = doors.of(ada).post("payout-methods", {"address": wrong}, 400)
+    assert body["code"] == "not_an_address"
+    assert "wallet" in body["hint"]
+
+
+def test_an_address_is_named_and_removed_by_its_party_alone(ada: Party, ben: Party) -> None:
+    door = doors.of(ada)
+    made = door.post("payout-methods", {"address": ADDRESS}, 201)
+    assert made["address"] == f"eip155:31337:{ADDRESS}"
+    doors.of(ben).post(f"payout-methods/{made['id']}/remove", None, 404)
+    assert door.post(f"payout-methods/{made['id']}/remove")["removed_at"]
+    assert doors.of(ada, "rights").post("payout-methods", {"address": ADDRESS}, 403)
+
+
+def test_with_nothing_open_a_claim_says_where_to_look(ada: Party, euro: Asset) -> None:
+    door = doors.of(ada)
+    assert door.get("payouts/claimable") == []
+    assert door.post("payouts/claim", {"asset": euro.code}, 409)["code"] == "nothing_to_claim"
