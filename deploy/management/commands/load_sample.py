@@ -69,7 +69,7 @@ CAST = (
         "Tallymark Operations",
         "tallymark-operations",
         "operator",
-        ("rights", "finance", "develop", "members"),
+        ("rights", "finance", "develop"),
     ),
 )
 
