@@ -113,6 +113,10 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
 
     # The list.
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Our columns and those that outer apps add."""
+        return [*super().get_list_display(request), *self.admin_site.columns(self.model)]
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

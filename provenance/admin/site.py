@@ -28,6 +28,7 @@ class Panel:
 
 
 PanelMaker = Callable[[HttpRequest, Any], Panel | None]
+Column = Callable[[Any], str]
 
 
 class TallymarkAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no types
@@ -43,6 +44,7 @@ class TallymarkAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
         self._panels: dict[type[Model], list[PanelMaker]] = defaultdict(list)
         self._verbs: dict[type[Model], list[Verb]] = defaultdict(list)
         self._list_verbs: dict[type[Model], list[Verb]] = defaultdict(list)
+        self._columns: dict[type[Model], list[Column]] = defaultdict(list)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """A signed-in active person who belongs to a party."""
@@ -89,6 +91,14 @@ class TallymarkAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
     def list_verbs(self, model: type[Model]) -> list[Verb]:
         """The verbs that other modules offer on the list of `model`."""
         return list(self._list_verbs[model])
+
+    def add_column(self, model: type[Model], column: Column) -> None:
+        """Show another column on the list of `model`; name it with unfold's `display`."""
+        self._columns[model].append(column)
+
+    def columns(self, model: type[Model]) -> list[Column]:
+        """The columns that other modules show on the list of `model`."""
+        return list(self._columns[model])
 
 
 site = TallymarkAdminSite()

@@ -105,3 +105,10 @@ def purposes(values: list[str] | None) -> str:
 def entry(mapping: dict[str, Any], key: str) -> Any:
     """The value under a key that is only known on the page."""
     return mapping.get(key)
+
+
+@register.filter
+def per_million(rate: float) -> str:
+    """A rate as a count in a million, which people read better than 0.00001."""
+    count = float(rate) * 1_000_000
+    return f"{count:,.0f}" if count >= 10 else f"{count:.3g}"

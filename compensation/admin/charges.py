@@ -1,0 +1,70 @@
+"""What a usage cost, whom each part of it went to, and the proof of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from compensation import pricing
+from compensation.models import Account, Charge, ChargeGroup, Waiting, Weight
+from provenance.admin.site import Panel, site
+from provenance.admin.verbs import viewer_of
+from provenance.models import Usage
+
+
+def _charges(request: HttpRequest, usage: Any) -> Panel | None:
+    viewer = viewer_of(request)
+    rows = (
+        Charge.objects.visible_to(viewer)
+        .filter(usage=usage)
+        .select_related("rate", "entry__asset", "account__asset", "weight_version")
+        .order_by("revision")
+    )
+    sees_all = viewer.is_operator or usage.run.lab_id == viewer.party.pk
+    owner = None if sees_all else viewer.party.pk
+    shown = [
+        {"charge": charge, "shares": shares_of(charge, owner), "event": _event_of(charge)}
+        for charge in rows
+    ]
+    waiting = Waiting.objects.visible_to(viewer).filter(usage=usage).select_related("account")
+    context = {"charges": shown, "waiting": waiting.first()}
+    return Panel("What it cost", "compensation/charges_panel.html", context)
+
+
+def shares_of(charge: Charge, party_id: Any = None) -> list[dict[str, Any]]:
+    """Each account's part of a charge (or one party's), exact: the growth of its floor."""
+    if charge.weight_version is None or charge.running_units is None:
+        return []
+    whole = int(charge.weight_version.weight_sum)
+    before = charge.running_units - charge.amount_units
+    weights = Weight.objects.filter(weight_version=charge.weight_version)
+    if party_id is not None:
+        weights = weights.filter(account__party=party_id)
+    return [
+        {
+            "account": weight.account,
+            "name": _name(weight.account),
+            "units": pricing.credit(charge.amount_units, before, int(weight.weight), whole),
+        }
+        for weight in weights.select_related("account__party", "account__asset").order_by("pk")
+    ]
+
+
+def _name(account: Account) -> str:
+    """Whose part it is, in words."""
+    if account.kind == Account.Kind.ESCROW:
+        return "held while a conflict is open"
+    return str(account.party or account.get_kind_display())
+
+
+def _event_of(charge: Charge) -> Any:
+    """The ledger's event that carries the charge's digest."""
+    group = ChargeGroup.objects.filter(
+        entry=charge.entry_id, account=charge.account_id, weight_version=charge.weight_version_id
+    )
+    found = group.select_related("event").first()
+    return found.event if found is not None else None
+
+
+site.add_panel(Usage, _charges)

@@ -1,0 +1,27 @@
+"""Amounts on pages: exact, with thousands marked, and always naming their asset."""
+
+from __future__ import annotations
+
+from django import template
+
+from compensation import money
+from compensation.models import Asset
+
+register = template.Library()
+
+
+@register.filter
+def amount(units: int | None, asset: Asset | None) -> str:
+    """`units` of an asset as people write them, with its symbol."""
+    if asset is None:
+        return "–"
+    return f"{bare(units, asset)} {asset.symbol}"
+
+
+@register.filter
+def bare(units: int | None, asset: Asset) -> str:
+    """`units` of an asset as a decimal number with thousands marked, without the symbol."""
+    text = money.to_text(int(units or 0), asset.scale)
+    whole, point, part = text.partition(".")
+    sign = "−" if whole.startswith("-") else ""
+    return f"{sign}{int(whole.lstrip('-')):,}{point}{part}"

@@ -1,0 +1,170 @@
+"""Register and upload: a new dataset, or another version of one, by file, address or prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import slugify
+
+from ingest import pipeline
+from ingest.models import Upload
+from provenance import registry
+from provenance.access import Viewer
+from provenance.admin.site import site
+from provenance.admin.verbs import Outcome, Verb, VerbForm, owns, person_of, viewer_of
+from provenance.models import Dataset, DatasetVersion
+
+FORMATS = (
+    "JSON lines (.jsonl, also .gz or .zst), CSV, TSV, Parquet, Arrow, plain text, or a zip or "
+    "tar of texts or images."
+)
+
+
+class FileInput(forms.ClearableFileInput):
+    """A file field whose sending the page shows as it goes."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"data-tm-file": "1"})
+
+    class Media:
+        js = ("ingest/sending.js",)
+
+
+class SourceForm(VerbForm):
+    """A file or an address."""
+
+    file = forms.FileField(
+        required=False, allow_empty_file=True, widget=FileInput, help_text=FORMATS
+    )
+    url = forms.CharField(
+        label="Or its address",
+        max_length=2000,
+        required=False,
+        help_text="http(s) or s3; it is fetched once, from an address that anybody can reach.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Exactly one source."""
+        cleaned = super().clean() or {}
+        if self.needs_source() and bool(cleaned.get("file")) == bool(cleaned.get("url")):
+            raise forms.ValidationError("Choose a file, or give an address: one of the two.")
+        return cleaned
+
+    def needs_source(self) -> bool:
+        """Whether content is sent with this form."""
+        return True
+
+
+class RegisterForm(SourceForm):
+    """A new dataset and, unless only fingerprints are registered, its first content."""
+
+    title = forms.CharField(max_length=200)
+    description = forms.CharField(widget=forms.Textarea, required=False)
+    kind = forms.ChoiceField(
+        choices=Dataset.Kind.choices, widget=forms.RadioSelect, initial=Dataset.Kind.TEXT
+    )
+    is_fingerprint_only = forms.BooleanField(
+        label="By fingerprints only: the content stays with me",
+        required=False,
+        help_text="You compute them at home with the client; no file is sent now.",
+    )
+    field_order = ("title", "kind", "file", "url", "is_fingerprint_only", "description")
+
+    def needs_source(self) -> bool:
+        """Fingerprints come later, from the client."""
+        return not self.cleaned_data.get("is_fingerprint_only")
+
+
+class VersionForm(SourceForm):
+    """The content of another version."""
+
+    mode = forms.ChoiceField(
+        label="The file holds",
+        choices=[
+            (DatasetVersion.Mode.FULL, "the whole dataset as it is now"),
+            (DatasetVersion.Mode.DELTA, "changes only: added, changed and withdrawn, by key"),
+        ],
+        widget=forms.RadioSelect,
+        initial=DatasetVersion.Mode.FULL,
+    )
+
+
+def _register(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    viewer = viewer_of(request)
+    with transaction.atomic():
+        dataset = registry.register_dataset(
+            owner=viewer.party,
+            name=slugify(cleaned["title"])[:120] or "dataset",
+            title=cleaned["title"],
+            description=cleaned["description"],
+            kind=cleaned["kind"],
+            is_fingerprint_only=cleaned["is_fingerprint_only"],
+            at=timezone.now(),
+            by=person_of(request),
+        )
+        if cleaned["is_fingerprint_only"]:
+            return HttpResponseRedirect(
+                reverse("admin:provenance_dataset_change", args=[dataset.pk])
+            )
+        return _begin(request, dataset, {**cleaned, "mode": DatasetVersion.Mode.FULL})
+
+
+def _send(request: HttpRequest, dataset: Any, cleaned: dict[str, Any]) -> Outcome:
+    with transaction.atomic():
+        return _begin(request, dataset, cleaned)
+
+
+def _begin(request: HttpRequest, dataset: Dataset, cleaned: dict[str, Any]) -> Outcome:
+    """Open a version and take its content; a file waits for the word on its columns."""
+    at = timezone.now()
+    version = registry.open_version(dataset=dataset, mode=cleaned["mode"], at=at)
+    file = cleaned["file"]
+    is_prints = dataset.is_fingerprint_only
+    upload = pipeline.begin_upload(
+        version=version,
+        file=file or None,
+        file_name=file.name if file else "",
+        url=cleaned["url"],
+        starts=file is None or is_prints,
+        by=person_of(request),
+        at=at,
+    )
+    return HttpResponseRedirect(reverse("admin:ingest_upload_change", args=[upload.pk]))
+
+
+def _is_free(viewer: Viewer, dataset: Any) -> bool:
+    """One version at a time."""
+    busy = (DatasetVersion.State.OPEN, DatasetVersion.State.READY)
+    return owns(viewer, dataset) and not dataset.versions.filter(state__in=busy).exists()
+
+
+REGISTER = Verb(
+    "register",
+    "Register a dataset",
+    "rights",
+    _register,
+    RegisterForm,
+    "Its place in the ledger is taken when it is sealed; minutes later you know what overlaps. "
+    "Registering grants nothing to anybody.",
+    offered=lambda viewer, subject: viewer.party.is_owner,
+    tone="primary",
+)
+SEND = Verb(
+    "upload",
+    "Upload a version",
+    "rights",
+    _send,
+    VersionForm,
+    "What was sealed before stays as it is; this becomes the next version.",
+    offered=_is_free,
+    tone="primary",
+)
+
+site.add_list_verb(Dataset, REGISTER)
+site.add_list_verb(Upload, REGISTER)
+site.add_verb(Dataset, SEND)

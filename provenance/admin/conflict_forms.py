@@ -1,0 +1,138 @@
+"""The forms of a conflict: claim, answer, reply, opening, and what operators fill in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from provenance.admin.verbs import VerbForm
+from provenance.models import Claim, Conflict, MatchKind, Opening, Resolution
+
+
+def waiting_claims(conflict: Conflict) -> QuerySet[Claim]:
+    """Claims that an operator has yet to let in or not."""
+    return Claim.objects.filter(
+        conflict=conflict,
+        round=conflict.round,
+        needs_admission=True,
+        admitted_at__isnull=True,
+        rejected_at__isnull=True,
+    )
+
+
+class ClaimForm(VerbForm):
+    """A claim and its evidence."""
+
+    statement = forms.CharField(
+        label="Why are these records yours?",
+        widget=forms.Textarea,
+        help_text="The other side reads it. Say who made them, when, and how you know.",
+    )
+    evidence = forms.CharField(
+        label="Evidence",
+        widget=forms.Textarea,
+        required=False,
+        help_text="First publication, contracts, drafts, addresses that anyone can open. Needed if "
+        "you registered later, or claim after the time for it; an operator then looks at it first.",
+    )
+
+
+class AnswerForm(VerbForm):
+    """The respondent's answer."""
+
+    text = forms.CharField(label="Your answer", widget=forms.Textarea)
+    agrees = forms.BooleanField(
+        label="I accept the claim: the records are the claimant's", required=False
+    )
+
+
+class TextForm(VerbForm):
+    """A reply or an appeal."""
+
+    text = forms.CharField(label="What you say", widget=forms.Textarea)
+
+
+class OpenForm(VerbForm):
+    """One contested record's text, revealed by a side that registered fingerprints only."""
+
+    record = forms.ChoiceField(label="Record")
+    text = forms.CharField(
+        label="Its text, exactly as it was fingerprinted",
+        widget=forms.Textarea,
+        strip=False,
+        help_text="It must hash to the registered digest.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        asked = Opening.objects.filter(
+            conflict=self.subject,
+            opened_at__isnull=True,
+            record__dataset__owner=self.viewer.party,
+        ).select_related("record")
+        choices = [(str(each.record_id), each.record.key) for each in asked]
+        self.fields["record"] = forms.ChoiceField(label="Record", choices=choices)
+
+
+class ClaimChoiceForm(VerbForm):
+    """Which claim waits to be let in."""
+
+    claim = forms.ChoiceField(label="Claim")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        waiting = waiting_claims(self.subject).select_related("claimant")
+        choices = [
+            (str(claim.pk), f"{claim.claimant}: {claim.statement[:80]}") for claim in waiting
+        ]
+        self.fields["claim"] = forms.ChoiceField(label="Claim", choices=choices)
+
+
+class RejectForm(ClaimChoiceForm):
+    """Which claim is not let in, and why."""
+
+    reason = forms.CharField(label="Reason", widget=forms.Textarea)
+
+
+class DecisionForm(VerbForm):
+    """A decision about all open records, or about a filtered set of them."""
+
+    outcome = forms.ChoiceField(choices=Resolution.Outcome.choices, widget=forms.RadioSelect)
+    kinds = forms.MultipleChoiceField(
+        label="Which open records",
+        choices=MatchKind.choices,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text="None ticked means all kinds.",
+    )
+    record_ids = forms.CharField(
+        label="Only these record numbers",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        required=False,
+        help_text="Separated by commas, spaces or lines. Empty means all of the kinds above.",
+    )
+    earlier_parts = forms.IntegerField(
+        label="If shared: parts of 10,000 for the earlier side",
+        min_value=1,
+        max_value=9_999,
+        initial=5_000,
+    )
+    from_the_start = forms.BooleanField(
+        label="From the start: past revenue of these records follows too",
+        required=False,
+        initial=True,
+    )
+    reasons = forms.CharField(
+        label="Reasons",
+        widget=forms.Textarea,
+        help_text="Both sides read them, with the facts and the rule.",
+    )
+
+    def clean_record_ids(self) -> list[int]:
+        """Whole numbers, each once."""
+        words = self.cleaned_data["record_ids"].replace(",", " ").split()
+        if not all(word.isascii() and word.isdigit() for word in words):
+            raise forms.ValidationError("Write record numbers only, such as 1201 1202.")
+        return sorted({int(word) for word in words})

@@ -1,0 +1,249 @@
+"""What the sides and the operators may do in a conflict, each when its turn has come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from provenance import conflicts
+from provenance.access import Viewer
+from provenance.admin.conflict_forms import (
+    AnswerForm,
+    ClaimChoiceForm,
+    ClaimForm,
+    DecisionForm,
+    OpenForm,
+    RejectForm,
+    TextForm,
+    waiting_claims,
+)
+from provenance.admin.verbs import Verb, person_of, viewer_of
+from provenance.models import Conflict, Record, User
+
+State = Conflict.State
+OPEN_STATES = (State.OPEN, State.CLAIMED, State.ANSWERED, State.DECIDING)
+
+
+def _operator(request: HttpRequest) -> User:
+    person = person_of(request)
+    assert person is not None, "the admin site lets people in, not keys"
+    return person
+
+
+def _is_side(viewer: Viewer, conflict: Conflict) -> bool:
+    return viewer.party.pk in (conflict.later.owner_id, conflict.earlier.owner_id)
+
+
+def _may_claim(viewer: Viewer, conflict: Any) -> bool:
+    is_time = conflict.state in (*OPEN_STATES, State.RELEASED)
+    claims = conflict.claims.filter(claimant=viewer.party, round=conflict.round)
+    return is_time and _is_side(viewer, conflict) and not claims.exists()
+
+
+def _is_awaited(state: str) -> Any:
+    def check(viewer: Viewer, conflict: Any) -> bool:
+        return bool(conflict.state == state and conflict.awaits_id == viewer.party.pk)
+
+    return check
+
+
+def _may_appeal(viewer: Viewer, conflict: Any) -> bool:
+    in_time = conflict.deadline_at is None or conflict.deadline_at > timezone.now()
+    said = conflict.submissions.filter(kind="appeal", round=conflict.round)
+    is_first = conflict.state == State.DECIDED and not said.exists()
+    return is_first and in_time and _is_side(viewer, conflict)
+
+
+def _must_open(viewer: Viewer, conflict: Any) -> bool:
+    return bool(
+        conflict.openings.filter(
+            opened_at__isnull=True, record__dataset__owner=viewer.party
+        ).exists()
+    )
+
+
+def _claim(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    conflicts.claim(
+        conflict=conflict,
+        claimant=viewer_of(request).party,
+        statement=cleaned["statement"],
+        evidence=cleaned["evidence"],
+        by=person_of(request),
+        at=timezone.now(),
+    )
+    return "Your claim is in the ledger, and the other side was told. See below what comes next."
+
+
+def _answer(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    conflicts.answer(
+        conflict=conflict,
+        party=viewer_of(request).party,
+        text=cleaned["text"],
+        agrees=cleaned["agrees"],
+        by=person_of(request),
+        at=timezone.now(),
+    )
+    return "Your answer is in the ledger, and the other side was told."
+
+
+def _reply(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    conflicts.reply(
+        conflict=conflict,
+        party=viewer_of(request).party,
+        text=cleaned["text"],
+        by=person_of(request),
+        at=timezone.now(),
+    )
+    return "Your reply is in the ledger. An operator decides next."
+
+
+def _appeal(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    conflicts.appeal(
+        conflict=conflict,
+        party=viewer_of(request).party,
+        text=cleaned["text"],
+        by=person_of(request),
+        at=timezone.now(),
+    )
+    return "Your appeal is in. An operator who did not decide before looks at it."
+
+
+def _open(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    record = Record.objects.get(pk=cleaned["record"], dataset__owner=viewer_of(request).party)
+    conflicts.open_record(conflict=conflict, record=record, text=cleaned["text"], at=timezone.now())
+    return "The text hashes to the registered record: it is opened."
+
+
+def _admit(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    claim = waiting_claims(conflict).get(pk=cleaned["claim"])
+    conflicts.admit_claim(claim=claim, by=_operator(request), at=timezone.now())
+    return "The claim is admitted; the records are held from now, and both sides were told why."
+
+
+def _reject(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    claim = waiting_claims(conflict).get(pk=cleaned["claim"])
+    conflicts.reject_claim(
+        claim=claim, reason=cleaned["reason"], by=_operator(request), at=timezone.now()
+    )
+    return "The claim is not admitted; nothing is held because of it, and its side was told why."
+
+
+def _decision(cleaned: dict[str, Any]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    if cleaned["kinds"]:
+        chosen["kind"] = cleaned["kinds"]
+    if cleaned["record_ids"]:
+        chosen["record_ids"] = cleaned["record_ids"]
+    return {
+        "outcome": cleaned["outcome"],
+        "reasons": cleaned["reasons"],
+        "filter": chosen,
+        "earlier_basis_points": cleaned["earlier_parts"],
+        "from_the_start": cleaned["from_the_start"],
+        "at": timezone.now(),
+    }
+
+
+def _decide(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    conflicts.decide(conflict=conflict, by=_operator(request), **_decision(cleaned))
+    return "Decided. Both sides were told, with the reasons; either may appeal within 30 days."
+
+
+def _decide_appeal(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    conflicts.decide_appeal(conflict=conflict, by=_operator(request), **_decision(cleaned))
+    return "The appeal is decided. Both sides were told, with the reasons."
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "claim",
+        "Claim these records",
+        "rights",
+        _claim,
+        ClaimForm,
+        "Say that the contested records are yours. The other side has 14 days to answer.",
+        offered=_may_claim,
+        is_inline=True,
+    ),
+    Verb(
+        "answer",
+        "Answer the claim",
+        "rights",
+        _answer,
+        AnswerForm,
+        "Say what is true of these records. If you accept the claim, it is settled at once.",
+        offered=_is_awaited(State.CLAIMED),
+        is_inline=True,
+    ),
+    Verb(
+        "reply",
+        "Reply to the answer",
+        "rights",
+        _reply,
+        TextForm,
+        "If you say nothing, what is held is released.",
+        offered=_is_awaited(State.ANSWERED),
+        is_inline=True,
+    ),
+    Verb(
+        "open",
+        "Open a contested record",
+        "rights",
+        _open,
+        OpenForm,
+        "You registered fingerprints only. Show the text of the records that were drawn, before "
+        "anything can be released to you.",
+        offered=_must_open,
+        is_inline=True,
+    ),
+    Verb(
+        "appeal",
+        "Appeal the decision",
+        "rights",
+        _appeal,
+        TextForm,
+        "Once, to an operator who did not decide before.",
+        offered=_may_appeal,
+    ),
+    Verb(
+        "admit",
+        "Admit the claim",
+        "rights",
+        _admit,
+        ClaimChoiceForm,
+        "Its evidence is worth an answer. From now on the earlier owner's share is held.",
+        offered=lambda viewer, conflict: viewer.is_operator and waiting_claims(conflict).exists(),
+        is_inline=True,
+    ),
+    Verb(
+        "reject",
+        "Do not admit it",
+        "rights",
+        _reject,
+        RejectForm,
+        "Its evidence is not enough to hold anything; the reason goes to the claimant.",
+        offered=lambda viewer, conflict: viewer.is_operator and waiting_claims(conflict).exists(),
+    ),
+    Verb(
+        "decide",
+        "Decide",
+        "rights",
+        _decide,
+        DecisionForm,
+        "Money moves as you decide; what is left open stays held.",
+        offered=lambda viewer, conflict: viewer.is_operator and conflict.state == State.DECIDING,
+        is_inline=True,
+    ),
+    Verb(
+        "decide-appeal",
+        "Decide the appeal",
+        "rights",
+        _decide_appeal,
+        DecisionForm,
+        "Somebody else decided first; you look afresh.",
+        offered=lambda viewer, conflict: viewer.is_operator and conflict.state == State.APPEALED,
+        is_inline=True,
+    ),
+)

@@ -1,0 +1,208 @@
+"""Conflicts: what is in question, who answers until when, and what each may do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
+from unfold.decorators import display
+
+from provenance.access import Viewer
+from provenance.admin.base import OWNERS, ReadOnlyFacts
+from provenance.admin.conflict_verbs import VERBS
+from provenance.admin.overlaps import pairs_context
+from provenance.admin.site import site
+from provenance.admin.verbs import viewer_of
+from provenance.documents import reasons
+from provenance.models import Conflict, Match, Opening, Party, StatementOfReasons
+
+_TONES = {
+    "open": "warning",
+    "claimed": "warning",
+    "answered": "warning",
+    "deciding": "info",
+    "appealed": "info",
+    "decided": "success",
+    "released": "success",
+    "closed": "success",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happened, or is awaited, in a conflict."""
+
+    at: datetime | None
+    title: str
+    text: str = ""
+    is_awaited: bool = False
+
+
+class ConflictAdmin(ReadOnlyFacts):
+    """The inbox of conflicts; an operator's queue of cases."""
+
+    shown_to = OWNERS
+    page_template = "provenance/conflict.html"
+    list_display = ("sides", "label", "whose_turn", "deadline_at", "opened_at")
+    list_filter = ("state",)
+    list_select_related = ("later__owner", "earlier__owner", "awaits", "overlap")
+    ordering = ("deadline_at", "-opened_at")
+    list_words = (
+        "Records that two owners registered. Order of registration is a date, never a right: it "
+        "decides who answers, and you have time to say what is yours."
+    )
+    empty_title = "No conflict"
+    empty_words = "Where your data and another owner's match closely, both of you find it here."
+    verbs: ClassVar = VERBS
+
+    @display(description="Between", header=True)
+    def sides(self, conflict: Conflict) -> list[str]:
+        later, earlier = conflict.later, conflict.earlier
+        return [f"{later} and {earlier}", f"{later.owner} and {earlier.owner}"]
+
+    @display(description="State", ordering="state", label=_TONES)
+    def label(self, conflict: Conflict) -> str:
+        return str(conflict.state)
+
+    @display(description="Whose turn")
+    def whose_turn(self, conflict: Conflict) -> str:
+        if conflict.awaits_id is not None:
+            return str(conflict.awaits)
+        if conflict.state in (Conflict.State.DECIDING, Conflict.State.APPEALED):
+            return "an operator"
+        return "nobody"
+
+    def parties_of(self, subject: Any) -> Iterable[Party]:
+        return [subject.later.owner, subject.earlier.owner]
+
+    def look(self, request: HttpRequest, subject: Any, reason: str = "") -> HttpResponse | None:
+        """A case is its own reason."""
+        return super().look(request, subject, reason or f"case {subject.pk}")
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        viewer = viewer_of(request)
+        statements = subject.statements.select_related("party").order_by("made_at")
+        if not viewer.is_operator:
+            statements = statements.filter(party=viewer.party)
+        openings = Opening.objects.filter(conflict=subject, opened_at__isnull=True)
+        return {
+            "overlap": subject.overlap,
+            "side": _side_of(viewer, subject),
+            "steps": steps(subject),
+            "sums": _sums(subject),
+            "statements": statements,
+            "openings": openings.filter(record__dataset__owner=viewer.party).select_related(
+                "record"
+            ),
+            **pairs_context(request, _matches(subject), viewer),
+        }
+
+
+def _matches(conflict: Conflict) -> Any:
+    """Every pair found between the two datasets that a person may look at here."""
+    return Match.objects.filter(
+        overlap__later__dataset=conflict.later, overlap__earlier__dataset=conflict.earlier
+    )
+
+
+def _side_of(viewer: Viewer, conflict: Conflict) -> str:
+    if conflict.later.owner_id == viewer.party.pk:
+        return "later"
+    return "earlier" if conflict.earlier.owner_id == viewer.party.pk else "operator"
+
+
+def _sums(conflict: Conflict) -> list[dict[str, Any]]:
+    """Contested records by side: in question, held, released, resolved."""
+    rows = []
+    for name, dataset in (("later", conflict.later), ("earlier", conflict.earlier)):
+        held = Q(held_since__isnull=False, released_at__isnull=True)
+        counts = conflict.contested.filter(record__dataset=dataset).aggregate(
+            total=Count("pk"),
+            held=Count("pk", filter=held & Q(resolution__isnull=True)),
+            resolved=Count("pk", filter=Q(resolution__isnull=False)),
+            released=Count("pk", filter=Q(released_at__isnull=False, resolution__isnull=True)),
+        )
+        rows.append({"side": name, "dataset": dataset, **counts})
+    return rows
+
+
+def steps(conflict: Conflict) -> list[Step]:
+    """What happened so far in order, and what is awaited until when."""
+    done = [Step(conflict.opened_at, "Both sides were told of the overlap")]
+    for claim in conflict.claims.select_related("claimant"):
+        evidence = f"\nEvidence: {claim.evidence}" if claim.evidence else ""
+        done.append(Step(claim.made_at, f"{claim.claimant} claimed", claim.statement + evidence))
+        if claim.admitted_at:
+            done.append(Step(claim.admitted_at, "An operator admitted the claim"))
+        if claim.rejected_at:
+            done.append(Step(claim.rejected_at, "An operator did not admit the claim"))
+    for said in conflict.submissions.select_related("party"):
+        verb = {"answer": "answered", "reply": "replied", "appeal": "appealed"}[said.kind]
+        agreed = ", and accepts the claim" if said.agrees else ""
+        done.append(Step(said.made_at, f"{said.party} {verb}{agreed}", said.text))
+    for resolution in conflict.resolutions.all():
+        who = "on appeal" if resolution.is_on_appeal else ""
+        title = f"Decided {who}: {resolution.get_outcome_display()}".replace("  ", " ")
+        done.append(Step(resolution.decided_at, title, resolution.reasons))
+    done.sort(key=lambda step: step.at or conflict.opened_at)
+    if conflict.closed_at:
+        done.append(Step(conflict.closed_at, "Closed"))
+    elif conflict.deadline_at:
+        done.append(Step(conflict.deadline_at, _awaited(conflict), is_awaited=True))
+    return done
+
+
+def _awaited(conflict: Conflict) -> str:
+    who = conflict.awaits.name if conflict.awaits else "an operator"
+    words = {
+        Conflict.State.OPEN: f"{who if conflict.awaits else 'either side'} may claim",
+        Conflict.State.CLAIMED: f"{who} answers",
+        Conflict.State.ANSWERED: f"{who} may reply",
+        Conflict.State.DECIDING: "an operator decides",
+        Conflict.State.DECIDED: "either side may appeal",
+        Conflict.State.APPEALED: "another operator decides the appeal",
+    }
+    return words.get(Conflict.State(conflict.state), "nothing is awaited")
+
+
+class StatementOfReasonsAdmin(ReadOnlyFacts):
+    """What a side was told of a hold or a decision, and why."""
+
+    shown_to = OWNERS
+    page_template = "provenance/statement_of_reasons.html"
+    list_display = ("kind_words", "conflict", "party", "made_at")
+    list_select_related = ("party", "conflict__later__owner", "conflict__earlier__owner")
+    ordering = ("-made_at",)
+
+    def scope(self, viewer: Viewer) -> Any:
+        rows = StatementOfReasons.objects.select_related(*self.list_select_related)
+        return rows if viewer.is_operator else rows.filter(party=viewer.party)
+
+    @display(description="About")
+    def kind_words(self, statement: StatementOfReasons) -> str:
+        return statement.kind.replace("_", " ").replace(".", " ").capitalize()
+
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        return [named("<str:object_id>/statement.pdf", self.pdf, "pdf")]
+
+    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The statement on paper."""
+        statement = self.found(request, object_id)
+        stopped = self.look(request, statement)
+        if stopped is not None:
+            return stopped
+        name = f'inline; filename="statement-of-reasons-{statement.pk}.pdf"'
+        return HttpResponse(
+            reasons.statement_pdf(statement),
+            content_type="application/pdf",
+            headers={"Content-Disposition": name},
+        )
+
+
+site.register(Conflict, ConflictAdmin)
+site.register(StatementOfReasons, StatementOfReasonsAdmin)

@@ -1,0 +1,105 @@
+"""The ledger: every event that concerns the viewer, its hashes and its proof."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern
+from unfold.decorators import display
+
+from provenance import anchor, ledger
+from provenance.access import Viewer
+from provenance.admin.base import ReadOnlyFacts
+from provenance.admin.site import site
+from provenance.models import Anchor, Event, Party
+from provenance.refusals import Refused
+
+
+class EventAdmin(ReadOnlyFacts):
+    """Events in the order of the ledger."""
+
+    page_template = "provenance/event.html"
+    list_display = ("number", "kind_words", "subject", "occurred_at", "anchored")
+    search_fields = ("kind",)
+    list_filter = ("subject_kind",)
+    list_select_related = ("party", "other_party")
+    ordering = ("-id",)
+    list_words = (
+        "Every fact that concerns you, numbered and chained by hashes: changing one would break "
+        "all that follow. Its proof leads to a transaction on the chain; check it at /verify."
+    )
+    empty_title = "No event yet"
+    empty_words = "The first one is written when you register, ask, use or decide something."
+
+    def scope(self, viewer: Viewer) -> QuerySet[Any]:
+        """With the moment at which the event's batch became final, if it did."""
+        batch = Anchor.objects.filter(
+            first_sequence__lte=OuterRef("sequence"),
+            first_sequence__gt=OuterRef("sequence") - F("event_count"),
+        )
+        return super().scope(viewer).annotate(batch_final_at=Subquery(batch.values("final_at")[:1]))
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Pages of other facts link here by their id."""
+        return lookup == "subject_id" or bool(super().lookup_allowed(lookup, value, request))
+
+    @display(description="Number", ordering="sequence")
+    def number(self, event: Event) -> str:
+        return f"{event.sequence:,}" if event.sequence else "being numbered"
+
+    @display(description="What happened", ordering="kind")
+    def kind_words(self, event: Event) -> str:
+        return event.kind
+
+    @display(description="About")
+    def subject(self, event: Event) -> str:
+        return f"{event.subject_kind} {str(event.subject_id)[:8]}"
+
+    @display(description="On the chain", label={"final": "success", "not yet": "info"})
+    def anchored(self, event: Any) -> str:
+        return "final" if event.batch_final_at else "not yet"
+
+    def parties_of(self, subject: Any) -> Iterable[Party]:
+        return [party for party in (subject.party, subject.other_party) if party is not None]
+
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        return [named("<str:object_id>/proof.json", self.proof, "proof")]
+
+    def proof(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """The proof file that `tallymark verify` and the page /verify check."""
+        event = self.found(request, object_id)
+        stopped = self.look(request, event)
+        if stopped is not None:
+            return stopped
+        try:
+            found = anchor.proof_for(event)
+        except Refused as refusal:
+            return JsonResponse(
+                {"detail": refusal.detail, "hint": refusal.next_step}, status=refusal.status
+            )
+        name = f'attachment; filename="tallymark-proof-{event.sequence}.json"'
+        return JsonResponse(found, headers={"Content-Disposition": name})
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        canonical = ledger.canonical_event(subject) if subject.sequence else subject.body
+        return {
+            "title": f"Event {subject.sequence}" if subject.sequence else "Event being numbered",
+            "batch": _batch(subject),
+            "canonical": json.dumps(canonical, indent=2, ensure_ascii=False, default=str),
+        }
+
+
+def _batch(event: Event) -> Anchor | None:
+    """The batch that carries the event to the chain."""
+    if event.sequence is None:
+        return None
+    batch = Anchor.objects.filter(first_sequence__lte=event.sequence).order_by("-batch").first()
+    return batch if batch is not None and batch.last_sequence >= event.sequence else None
+
+
+site.register(Event, EventAdmin)

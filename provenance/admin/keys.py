@@ -1,0 +1,114 @@
+"""API keys: made, shown once, revoked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import display
+
+from provenance import parties
+from provenance.admin.base import ReadOnlyFacts
+from provenance.admin.site import site
+from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
+from provenance.models import ApiKey
+
+_SCOPE_WORDS = {
+    "rights": "register, license, claim and answer",
+    "finance": "deposits and payouts",
+    "develop": "runs, usage and models",
+}
+
+
+class KeyForm(VerbForm):
+    """A new key's name, what it may do, and until when."""
+
+    name = forms.CharField(max_length=100, help_text="Where it is used, such as: training cluster.")
+    scopes = forms.MultipleChoiceField(
+        label="It may, besides reading",
+        choices=list(_SCOPE_WORDS.items()),
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    expires_at = forms.DateTimeField(
+        label="Until (UTC)",
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        help_text="Empty means until you revoke it.",
+    )
+
+
+def _make(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    viewer = viewer_of(request)
+    for scope in cleaned["scopes"]:
+        viewer.require(scope)
+    key, secret = parties.issue_key(
+        party=viewer.party,
+        name=cleaned["name"],
+        scopes=cleaned["scopes"],
+        created_by=person_of(request),
+        at=timezone.now(),
+        expires_at=cleaned["expires_at"],
+    )
+    context = {
+        **site.each_context(request),
+        "title": "Your new key",
+        "key": key,
+        "secret": secret,
+        "back": reverse("admin:provenance_apikey_changelist"),
+    }
+    answer = TemplateResponse(request, "provenance/key_once.html", context)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _revoke(request: HttpRequest, key: Any, cleaned: dict[str, Any]) -> str:
+    parties.revoke_key(key=key, at=timezone.now())
+    return "Revoked. Requests with this key are refused from now on."
+
+
+class ApiKeyAdmin(ReadOnlyFacts):
+    """The party's keys; a secret is stored hashed and cannot be shown again."""
+
+    page_template = "provenance/key.html"
+    list_display = ("name", "prefix", "may", "label", "last_used_at", "created_at")
+    list_select_related = ("party", "created_by")
+    ordering = ("-created_at",)
+    list_words = "Secrets with which programs speak for you. Each is shown once, when it is made."
+    empty_title = "No key yet"
+    empty_words = "The client and your own programs need one."
+    list_verbs = (Verb("new", "New key", "develop", _make, KeyForm, tone="primary"),)
+    verbs = (
+        Verb(
+            "revoke",
+            "Revoke this key",
+            "develop",
+            _revoke,
+            explains="It ends at once and cannot be brought back.",
+            offered=lambda viewer, key: key.party_id == viewer.party.pk and key.revoked_at is None,
+            tone="danger",
+        ),
+    )
+
+    @display(description="May")
+    def may(self, key: ApiKey) -> str:
+        return ", ".join(["read", *key.scopes])
+
+    @display(
+        description="State", label={"active": "success", "revoked": "danger", "expired": "warning"}
+    )
+    def label(self, key: ApiKey) -> str:
+        if key.revoked_at:
+            return "revoked"
+        has_expired = key.expires_at is not None and key.expires_at <= timezone.now()
+        return "expired" if has_expired else "active"
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {"title": subject.name, "state": self.label(subject), "may": self.may(subject)}
+
+
+site.register(ApiKey, ApiKeyAdmin)

@@ -1,0 +1,173 @@
+"""Members and invitations of a party, and the log of operators' looks at what is its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import display
+
+from provenance import parties
+from provenance.access import Viewer
+from provenance.admin.base import ReadOnlyFacts
+from provenance.admin.site import site
+from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
+from provenance.models import AccessLog, Invitation, Membership, Party, User
+
+_ROLES = [
+    ("admin", "admin: everything, members too"),
+    ("rights", "rights: register, license, claim and answer"),
+    ("finance", "finance: statements, deposits and payouts"),
+    ("developer", "developer: keys, runs, uploads and licences"),
+    ("viewer", "viewer: reads"),
+]
+
+
+class InviteForm(VerbForm):
+    """Whom to invite, as what."""
+
+    email = forms.EmailField(label="E-mail address")
+    role = forms.ChoiceField(choices=_ROLES, widget=forms.RadioSelect, initial="viewer")
+
+
+class RoleForm(VerbForm):
+    """Another role for a member."""
+
+    role = forms.ChoiceField(choices=_ROLES, widget=forms.RadioSelect)
+
+
+def invite_to(request: HttpRequest, party: Party, email: str, role: str) -> TemplateResponse:
+    """Invite by mail, and show the link once to the person who invites."""
+    person = person_of(request)
+    assert isinstance(person, User), "the admin site lets people in, not keys"
+    with transaction.atomic():
+        invitation, token = parties.invite(
+            party=party, email=email, role=role, invited_by=person, at=timezone.now()
+        )
+        link = f"{settings.PUBLIC_URL}{reverse('accept-invitation', args=[token])}"
+        words = (
+            f"{person.email} invites you to act for {party.name} on Tallymark as {role}.\n\n"
+            f"Accept until {invitation.expires_at:%d %B %Y} (UTC): {link}\n"
+        )
+        transaction.on_commit(
+            lambda: send_mail(f"Tallymark: join {party.name}", words, None, [email])
+        )
+    context = {
+        **site.each_context(request),
+        "title": "Invitation sent",
+        "invitation": invitation,
+        "link": link,
+    }
+    answer = TemplateResponse(request, "provenance/invitation_sent.html", context)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _invite(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    return invite_to(request, viewer_of(request).party, cleaned["email"], cleaned["role"])
+
+
+def _change_role(request: HttpRequest, member: Any, cleaned: dict[str, Any]) -> str:
+    parties.add_member(
+        party=member.party, user=member.user, role=cleaned["role"], at=timezone.now()
+    )
+    return f"{member.user.email} is now {cleaned['role']}."
+
+
+INVITE = Verb(
+    "invite",
+    "Invite a person",
+    "members",
+    _invite,
+    InviteForm,
+    "They get a link by mail; it works once, for that address, for 14 days.",
+    tone="primary",
+)
+
+
+class MembershipAdmin(ReadOnlyFacts):
+    """Who acts for the party."""
+
+    page_template = "provenance/member.html"
+    list_display = ("email", "role", "party", "created_at")
+    list_select_related = ("user", "party")
+    ordering = ("party__name", "created_at")
+    list_words = "People who act for your organisation, and what each may do."
+    list_verbs = (INVITE,)
+    verbs = (
+        Verb(
+            "role",
+            "Change the role",
+            "members",
+            _change_role,
+            RoleForm,
+            offered=lambda viewer, member: (
+                member.party_id == viewer.party.pk and member.user != viewer.user
+            ),
+        ),
+    )
+
+    def scope(self, viewer: Viewer) -> Any:
+        rows = Membership.objects.select_related("user", "party")
+        return rows if viewer.is_operator else rows.filter(party=viewer.party)
+
+    @display(description="Person", ordering="user__email")
+    def email(self, member: Membership) -> str:
+        return member.user.email
+
+
+class InvitationAdmin(ReadOnlyFacts):
+    """Invitations and what became of them."""
+
+    page_template = "provenance/invitation.html"
+    list_display = ("email", "role", "party", "label", "created_at", "expires_at")
+    list_select_related = ("party", "invited_by")
+    ordering = ("-created_at",)
+    list_words = "Links that were sent. A link works once, for its address, until it expires."
+    empty_title = "Nobody was invited yet"
+    list_verbs = (INVITE,)
+
+    @display(
+        description="State",
+        label={"accepted": "success", "waiting": "warning", "expired": "danger"},
+    )
+    def label(self, invitation: Invitation) -> str:
+        if invitation.accepted_at:
+            return "accepted"
+        return "expired" if invitation.expires_at <= timezone.now() else "waiting"
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {"state": self.label(subject)}
+
+
+class AccessLogAdmin(ReadOnlyFacts):
+    """Which operator looked at what is the party's, when and why."""
+
+    page_template = "provenance/access.html"
+    list_display = ("what", "who", "reason", "party", "at")
+    list_select_related = ("party", "user", "key")
+    ordering = ("-at",)
+    search_fields = ("what", "reason")
+    list_words = "Every look of an operator at your data, with its reason."
+    empty_title = "No operator has looked at your data"
+    empty_words = "Should one do so, it stands here within the same second, with the reason."
+
+    @display(description="Who")
+    def who(self, row: AccessLog) -> str:
+        return row.user.email if row.user else f"key {row.key}"
+
+    def parties_of(self, subject: Any) -> list[Party]:
+        """The log of looks is not itself the party's data: reading it is not logged again."""
+        return []
+
+
+site.register(Membership, MembershipAdmin)
+site.register(Invitation, InvitationAdmin)
+site.register(AccessLog, AccessLogAdmin)

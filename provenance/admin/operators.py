@@ -1,0 +1,174 @@
+"""What only operators see: parties, the outbox, and the batches that went to the chain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import display
+
+from provenance import parties
+from provenance.access import Viewer
+from provenance.admin.base import OPERATORS, ReadOnlyFacts
+from provenance.admin.members import InviteForm, invite_to
+from provenance.admin.site import site
+from provenance.admin.verbs import Outcome, Verb, VerbForm
+from provenance.models import Anchor, ChainAccount, OutboxTransaction, Party
+
+
+class PartyForm(VerbForm):
+    """A new party."""
+
+    name = forms.CharField(max_length=200)
+    does = forms.MultipleChoiceField(
+        label="It is",
+        choices=[("owner", "an owner"), ("lab", "a lab")],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    contact_email = forms.EmailField(required=False)
+
+
+def _create(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    party = parties.create_party(
+        name=cleaned["name"],
+        is_owner="owner" in cleaned["does"],
+        is_lab="lab" in cleaned["does"],
+        contact_email=cleaned["contact_email"],
+        at=timezone.now(),
+    )
+    return HttpResponseRedirect(reverse("admin:provenance_party_change", args=[party.pk]))
+
+
+def _invite(request: HttpRequest, party: Any, cleaned: dict[str, Any]) -> Outcome:
+    return invite_to(request, party, cleaned["email"], cleaned["role"])
+
+
+class PartyAdmin(ReadOnlyFacts):
+    """Every organisation on this service."""
+
+    shown_to = OPERATORS
+    page_template = "provenance/party.html"
+    list_display = ("name_word", "roles", "dataset_count", "member_count", "created_at")
+    search_fields = ("name", "namespace")
+    list_filter = ("is_owner", "is_lab")
+    ordering = ("name",)
+    list_verbs = (Verb("new", "New party", "members", _create, PartyForm, tone="primary"),)
+    verbs = (Verb("invite", "Invite a member", "members", _invite, InviteForm),)
+
+    def scope(self, viewer: Viewer) -> Any:
+        return (
+            super()
+            .scope(viewer)
+            .annotate(
+                datasets_sum=Count("datasets", distinct=True),
+                members_sum=Count("memberships", distinct=True),
+            )
+        )
+
+    @display(description="Party", header=True, ordering="name")
+    def name_word(self, party: Party) -> list[str]:
+        return [party.name, party.namespace]
+
+    @display(description="It is")
+    def roles(self, party: Party) -> str:
+        return roles_in_words(party)
+
+    @display(description="Datasets", ordering="datasets_sum")
+    def dataset_count(self, party: Any) -> str:
+        return f"{party.datasets_sum:,}"
+
+    @display(description="Members", ordering="members_sum")
+    def member_count(self, party: Any) -> str:
+        return f"{party.members_sum:,}"
+
+    def parties_of(self, subject: Any) -> list[Party]:
+        return [subject]
+
+    def look(self, request: HttpRequest, subject: Any, reason: str = "") -> Any:
+        """The party's own page is the service's business; its data lie behind other pages."""
+        return super().look(request, subject, reason or "looking after parties")
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {
+            "title": subject.name,
+            "roles": roles_in_words(subject),
+            "members": subject.memberships.select_related("user"),
+            "datasets": subject.datasets.order_by("-created_at")[:20],
+            "keys": subject.api_keys.filter(revoked_at__isnull=True).count(),
+        }
+
+
+def roles_in_words(party: Party) -> str:
+    """Owner, lab, operator, or several."""
+    named = {"owner": party.is_owner, "lab": party.is_lab, "operator": party.is_operator}
+    return ", ".join(name for name, is_so in named.items() if is_so) or "none"
+
+
+class OutboxTransactionAdmin(ReadOnlyFacts):
+    """What the chain must carry, in the order of its one writer."""
+
+    shown_to = OPERATORS
+    page_template = "provenance/outbox.html"
+    list_display = ("purpose", "label", "nonce", "created_at", "final_at", "gas_used")
+    list_filter = ("state",)
+    search_fields = ("purpose", "tx_hash", "idempotency_key")
+    ordering = ("-id",)
+    list_words = "Signed bytes are stored before they are sent; only a final receipt is a verdict."
+    empty_title = "Nothing was sent to the chain yet"
+
+    def scope(self, viewer: Viewer) -> Any:
+        rows = OutboxTransaction.objects.all()
+        return rows if viewer.is_operator else rows.none()
+
+    @display(
+        description="State",
+        label={"final": "success", "review": "danger", "queued": "info", "sent": "warning"},
+    )
+    def label(self, row: OutboxTransaction) -> str:
+        return str(row.state)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """An alarm of a sending account stands above everything."""
+        alarmed = ChainAccount.objects.exclude(alarm="")
+        words = "; ".join(f"{each}: {each.alarm}, {each.alarm_detail}" for each in alarmed)
+        return super().changelist_view(request, {"alarm": words, **(extra_context or {})})
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {"attempts": subject.attempts.order_by("id")}
+
+
+class AnchorAdmin(ReadOnlyFacts):
+    """Batches of events whose roots went to the chain."""
+
+    shown_to = OPERATORS
+    page_template = "provenance/anchor.html"
+    list_display = ("batch_word", "span", "label", "anchored_at", "final_at")
+    list_select_related = ("contract", "outbox")
+    ordering = ("-batch",)
+    empty_title = "No batch yet"
+    empty_words = "The first goes out as soon as events were sealed."
+
+    def scope(self, viewer: Viewer) -> Any:
+        rows = Anchor.objects.select_related("contract", "outbox")
+        return rows if viewer.is_operator else rows.none()
+
+    @display(description="Batch", ordering="batch")
+    def batch_word(self, anchor: Anchor) -> str:
+        return f"{anchor.batch:,}"
+
+    @display(description="Events")
+    def span(self, anchor: Anchor) -> str:
+        return f"{anchor.first_sequence:,} to {anchor.last_sequence:,}"
+
+    @display(description="State", label={"final": "success", "on its way": "warning"})
+    def label(self, anchor: Anchor) -> str:
+        return "final" if anchor.final_at else "on its way"
+
+
+site.register(Party, PartyAdmin)
+site.register(OutboxTransaction, OutboxTransactionAdmin)
+site.register(Anchor, AnchorAdmin)

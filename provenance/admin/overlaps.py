@@ -1,0 +1,122 @@
+"""Overlaps: what two registrations share, with the pairs that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.decorators import display
+
+from provenance.access import Viewer
+from provenance.admin.base import OWNERS, ReadOnlyFacts
+from provenance.admin.evidence import Pair, pair
+from provenance.admin.site import Panel, site
+from provenance.admin.verbs import viewer_of
+from provenance.models import Dataset, Match, MatchKind, Overlap, Party
+from provenance.templatetags.tallymark import per_million
+
+PAIRS_PER_PAGE = 8
+
+
+class OverlapAdmin(ReadOnlyFacts):
+    """Overlaps that touch the viewer's data."""
+
+    shown_to = OWNERS
+    page_template = "provenance/overlap.html"
+    list_display = ("sides", "kinds", "matching", "detector_and_rate", "found_at")
+    list_select_related = ("later__dataset__owner", "earlier__dataset__owner")
+    ordering = ("-found_at",)
+    list_words = (
+        "What registrations have in common, as the detector found it. An overlap says that "
+        "records are alike; it says nothing about who wrote them."
+    )
+    empty_title = "No overlap was found"
+    empty_words = (
+        "Whatever is registered later is compared with yours too; you see it here the moment "
+        "something alike is found."
+    )
+
+    @display(description="Registered later, earlier", header=True)
+    def sides(self, overlap: Overlap) -> list[str]:
+        return [str(overlap.later), f"and, earlier, {overlap.earlier}"]
+
+    @display(description="Records by kind")
+    def kinds(self, overlap: Overlap) -> str:
+        return kinds_in_words(overlap)
+
+    @display(description="Matching, with 95 % interval", ordering="matching_count")
+    def matching(self, overlap: Overlap) -> str:
+        low, high = overlap.interval_low, overlap.interval_high
+        return f"{overlap.matching_count:,} ({low:,} to {high:,})"
+
+    @display(description="Detector, false accusations a million")
+    def detector_and_rate(self, overlap: Overlap) -> str:
+        return f"{overlap.detector}, {per_million(overlap.false_accusation_rate)}"
+
+    def parties_of(self, subject: Any) -> Iterable[Party]:
+        return [subject.later.dataset.owner, subject.earlier.dataset.owner]
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        viewer = viewer_of(request)
+        return {
+            "overlap": subject,
+            "conflict": subject.conflicts.first(),
+            **pairs_context(request, subject.matches.all(), viewer),
+        }
+
+
+def kinds_in_words(overlap: Overlap) -> str:
+    """Counts by kind, those that are there."""
+    counts = {
+        "exact": overlap.exact_count,
+        "near": overlap.near_count,
+        "contained": overlap.contained_count,
+        "semantic, a lead only": overlap.semantic_count,
+    }
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count) or "none"
+
+
+def pairs_context(request: HttpRequest, matches: QuerySet[Match], viewer: Viewer) -> dict[str, Any]:
+    """A page of pairs, of one kind where the address says so."""
+    kind = request.GET.get("kind", "")
+    if kind in MatchKind.values:
+        matches = matches.filter(kind=kind)
+    rows = matches.select_related(
+        "later",
+        "earlier",
+        "overlap__later__dataset__owner",
+        "overlap__earlier__dataset__owner",
+    ).order_by("pk")
+    page: Page[Match] = Paginator(rows, PAIRS_PER_PAGE).get_page(request.GET.get("pairs"))
+    pairs: list[Pair] = [pair(match, viewer) for match in page.object_list]
+    return {"pairs": pairs, "pairs_page": page, "kind": kind, "kinds": MatchKind.choices}
+
+
+def _later_overlaps(request: HttpRequest, dataset: Any) -> Panel | None:
+    viewer = viewer_of(request)
+    rows = (
+        Overlap.objects.visible_to(viewer)
+        .filter(Q(later__dataset=dataset) | Q(earlier__dataset=dataset))
+        .filter(conflicts__closed_at__isnull=True, conflicts__isnull=False)
+    )
+    count = rows.count()
+    if not count:
+        return None
+    return Panel(
+        "Conflicts that are open",
+        "provenance/parts/words.html",
+        {
+            "words": f"{count} overlap{'s' if count != 1 else ''} of this dataset stand in "
+            "question between you and another owner.",
+            "url": reverse("admin:provenance_conflict_changelist"),
+            "label": "To the conflicts",
+        },
+    )
+
+
+site.register(Overlap, OverlapAdmin)
+site.add_panel(Dataset, _later_overlaps)

@@ -1,0 +1,153 @@
+"""Runs and what they used, as labs and owners each may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.decorators import display
+
+from provenance import usage
+from provenance.access import Viewer
+from provenance.admin.base import LABS, ReadOnlyFacts
+from provenance.admin.site import site
+from provenance.admin.verbs import Verb, viewer_of
+from provenance.models import Party, Run, Usage
+
+
+def _end(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:
+    usage.end_run(run=run, at=timezone.now())
+    return "The run has ended; what it used is charged now."
+
+
+def _is_open_run_of(viewer: Viewer, run: Any) -> bool:
+    return run.lab_id == viewer.party.pk and run.state == Run.State.RUNNING
+
+
+class RunAdmin(ReadOnlyFacts):
+    """A lab's training jobs."""
+
+    shown_to = LABS
+    page_template = "provenance/run.html"
+    list_display = ("name_word", "purpose_word", "label", "used", "started_at", "last_heard_at")
+    list_filter = ("state", "purpose")
+    search_fields = ("name", "pseudonym")
+    list_select_related = ("lab", "root", "parent")
+    ordering = ("-started_at",)
+    list_words = "Training jobs that reported here, and what each used."
+    empty_title = "No run yet"
+    empty_words = (
+        "Make an API key, install the client, and write two lines: "
+        "with tallymark.run(purpose='finetune') as run: run.use('namespace/dataset', records=1000)"
+    )
+    verbs = (
+        Verb(
+            "end",
+            "End this run",
+            "develop",
+            _end,
+            explains="For a run that will not report its own end. A late report reopens it.",
+            offered=_is_open_run_of,
+        ),
+    )
+
+    def scope(self, viewer: Viewer) -> Any:
+        return super().scope(viewer).annotate(usage_count=Count("usages"))
+
+    @display(description="Run", header=True)
+    def name_word(self, run: Run) -> list[str]:
+        return [run.name or run.pseudonym, f"{run.lab}; owners see {run.pseudonym}"]
+
+    @display(description="Purpose", ordering="purpose")
+    def purpose_word(self, run: Run) -> str:
+        return str(run.get_purpose_display())
+
+    @display(
+        description="State", label={"running": "info", "ended": "success", "lapsed": "warning"}
+    )
+    def label(self, run: Run) -> str:
+        return str(run.state)
+
+    @display(description="Datasets used")
+    def used(self, run: Any) -> str:
+        return str(run.usage_count)
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        edges = subject.edges.select_related("version__dataset__owner", "model")
+        return {
+            "usages": usage_rows(subject.top.usages, viewer_of(request)),
+            "edges": edges.order_by("at"),
+            "children": subject.children.order_by("started_at")[:50],
+        }
+
+
+def usage_rows(rows: Any, viewer: Viewer) -> Any:
+    """Usages with what their rows show."""
+    return (
+        rows.filter(pk__in=Usage.objects.visible_to(viewer))
+        .select_related("run__lab", "version__dataset__owner", "grant")
+        .order_by("-used_at")[:200]
+    )
+
+
+class UsageAdmin(ReadOnlyFacts):
+    """What runs used: a lab sees its own, an owner that of its data."""
+
+    page_template = "provenance/usage.html"
+    list_display = ("subject_and_run", "purpose_word", "counted", "standing", "used_at")
+    list_filter = ("purpose", "is_ungranted", "is_unknown", "is_of_withdrawn")
+    search_fields = ("subject",)
+    list_select_related = ("run__lab", "version__dataset__owner", "grant")
+    ordering = ("-used_at",)
+    list_words = "What runs reported. A use without a grant is kept and flagged, never hidden."
+    empty_title = "No usage yet"
+    empty_words = "It appears here within seconds of a run's report."
+
+    @display(description="Dataset, run", header=True)
+    def subject_and_run(self, row: Usage) -> list[str]:
+        name = str(row.version) if row.version else row.subject
+        return [name, f"{row.run.pseudonym} of {row.run.lab}"]
+
+    @display(description="Purpose")
+    def purpose_word(self, row: Usage) -> str:
+        return str(row.get_purpose_display())
+
+    @display(description="So far")
+    def counted(self, row: Usage) -> str:
+        return f"{row.record_count:,} records, {row.token_count:,} tokens"
+
+    @display(
+        description="Standing",
+        label={"granted": "success", "ungranted": "danger", "unknown": "warning"},
+    )
+    def standing(self, row: Usage) -> str:
+        return standing(row)
+
+    def parties_of(self, subject: Any) -> Iterable[Party]:
+        owners = [subject.version.dataset.owner] if subject.version else []
+        return [subject.run.lab, *owners]
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        viewer = viewer_of(request)
+        is_labs = subject.run.lab_id == viewer.party.pk or viewer.is_operator
+        return {
+            "title": f"{subject.version or subject.subject} in {subject.run.pseudonym}",
+            "standing": standing(subject),
+            "is_labs": is_labs,
+            "reports": subject.reports.order_by("stream") if is_labs else [],
+        }
+
+
+def standing(row: Usage) -> str:
+    """Whether a grant covers the use."""
+    if row.is_unknown:
+        return "unknown"
+    if row.is_of_withdrawn:
+        return "withdrawn"
+    return "ungranted" if row.is_ungranted else "granted"
+
+
+site.register(Usage, UsageAdmin)
