@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +196,7 @@ def _trade(lab: Party, datasets: tuple[Dataset, ...], asset: Asset, at: datetime
                 basis="per_1k_records",
                 price_units=price,
                 asset=asset.code,
-                valid_from=at - timedelta(minutes=1),
+                valid_from=at,
                 at=at,
             )
         if not Grant.objects.filter(lab=lab, dataset=dataset).exists():
