@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef
+from numpy.typing import NDArray
 
 from ingest import bodies, leases, screening, verdict
 from ingest.candidates import Newcomer
 from ingest.fingerprint import embedding
 from ingest.index import registered, vectors
-from ingest.models import Embedding, Upload
+from ingest.models import Upload
 from ingest.screening import Found
 from provenance.models import DatasetVersion, Match, Overlap, Record
 
@@ -108,13 +108,8 @@ def _store(
 def _find_leads(upload: Upload, weights_digest: str, *, at: datetime) -> None:
     """Match the version's vectors with earlier ones; write what is close, and finish."""
     version = upload.version
-    own = Embedding.objects.filter(
-        record__dataset=version.dataset_id,
-        record__added_number=version.number,
-        weights_digest=weights_digest,
-    ).select_related("record")
-    batch = [(Newcomer(row.record), row.vector.to_numpy()) for row in own.order_by("pk")]
-    found = _leads(version, batch, weights_digest) if batch else []
+    ids, own = vectors.of_version(version, weights_digest)
+    found = _leads(version, ids, own, weights_digest) if ids else []
     with transaction.atomic():
         screening.keep(version, screening.best(found), at=at)
         _count_leads(version)
@@ -122,21 +117,18 @@ def _find_leads(upload: Upload, weights_digest: str, *, at: datetime) -> None:
 
 
 def _leads(
-    version: DatasetVersion, batch: Sequence[tuple[Newcomer, Any]], weights_digest: str
+    version: DatasetVersion, ids: Sequence[int], own: NDArray[np.float16], weights_digest: str
 ) -> list[Found]:
     """The earlier records that mean nearly the same."""
-    hits = vectors.nearest(
-        np.stack([vector for _, vector in batch]),
-        weights_digest=weights_digest,
-        least=verdict.SEMANTIC_COSINE,
-    )
+    hits = vectors.nearest(own, weights_digest=weights_digest, least=verdict.SEMANTIC_COSINE)
     known = registered.earlier(version, sorted({pk for _, pk, _ in hits}))
+    records = Record.objects.in_bulk([ids[place] for place, _, _ in hits])
     found = []
     for place, pk, cosine in hits:
         made = verdict.judge_meaning(cosine)
         if made is not None and pk in known:
             counted = {"cosine": round(cosine, 4)}
-            found.append(Found(batch[place][0], known[pk], made, counted))
+            found.append(Found(Newcomer(records[ids[place]]), known[pk], made, counted))
     return found
 
 

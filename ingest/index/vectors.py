@@ -9,13 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from django.db import connection
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
 from ingest.models import Embedding
+from provenance.models import DatasetVersion
 
 BLOCK = 20_000
 MOST_PER_PROBE = 8
+
+# As bytes: the driver would make a Python number of each of the 384 values.
+BLOCKS = """
+SELECT id, record_id, halfvec_send(vector) FROM ingest_embedding
+WHERE weights_digest = %s AND id > %s ORDER BY id LIMIT %s
+"""
+OF_VERSION = """
+SELECT record.id, halfvec_send(embedding.vector)
+FROM ingest_embedding AS embedding JOIN provenance_record AS record
+  ON record.id = embedding.record_id
+WHERE record.dataset_id = %s AND record.added_number = %s AND embedding.weights_digest = %s
+ORDER BY record.id
+"""
 
 
 def insert(
@@ -57,10 +72,30 @@ def nearest(
     return found
 
 
+def of_version(
+    version: DatasetVersion, weights_digest: str
+) -> tuple[list[int], NDArray[np.float16]]:
+    """The ids and vectors of the records that `version` added: [n] and [n, dimension]."""
+    with connection.cursor() as cursor:
+        cursor.execute(OF_VERSION, [version.dataset_id, version.number, weights_digest])
+        rows = cursor.fetchall()
+    ids = [pk for pk, _ in rows]
+    return ids, np.stack([_vector(sent) for _, sent in rows]) if rows else np.empty((0, 0), "f2")
+
+
 def _blocks(weights_digest: str) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    rows = Embedding.objects.filter(weights_digest=weights_digest).order_by("pk")
     last = 0
-    while some := list(rows.filter(pk__gt=last).values_list("pk", "record_id", "vector")[:BLOCK]):
-        last = some[-1][0]
-        ids = np.array([record_id for _, record_id, _ in some], np.int64)
-        yield ids, np.stack([vector.to_numpy() for _, _, vector in some]).astype(np.float32)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(BLOCKS, [weights_digest, last, BLOCK])
+            rows = cursor.fetchall()
+        if not rows:
+            return
+        last = rows[-1][0]
+        ids = np.array([record_id for _, record_id, _ in rows], np.int64)
+        yield ids, np.stack([_vector(sent) for _, _, sent in rows]).astype(np.float32)
+
+
+def _vector(sent: bytes) -> NDArray[np.float16]:
+    """A halfvec as the database sends it: two int16, then big-endian halves."""
+    return np.frombuffer(sent, ">f2", offset=4).astype(np.float16)

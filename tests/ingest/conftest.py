@@ -21,9 +21,9 @@ from tests.cast import NOON
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
-def ticking() -> Callable[[], datetime]:
-    """A clock, a minute past noon, on which a moment passes with every look."""
-    ticks = count(60_000)
+def ticking(minutes: int = 1) -> Callable[[], datetime]:
+    """A clock, some minutes past noon, on which a moment passes with every look."""
+    ticks = count(minutes * 60_000)
     return lambda: NOON + timedelta(milliseconds=next(ticks))
 
 
