@@ -15,8 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from compensation import credits as owed
-from compensation import journal, money, payees
+from compensation import holdback, journal, money, payees
 from compensation.contracts import owner_payouts
 from compensation.models import (
     Account,
@@ -157,7 +156,7 @@ def _payable(asset: Asset, contract: ChainContract, number: int, at: datetime) -
         if row.available < threshold:
             continue
         key = f"{contract.pk}:{number}:{party.pk}"
-        left = row.available - owed.recover(asset=asset, party=party, key=key, at=at)
+        left = row.available - holdback.recover(asset=asset, party=party, key=key, at=at)
         tokens, rest = money.to_tokens(left, asset.scale, decimals(asset))
         if tokens:
             added.append(_Added(party, methods[party.pk], left - rest, tokens))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,8 +12,6 @@ from provenance import licensing, usage
 from provenance.models import DatasetVersion, Party, Rate, Usage
 from tests import factories
 from tests.cast import NOON
-
-COUNTER = itertools.count()
 
 
 @pytest.fixture
@@ -102,8 +99,10 @@ def pending(asset: Asset, party: Party) -> int:
 
 @pytest.fixture
 def essays(ada: Party, euro: Asset) -> DatasetVersion:
-    """Ada's 1,000 essays, at one euro for a thousand records."""
-    return priced(factories.version(factories.dataset(ada), texts(1000)), euro)
+    """Ada's hundred essays, at ten euro for a thousand records."""
+    return priced(
+        factories.version(factories.dataset(ada), texts(100)), euro, price_units=10_000_000
+    )
 
 
 @pytest.fixture

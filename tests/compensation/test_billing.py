@@ -24,7 +24,7 @@ LATER = NOON + timedelta(hours=1)
 
 def test_a_finished_run_is_charged_once_and_the_owner_earns_it(ada, rich_lab, essays, euro):
     grant(rich_lab, essays)
-    made = use(rich_lab, essays, records=500)
+    made = use(rich_lab, essays, records=50)
     assert billing.bill_batch(at=LATER) == 1
     charge = Charge.objects.get()
     assert (charge.usage_id, charge.amount_units, charge.kind) == (made.pk, 500_000, "priced")
@@ -37,7 +37,7 @@ def test_a_finished_run_is_charged_once_and_the_owner_earns_it(ada, rich_lab, es
 
 def test_a_charge_stands_in_the_ledger_with_the_hash_of_its_entry(ada, rich_lab, essays):
     grant(rich_lab, essays)
-    made = use(rich_lab, essays, records=500)
+    made = use(rich_lab, essays, records=50)
     billing.bill_batch(at=LATER)
     entry = Entry.objects.get(kind="usage")
     event = Event.objects.get(kind="usage.charged")
@@ -51,10 +51,10 @@ def test_a_charge_stands_in_the_ledger_with_the_hash_of_its_entry(ada, rich_lab,
 
 def test_a_run_that_lasts_is_charged_once_a_day_and_at_its_end(rich_lab, essays):
     grant(rich_lab, essays)
-    made = use(rich_lab, essays, records=100, is_ended=False)
+    made = use(rich_lab, essays, records=10, is_ended=False)
     assert billing.bill_batch(at=LATER) == 0
     assert billing.bill_batch(at=NOON + timedelta(days=1)) == 1
-    more(made.run, made.subject, records=250, sequence=2, at=NOON + timedelta(days=1))
+    more(made.run, made.subject, records=25, sequence=2, at=NOON + timedelta(days=1))
     assert billing.bill_batch(at=NOON + timedelta(days=1, hours=1)) == 0
     usage.end_run(run=made.run, at=NOON + timedelta(days=1, hours=2))
     assert billing.bill_batch(at=NOON + timedelta(days=1, hours=3)) == 1
@@ -64,7 +64,7 @@ def test_a_run_that_lasts_is_charged_once_a_day_and_at_its_end(rich_lab, essays)
 
 def test_a_run_whose_process_vanished_is_charged_when_it_lapses(rich_lab, essays):
     grant(rich_lab, essays)
-    use(rich_lab, essays, records=100, is_ended=False)
+    use(rich_lab, essays, records=10, is_ended=False)
     assert usage.lapse_silent_runs(at=NOON + timedelta(days=1, seconds=1)) == 1
     assert billing.bill_batch(at=NOON + timedelta(hours=2)) == 1
 
@@ -128,10 +128,10 @@ def test_what_is_not_granted_is_charged_nothing_and_leaves_the_list(rich_lab, es
 
 
 def test_a_grant_that_comes_later_prices_what_is_used_from_then_on(rich_lab, essays):
-    made = use(rich_lab, essays, records=400, is_ended=False)
+    made = use(rich_lab, essays, records=40, is_ended=False)
     billing.bill_batch(at=NOON + timedelta(days=1))
     grant(rich_lab, essays, at=NOON + timedelta(days=1))
-    more(made.run, made.subject, records=600, sequence=2, at=NOON + timedelta(days=1, hours=1))
+    more(made.run, made.subject, records=60, sequence=2, at=NOON + timedelta(days=1, hours=1))
     usage.end_run(run=made.run, at=NOON + timedelta(days=1, hours=2))
     billing.bill_batch(at=NOON + timedelta(days=1, hours=3))
     assert [one.amount_units for one in Charge.objects.order_by("revision")] == [0, 200_000]
@@ -155,8 +155,8 @@ def test_free_use_is_charged_nothing(rich_lab, ada):
 
 def test_a_lab_without_money_waits_visibly_and_is_charged_when_money_comes(lab, essays, euro, ada):
     grant(lab, essays)
-    use(lab, essays, records=500)
-    use(lab, essays, records=1000, at=NOON + timedelta(minutes=5))
+    use(lab, essays, records=50)
+    use(lab, essays, records=100, at=NOON + timedelta(minutes=5))
     assert billing.bill_batch(at=LATER) == 2
     assert not Charge.objects.exists()
     assert [one.reason for one in Waiting.objects.all()] == ["no_funds", "no_funds"]
@@ -199,15 +199,15 @@ def test_two_assets_in_one_batch_make_two_entries(rich_lab, essays, ada, euro):
         use(rich_lab, version, records=10)
     assert billing.bill_batch(at=LATER) == 2
     assert Entry.objects.filter(kind="usage").count() == 2
-    assert (pending(euro, ada), pending(dollar, ada)) == (10_000, 5)
+    assert (pending(euro, ada), pending(dollar, ada)) == (100_000, 5)
 
 
 def test_the_fee_is_taken_from_its_day_on(rich_lab, essays, euro, ada):
     grant(rich_lab, essays)
-    use(rich_lab, essays, records=100)
+    use(rich_lab, essays, records=10)
     billing.bill_batch(at=LATER)
     PlatformFee.objects.create(basis_points=250, valid_from=LATER + timedelta(hours=1))
-    use(rich_lab, essays, records=100, at=LATER)
+    use(rich_lab, essays, records=10, at=LATER)
     billing.bill_batch(at=LATER + timedelta(hours=2))
     assert held(euro, Account.Kind.PLATFORM_FEE) == 2_500
     assert pending(euro, ada) == 197_500

@@ -26,9 +26,9 @@ def mature_credits(*, at: datetime, limit: int = ENTRY_LIMIT) -> int:
     """
     journal.lock()
     due = list(
-        Maturity.objects.select_for_update(skip_locked=True)
+        Maturity.objects.select_for_update(of=("self",), skip_locked=True)
         .filter(matured_at=None, matures_at__lte=at)
-        .order_by("matures_at", "entry")[:limit]
+        .order_by("matures_at", "entry_id")[:limit]
     )
     if not due:
         return 0
