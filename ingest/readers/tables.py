@@ -16,6 +16,7 @@ from .text import decoded, line_encoding, text_lines, too_long
 
 BATCH_BYTES = 8 * 2**20
 BATCH_ROWS = 4096
+READ_BYTES = 2**20
 csv.field_size_limit(Limits().line_bytes)  # its own default, 128 KB, is less than a long text
 
 
@@ -109,7 +110,7 @@ def parquet(path: Path, limits: Limits, skip: int = 0) -> Iterator[Row | BadRow]
     """The rows of a Parquet file, row group by row group. Raises Damaged."""
     total = path.stat().st_size
     try:
-        file = pq.ParquetFile(path, pre_buffer=False, memory_map=True)
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_BYTES)
         count = file.metadata.num_rows
         ordinal = 0
         for group in range(file.num_row_groups):
@@ -137,9 +138,9 @@ def arrow(path: Path, limits: Limits, skip: int = 0) -> Iterator[Row | BadRow]:
     """The rows of an Arrow IPC file or stream. Raises Damaged."""
     total = path.stat().st_size
     try:
-        with pa.memory_map(str(path)) as mapped:
+        with pa.OSFile(str(path)) as opened:
             ordinal = 0
-            for batch, bytes_read in arrow_batches(mapped, total):
+            for batch, bytes_read in arrow_batches(opened, total):
                 size = batch_rows(batch.nbytes, len(batch))
                 for start in range(0, len(batch), size):
                     part = batch.slice(start, size)
@@ -152,14 +153,14 @@ def arrow(path: Path, limits: Limits, skip: int = 0) -> Iterator[Row | BadRow]:
         raise Damaged(f"The Arrow file cannot be read: {_first_line(error)}.") from error
 
 
-def arrow_batches(mapped: pa.MemoryMappedFile, total: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+def arrow_batches(opened: pa.NativeFile, total: int) -> Iterator[tuple[pa.RecordBatch, int]]:
     """The record batches of an IPC file, or of a stream, and how far each one reaches."""
     try:
-        file = pa.ipc.open_file(mapped)
+        file = pa.ipc.open_file(opened)
     except pa.ArrowInvalid:
-        mapped.seek(0)
-        for batch in pa.ipc.open_stream(mapped):
-            yield batch, min(mapped.tell(), total)
+        opened.seek(0)
+        for batch in pa.ipc.open_stream(opened):
+            yield batch, min(opened.tell(), total)
         return
     for number in range(file.num_record_batches):
         yield file.get_batch(number), total * (number + 1) // file.num_record_batches
