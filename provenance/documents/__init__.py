@@ -1,0 +1,1 @@
+"""What people and regulators read: certificates, ingredients of a model, statements of reasons."""

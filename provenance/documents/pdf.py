@@ -1,0 +1,170 @@
+"""One plain layout for all our papers: a title, headings, paragraphs, facts and tables.
+
+The same input gives the same bytes. Latin is set in Bitstream Vera, which travels with reportlab;
+Chinese, Japanese and Korean in the fonts that every PDF reader has; a sign that neither has is
+written by its number, never dropped.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import reportlab
+from reportlab.lib import colors
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+
+INK, FAINT, RULE = (
+    colors.HexColor("#16202a"),
+    colors.HexColor("#5a6772"),
+    colors.HexColor("#c9d1d8"),
+)
+HAN, HANGUL = "STSong-Light", "HYSMyeongJo-Medium"
+# Longer tables belong into the CSV beside the paper.
+LONGEST_TABLE = 2_000
+
+
+class Paper:
+    """A document that is written from top to bottom, then asked for its bytes."""
+
+    def __init__(self, title: str, *, subtitle: str = "") -> None:
+        self._title = title
+        self._flow: list[Any] = [Paragraph(marked(title), _style("title"))]
+        if subtitle:
+            self._flow.append(Paragraph(marked(subtitle), _style("faint")))
+
+    def heading(self, text: str) -> None:
+        """Begin a section."""
+        self._flow.append(Paragraph(marked(text), _style("heading")))
+
+    def text(self, text: str) -> None:
+        """Add a paragraph; line breaks stay."""
+        lines = "<br/>".join(marked(line) for line in text.split("\n"))
+        self._flow.append(Paragraph(lines, _style("body")))
+
+    def points(self, texts: Iterable[str]) -> None:
+        """Add a list."""
+        for text in texts:
+            self._flow.append(Paragraph(marked(text), _style("point"), bulletText="•"))
+
+    def facts(self, facts: Iterable[tuple[str, object]]) -> None:
+        """Add names with their values."""
+        rows = [
+            [
+                Paragraph(marked(name), _style("faint")),
+                Paragraph(marked(str(value)), _style("cell")),
+            ]
+            for name, value in facts
+        ]
+        table = Table(rows, colWidths=[42 * mm, 128 * mm])
+        table.setStyle(_lines())
+        self._flow += [table, Spacer(0, 3 * mm)]
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Add a table with equal columns; a very long one is cut, and says so."""
+        cells = [[Paragraph(marked(name), _style("faint")) for name in header]]
+        cells += [
+            [Paragraph(marked(str(value)), _style("cell")) for value in row]
+            for row in rows[:LONGEST_TABLE]
+        ]
+        table = Table(cells, colWidths=[170 * mm / len(header)] * len(header), repeatRows=1)
+        table.setStyle(_lines())
+        self._flow.append(table)
+        if len(rows) > LONGEST_TABLE:
+            self.text(f"And {len(rows) - LONGEST_TABLE:,} more rows: see the CSV.")
+
+    def bytes(self) -> bytes:
+        """The PDF."""
+        out = io.BytesIO()
+        document = SimpleDocTemplate(
+            out,
+            pagesize=A4,
+            title=self._title,
+            author="Tallymark",
+            leftMargin=20 * mm,
+            rightMargin=20 * mm,
+            topMargin=20 * mm,
+            bottomMargin=20 * mm,
+            invariant=1,
+        )
+        document.build(self._flow, onFirstPage=_footer, onLaterPages=_footer)
+        return out.getvalue()
+
+
+def marked(text: str) -> str:
+    """`text` as reportlab's markup, each sign in a font that has it."""
+    _fonts()
+    parts = []
+    for font, signs in groupby(text, key=_font_of):
+        run = "".join(signs)
+        if font == "":
+            parts.append(escape("".join(f"[U+{ord(sign):04X}]" for sign in run)))
+        elif font == "Vera":
+            parts.append(escape(run))
+        else:
+            parts.append(f'<font name="{font}">{escape(run)}</font>')
+    return "".join(parts)
+
+
+def _font_of(sign: str) -> str:
+    """The font that has `sign`; empty where none has."""
+    if ord(sign) in _fonts() or sign.isspace():
+        return "Vera"
+    point = ord(sign)
+    if 0xAC00 <= point <= 0xD7A3 or 0x1100 <= point <= 0x11FF:
+        return HANGUL
+    if 0x3000 <= point <= 0x30FF or 0x4E00 <= point <= 0x9FA5 or 0xFF00 <= point <= 0xFFEF:
+        return HAN
+    return ""
+
+
+@cache
+def _fonts() -> frozenset[int]:
+    """Register the fonts; the code points that Vera has."""
+    folder = Path(reportlab.__file__).parent / "fonts"
+    for name, file in (("Vera", "Vera.ttf"), ("VeraBd", "VeraBd.ttf")):
+        pdfmetrics.registerFont(TTFont(name, str(folder / file)))
+    for name in (HAN, HANGUL):
+        pdfmetrics.registerFont(UnicodeCIDFont(name))
+    return frozenset(pdfmetrics.getFont("Vera").face.charToGlyph)
+
+
+@cache
+def _style(name: str) -> ParagraphStyle:
+    _fonts()
+    body = ParagraphStyle(
+        "body", fontName="Vera", fontSize=9.5, leading=14, textColor=INK, spaceAfter=6
+    )
+    styles = {
+        "body": body,
+        "title": ParagraphStyle("title", body, fontName="VeraBd", fontSize=17, leading=23),
+        "heading": ParagraphStyle("heading", body, fontName="VeraBd", fontSize=11, spaceBefore=10),
+        "faint": ParagraphStyle("faint", body, fontSize=8, leading=11, textColor=FAINT),
+        "cell": ParagraphStyle("cell", body, fontSize=8, leading=11, wordWrap="CJK"),
+        "point": ParagraphStyle("point", body, leftIndent=12, bulletIndent=2, spaceAfter=3),
+    }
+    return styles[name]
+
+
+def _lines() -> TableStyle:
+    return TableStyle(
+        [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LINEBELOW", (0, 0), (-1, -1), 0.4, RULE)]
+    )
+
+
+def _footer(canvas: Any, document: Any) -> None:
+    canvas.setFont("Vera", 7)
+    canvas.setFillColor(FAINT)
+    canvas.drawString(20 * mm, 11 * mm, "Tallymark")
+    canvas.drawRightString(190 * mm, 11 * mm, str(document.page))
