@@ -1,0 +1,97 @@
+"""What money does by itself, again and again: each task asks what is due, and may run twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from compensation import billing, holdback, payouts, settlement, weights
+from provenance import deployment, evm, outbox, signers
+
+log = structlog.get_logger(__name__)
+
+# One run of a task does not keep its worker longer than this many batches.
+BATCHES = 20
+# The chain, or what it needs, is away: the next run finds the same work again.
+AWAY = (
+    evm.ChainUnreachable,
+    evm.WrongChain,
+    deployment.ContractMissing,
+    outbox.ChainIsAhead,
+    signers.KeyMissing,
+)
+
+
+@shared_task
+def bill_usages() -> int:
+    """Charge what was reported lately, and tell the ledger how far the journal has come."""
+    return _bill(look_back=True)
+
+
+@shared_task
+def bill_everything() -> int:
+    """Charge whatever is due, however long ago it was reported."""
+    return _bill(look_back=False)
+
+
+@shared_task
+def apply_resolutions() -> int:
+    """Divide anew what conflicts have changed."""
+    changed = weights.apply_resolutions(at=timezone.now())
+    if changed:
+        billing.seal_journal(at=timezone.now())
+    return changed
+
+
+@shared_task
+def mature_credits() -> int:
+    """Make payable what was held back long enough."""
+    return _batches(lambda: holdback.mature_credits(at=timezone.now()))
+
+
+@shared_task
+def build_epochs() -> int:
+    """Propose the next payouts, where something is payable."""
+    try:
+        return payouts.build_epochs(at=timezone.now())
+    except AWAY as reason:
+        log.warning("payouts_wait", reason=str(reason))
+        return 0
+
+
+@shared_task
+def advance_payouts() -> int:
+    """Activate what is ready, and book what the chain has paid."""
+    try:
+        moved = payouts.advance(at=timezone.now()) + settlement.settle(at=timezone.now())
+    except AWAY as reason:
+        log.warning("payouts_wait", reason=str(reason))
+        return 0
+    if moved:
+        billing.seal_journal(at=timezone.now())
+    return moved
+
+
+def _bill(*, look_back: bool) -> int:
+    at = timezone.now()
+    since = at - billing.LOOK_BACK if look_back else None
+    count = _batches(lambda: billing.bill_batch(at=timezone.now(), since=since))
+    if count and not settings.HOLD_BACK_DAYS:
+        holdback.mature_credits(at=timezone.now())
+    billing.seal_journal(at=timezone.now())
+    return count
+
+
+def _batches(step: Callable[[], int]) -> int:
+    """Repeat `step` while it finds work, within bounds; what it did in all."""
+    done = 0
+    for _ in range(BATCHES):
+        count = step()
+        done += count
+        if not count:
+            break
+    return done
