@@ -46,5 +46,7 @@ def configure() -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
+            # A dozen periodic tasks a second say nothing by having run.
+            "django_structlog.celery.receivers": {"level": "WARNING"},
         },
     }

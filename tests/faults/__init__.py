@@ -1,0 +1,1 @@
+"""Real processes are killed at bad moments; nothing is lost, nothing happens twice."""
