@@ -139,7 +139,14 @@ def send_all(*, chain_id: int, at: datetime) -> dict[str, Sent]:
     open_states = [State.QUEUED, State.SENT, State.MINED]
     accounts = OutboxTransaction.objects.filter(chain_id=chain_id, state__in=open_states)
     names = sorted(accounts.values_list("account", flat=True).distinct())
-    return {name: send_pending(chain_id=chain_id, account=name, at=at) for name in names}
+    done = {}
+    for name in names:
+        try:
+            done[name] = send_pending(chain_id=chain_id, account=name, at=at)
+        except signers.KeyMissing as missing:
+            # The other accounts can still send.
+            log.error("chain_key_missing", account=name, error=str(missing))
+    return done
 
 
 @transaction.atomic

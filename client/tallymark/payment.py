@@ -111,7 +111,7 @@ class _Payout:
         check_contract(report, "Payout", self.contract, self.chain_id, contract)
         self._check_paid_amount(report)
         report.facts.append(
-            f"Payout: payee 0x{self.payee.hex()[:16]}... is owed {self.cumulative} units of token "
+            f"Payout: payee 0x{self.payee.hex()[:16]}… is owed {self.cumulative} units of token "
             f"eip155:{self.chain_id}/erc20:{self.token} in all, to {self.account}."
         )
         if node is not None and check_chain(report, "Payout", node, self.chain_id, self.contract):

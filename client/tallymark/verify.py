@@ -248,4 +248,4 @@ def block_date(node: Node, receipt: Receipt) -> str:
 
 def _short(value: bytes) -> str:
     """A hash, long enough to tell it from another."""
-    return f"0x{value.hex()[:16]}..."
+    return f"0x{value.hex()[:16]}…"

@@ -91,7 +91,12 @@ contract LineageAnchor is AccessControlDefaultAdminRules {
             if (anchored != root) revert Conflict(batch, anchored, root);
             return false;
         }
-        if (batch != last.batch + 1) revert WrongBatch(last.batch + 1, batch);
+        // Batches go up one by one, each in its own transaction: 2**64 of them never come.
+        uint64 expected;
+        unchecked {
+            expected = last.batch + 1;
+        }
+        if (batch != expected) revert WrongBatch(expected, batch);
         if (previousHeadHash != headHash) revert WrongPrevious(headHash, previousHeadHash);
         if (eventCount == 0 || root == bytes32(0)) revert EmptyBatch();
         bytes32 nextHash = nextHeadHash(previousHeadHash, batch, root, last.nextSequence, eventCount);

@@ -1,4 +1,4 @@
-// Compiles the contracts of both apps into their checked-in artefacts, or compares them with `--check`.
+// Compiles the contracts of both apps, and a hostile one for tests, into their checked-in artefacts, or compares them with `--check`.
 //
 //   node provenance/contracts/build.mjs [--check]
 //
@@ -20,7 +20,7 @@ const SETTINGS = {
 const OUTPUT = ["abi", "metadata", "evm.bytecode.object", "evm.deployedBytecode.object"];
 // solc warns of every use of transient storage; OpenZeppelin's re-entrancy guard clears it at each call's end.
 const TRANSIENT_STORAGE_NOTE = "2394";
-const APPS = ["provenance", "compensation"];
+const FOLDERS = ["provenance/contracts", "compensation/contracts", "tests/contracts"];
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const modules = path.join(root, ".node", "node_modules");
@@ -109,8 +109,8 @@ function artefacts(solc, source, folder) {
 install();
 const solc = createRequire(path.join(modules, "x.js"))("solc");
 let stale = 0;
-for (const app of APPS) {
-  const folder = path.join(root, app, "contracts");
+for (const name of FOLDERS) {
+  const folder = path.join(root, name);
   for (const source of fs.readdirSync(folder).filter((file) => file.endsWith(".sol")).sort()) {
     for (const [file, text] of Object.entries(artefacts(solc, source, folder))) {
       const target = path.join(folder, "artefacts", file);

@@ -24,11 +24,12 @@ class HttpNode {
 
 function item(kind, words) {
   const line = document.createElement("li");
+  const sentence = words.charAt(0).toUpperCase() + words.slice(1).replace(/\.?$/, ".");
   line.className = kind;
   const sign = document.createElement("span");
   sign.className = "sign";
   sign.textContent = { ok: "✓", failed: "✗", open: "?", fact: "•" }[kind];
-  line.append(sign, Object.assign(document.createElement("span"), { textContent: words }));
+  line.append(sign, Object.assign(document.createElement("span"), { textContent: sentence }));
   return line;
 }
 
@@ -41,7 +42,15 @@ function show(tone, title, explanation, report) {
   find("checks").replaceChildren(...(report?.checks ?? []).map((one) => item(one.isOk ? "ok" : "failed", one.words)));
   find("open").replaceChildren(...(report?.notChecked ?? []).map((words) => item("open", words)));
   for (const id of ["facts", "checks", "open"]) find(`${id}-part`).hidden = !find(id).children.length;
+  find("facts-title").textContent = tone === "failed" ? "What it claims" : "What it shows";
   find("verdict").focus();
+}
+
+// The facts themselves: the proven events, or nothing where the file is no proof.
+function showContent(proof) {
+  const events = proof.kind === "event" ? [proof] : Array.isArray(proof.events) ? proof.events : [];
+  find("content").textContent = events.map((one) => JSON.stringify(one?.event, null, 2)).join("\n");
+  find("content").hidden = !find("content").textContent;
 }
 
 function showReport(report, isOnChain) {
@@ -65,6 +74,7 @@ async function check() {
     show("failed", "This is not a proof file", "A proof is a JSON file; this one cannot be read as JSON.");
     return;
   }
+  showContent(proof ?? {});
   try {
     showReport(await verify(proof, { node: url ? new HttpNode(url) : null, contract }), Boolean(url));
   } catch (error) {

@@ -11,7 +11,7 @@ const AMOUNT = [/^(?:0|[1-9][0-9]{0,77})$/, "whole units as decimal text"];
 const UUID = [/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/, "a UUID"];
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 const word = (value) => (typeof value === "string" && value.startsWith("0x") ? joined(new Uint8Array(12), bytesOf(value)) : numberBytes(value, 32));
-const short = (bytes) => hexOf(bytes).slice(0, 18) + "...";
+const short = (bytes) => hexOf(bytes).slice(0, 18) + "…";
 const topic = (signature) => keccak(new TextEncoder().encode(signature));
 const leafOf = (...words) => keccak(keccak(joined(...words)));
 
@@ -120,8 +120,8 @@ async function verify(proof, { node = null, contract = "" } = {}) {
     if (!(error instanceof NotAProof || error instanceof RangeError)) throw error;
     report.check(false, "", `Not a proof: ${error.message}.`);
   }
-  if (node === null) report.notChecked.push("whether the chain holds the root: name a node below");
-  if (!contract) report.notChecked.push("whether the contract is the service's own: compare it with the published address, or name that below");
+  if (node === null) report.notChecked.push("whether the chain holds the root: name a node");
+  if (!contract) report.notChecked.push("whether the contract is the service's own: compare it with the published address, or name that");
   return report;
 }
 
