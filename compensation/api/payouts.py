@@ -79,7 +79,7 @@ class LeafOut(serializers.ModelSerializer[PayoutLeaf]):
         )  # fmt: skip
 
 
-class ClaimOut(serializers.ModelSerializer[PayoutClaim]):
+class PayoutClaimOut(serializers.ModelSerializer[PayoutClaim]):
     """A claim that the service sends for the party; it is paid when the chain says so."""
 
     tx_state = serializers.CharField(source="outbox.state")
@@ -90,15 +90,15 @@ class ClaimOut(serializers.ModelSerializer[PayoutClaim]):
         fields = ("id", "asked_at", "tx_state", "tx_hash")
 
 
-class ClaimableOut(serializers.Serializer[Any]):
+class PayoutClaimableOut(serializers.Serializer[Any]):
     """What can be claimed now, and the claim under way if there is one."""
 
     open_units = serializers.IntegerField()
     leaf = LeafOut()
-    claim = ClaimOut(allow_null=True)
+    claim = PayoutClaimOut(allow_null=True)
 
 
-class ClaimIn(serializers.Serializer[Any]):
+class PayoutClaimIn(serializers.Serializer[Any]):
     """Of which asset."""
 
     asset = serializers.CharField(max_length=120)
@@ -173,22 +173,22 @@ class Payouts(Browse):
         return (row.party,)
 
     @extend_schema(
-        responses=ClaimableOut(many=True), filters=False, operation_id="payouts_claimable"
+        responses=PayoutClaimableOut(many=True), filters=False, operation_id="payouts_claimable"
     )
     @action(detail=False, methods=["get"], pagination_class=None, filterset_class=None)
     def claimable(self, request: Request) -> Response:
         """What the party can claim now, asset by asset."""
         found = (settlement.claimable(self.viewer.party, asset) for asset in Asset.objects.all())
-        return Response(ClaimableOut([one for one in found if one], many=True).data)
+        return Response(PayoutClaimableOut([one for one in found if one], many=True).data)
 
-    @extend_schema(request=ClaimIn, responses={202: ClaimOut}, parameters=[IDEMPOTENCY])
+    @extend_schema(request=PayoutClaimIn, responses={202: PayoutClaimOut}, parameters=[IDEMPOTENCY])
     @action(detail=False, methods=["post"])
     @idempotent
     def claim(self, request: Request) -> Response:
         """Have the service send what is open to the party's address, and pay the gas."""
         self.viewer.require("finance")
-        asset = asset_by_code(self.read(ClaimIn)["asset"])
+        asset = asset_by_code(self.read(PayoutClaimIn)["asset"])
         made = settlement.claim(
             party=self.viewer.party, asset=asset, by=self.person, at=timezone.now()
         )
-        return Response(ClaimOut(made).data, status=status.HTTP_202_ACCEPTED)
+        return Response(PayoutClaimOut(made).data, status=status.HTTP_202_ACCEPTED)

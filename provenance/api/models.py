@@ -6,18 +6,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
+from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from provenance import usage
+from provenance import lineage, usage
+from provenance.api.conditional import etag_of, headers_of, not_modified
 from provenance.api.door import IDEMPOTENCY, Browse
 from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
+from provenance.api.tables import csv_of
 from provenance.models import Party, Run, TrainedModel
 
 
@@ -36,6 +42,43 @@ class ModelIn(serializers.Serializer[Any]):
     version = serializers.CharField(max_length=60, default="1")
     is_published = serializers.BooleanField(default=False)
     run = serializers.UUIDField(default=None, allow_null=True)
+
+
+class IngredientOut(serializers.Serializer[Any]):
+    """One dataset version in a model; `parts` are its tokens of all tokens, in millionths."""
+
+    version_id = serializers.UUIDField(allow_null=True)
+    dataset = serializers.CharField()
+    owner = serializers.CharField()
+    purpose = serializers.CharField()
+    licence = serializers.CharField()
+    spdx = serializers.CharField()
+    grant_id = serializers.UUIDField(allow_null=True)
+    grant_state = serializers.CharField()
+    run = serializers.CharField()
+    record_count = serializers.IntegerField()
+    token_count = serializers.IntegerField()
+    epoch_count = serializers.IntegerField()
+    parts = serializers.IntegerField(allow_null=True)
+    used_at = serializers.DateTimeField()
+    is_unknown = serializers.BooleanField()
+    is_ungranted = serializers.BooleanField()
+    is_of_withdrawn = serializers.BooleanField()
+
+
+class IngredientsOut(serializers.Serializer[Any]):
+    """All that is known to have gone into a model, and in words what is missing."""
+
+    model_id = serializers.UUIDField()
+    model = serializers.CharField()
+    version = serializers.CharField()
+    lab = serializers.CharField()
+    runs = serializers.ListField(child=serializers.CharField())
+    rows = IngredientOut(many=True)
+    base_models = serializers.ListField(child=serializers.CharField())
+    record_count = serializers.IntegerField()
+    token_count = serializers.IntegerField()
+    gaps = serializers.ListField(child=serializers.CharField())
 
 
 class ModelFilter(Filter):
@@ -73,3 +116,22 @@ class Models(Browse):
         run = get_object_or_404(mine, pk=run_id) if run_id else None
         model = usage.register_model(lab=self.viewer.party, run=run, at=timezone.now(), **given)
         return Response(ModelOut(model).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={200: IngredientsOut, 304: None})
+    @action(detail=True, methods=["get"])
+    def ingredients(self, request: Request, pk: str) -> HttpResponseBase:
+        """What went into the model: owners, licences, shares, grants and gaps."""
+        found = lineage.ingredients(self.get_object(), self.viewer)
+        shown = IngredientsOut(found).data
+        etag = etag_of(request.path, JSONRenderer().render(shown))
+        return not_modified(request, etag) or Response(shown, headers=headers_of(etag))
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    @action(detail=True, methods=["get"], url_path="ingredients.csv")
+    def ingredients_csv(self, request: Request, pk: str) -> HttpResponseBase:
+        """The same as a table: one line for each dataset version."""
+        model = self.get_object()
+        rows = IngredientsOut(lineage.ingredients(model, self.viewer)).data["rows"]
+        return csv_of(
+            f"ingredients-{model.name}-{model.version}", list(IngredientOut().fields), rows
+        )
