@@ -18,7 +18,6 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "My data",
         (
             ("Datasets", "database", "provenance_dataset_changelist", "owner"),
-            ("Register and upload", "upload_file", "ingest_upload_register", "owner"),
             ("Uploads", "progress_activity", "ingest_upload_changelist", "owner"),
             ("Overlaps", "join_inner", "provenance_overlap_changelist", "owner"),
             ("Conflicts", "balance", "provenance_conflict_changelist", "owner"),
@@ -28,7 +27,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Training",
         (
-            ("Catalogue", "menu_book", "provenance_licence_catalogue", "lab"),
+            ("Catalogue", "menu_book", "provenance_licence_changelist", "lab"),
             ("Runs", "model_training", "provenance_run_changelist", "lab"),
             ("Models", "deployed_code", "provenance_trainedmodel_changelist", "lab"),
         ),
@@ -44,7 +43,6 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Money",
         (
-            ("Statements", "receipt_long", "compensation_entry_statement", "owner lab"),
             ("Payouts", "payments", "compensation_payout_changelist", "owner"),
             ("Deposits", "account_balance_wallet", "compensation_deposit_changelist", "lab"),
         ),

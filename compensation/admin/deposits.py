@@ -7,12 +7,12 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.decorators import display
 
 from compensation import deposits, money
 from compensation.models import Account, Asset, Deposit
 from compensation.templatetags.money import amount
 from provenance.admin.base import LABS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
 from provenance.models import Party
@@ -115,7 +115,7 @@ class DepositAdmin(ReadOnlyFacts):
         ),
     )
 
-    @display(description="Amount", ordering="amount_units")
+    @column("Amount", ordering="amount_units")
     def amount_word(self, deposit: Deposit) -> str:
         return amount(deposit.amount_units, deposit.asset)
 

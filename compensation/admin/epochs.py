@@ -6,12 +6,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.decorators import display
 
 from compensation import payouts, settlement
 from compensation.models import PayoutEpoch
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, person_of
 
@@ -57,18 +57,18 @@ class PayoutEpochAdmin(ReadOnlyFacts):
         rows = PayoutEpoch.objects.select_related(*self.list_select_related)
         return rows if viewer.is_operator else rows.none()
 
-    @display(description="Epoch", ordering="number")
+    @column("Epoch", ordering="number")
     def name_word(self, epoch: PayoutEpoch) -> str:
         return str(epoch)
 
-    @display(
-        description="State",
+    @column(
+        "State",
         label={"active": "success", "failed": "danger", "proposed": "warning"},
     )
     def label(self, epoch: PayoutEpoch) -> str:
         return str(epoch.state)
 
-    @display(description="Payees")
+    @column("Payees")
     def leaf_count(self, epoch: PayoutEpoch) -> str:
         return f"{epoch.leaves.count():,}"
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from compensation.models import Account, Charge, Entry
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import viewer_of
 from provenance.models import Conflict, Party
@@ -20,6 +20,7 @@ from provenance.models import Conflict, Party
 class EntryAdmin(ReadOnlyFacts):
     """Money that moved, each time with its reason."""
 
+    list_title = "Journal"
     page_template = "compensation/entry.html"
     list_display = ("number", "kind_word", "moved", "effective_at", "posted_at")
     list_filter = ("kind",)
@@ -28,15 +29,15 @@ class EntryAdmin(ReadOnlyFacts):
     list_words = "Every movement of money: lines that add up to zero, numbered and chained."
     empty_title = "No money has moved yet"
 
-    @display(description="Entry", ordering="id")
+    @column("Entry", ordering="id")
     def number(self, entry: Entry) -> str:
         return f"{entry.pk:,}"
 
-    @display(description="For", ordering="kind")
+    @column("For", ordering="kind")
     def kind_word(self, entry: Entry) -> str:
         return str(entry.get_kind_display())
 
-    @display(description="Moved")
+    @column("Moved")
     def moved(self, entry: Entry) -> str:
         total = sum(line.amount_units for line in entry.lines.all() if line.amount_units > 0)
         return amount(total, entry.asset)

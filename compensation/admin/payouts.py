@@ -9,13 +9,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from unfold.decorators import display
 
 from compensation import payees, settlement
 from compensation.models import Asset, Payout, PayoutClaim, PayoutLeaf, PayoutMethod
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.models import Party
@@ -136,7 +136,7 @@ class PayoutAdmin(ReadOnlyFacts):
     empty_words = "A payout stands here once the chain can no longer change it."
     list_verbs = (CLAIM, ADDRESS)
 
-    @display(description="Amount", ordering="amount_units")
+    @column("Amount", ordering="amount_units")
     def amount_word(self, payout: Payout) -> str:
         return amount(payout.amount_units, payout.asset)
 
@@ -156,6 +156,7 @@ class PayoutAdmin(ReadOnlyFacts):
 class PayoutMethodAdmin(ReadOnlyFacts):
     """Where a party is paid, was paid, or wants to be."""
 
+    list_title = "Payout addresses"
     shown_to = OWNERS
     page_template = "compensation/method.html"
     list_display = ("address", "party", "label", "added_at")
@@ -190,8 +191,8 @@ class PayoutMethodAdmin(ReadOnlyFacts):
         ),
     )
 
-    @display(
-        description="State",
+    @column(
+        "State",
         label={"in force": "success", "to be proved": "warning", "removed": "danger"},
     )
     def label(self, method: PayoutMethod) -> str:

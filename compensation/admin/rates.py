@@ -7,13 +7,13 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.decorators import display
 
 from compensation import money
 from compensation.models import Asset
 from compensation.templatetags.money import amount
 from provenance import licensing
 from provenance.access import Viewer
+from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import Verb, VerbForm
 from provenance.models import Grant, Licence, Rate
@@ -66,7 +66,7 @@ def price_in_words(rate: Rate | None) -> str:
     return f"{amount(rate.price_units, asset)} {rate.get_basis_display()}"
 
 
-@display(description="Price")
+@column("Price")
 def price_column(licence: Licence) -> str:
     """The price in force, on lists of licences."""
     return price_in_words(licensing.rate_in_force(licence, timezone.now()))

@@ -11,12 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
-from unfold.decorators import display
 
 from ingest import pipeline
 from ingest.models import Upload
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import Verb, VerbForm, viewer_of
 from provenance.models import Conflict, Dataset, DatasetVersion, Overlap, Party
@@ -142,19 +142,19 @@ class UploadAdmin(ReadOnlyFacts):
         ),
     )
 
-    @display(description="Upload", header=True)
+    @column("Upload", header=True)
     def name_word(self, upload: Upload) -> list[str]:
         return [upload.file_name or upload.url, f"to {upload.version}"]
 
-    @display(description="State", ordering="state", label=_TONES)
+    @column("State", ordering="state", label=_TONES)
     def label(self, upload: Upload) -> str:
         return str(upload.state)
 
-    @display(description="Records", ordering="record_count")
+    @column("Records", ordering="record_count")
     def records(self, upload: Upload) -> str:
         return f"{upload.record_count:,}"
 
-    @display(description="Bad rows", ordering="bad_count")
+    @column("Bad rows", ordering="bad_count")
     def bad(self, upload: Upload) -> str:
         return f"{upload.bad_count:,}"
 

@@ -1,1 +1,31 @@
 """The web admin of the facts: importing it registers every noun's pages on the one site."""
+
+from provenance.admin import (
+    conflicts,
+    datasets,
+    events,
+    grants,
+    graphs,
+    keys,
+    licences,
+    members,
+    models,
+    operators,
+    overlaps,
+    runs,
+)
+
+__all__ = [
+    "conflicts",
+    "datasets",
+    "events",
+    "grants",
+    "graphs",
+    "keys",
+    "licences",
+    "members",
+    "models",
+    "operators",
+    "overlaps",
+    "runs",
+]

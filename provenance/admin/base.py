@@ -42,6 +42,8 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     shown_to: ClassVar[frozenset[str]] = EVERYONE
     verbs: ClassVar[tuple[Verb, ...]] = ()
     list_verbs: ClassVar[tuple[Verb, ...]] = ()
+    # How people call the list, where that is not the model's name.
+    list_title: ClassVar[str] = ""
     empty_title: ClassVar[str] = "Nothing here yet"
     empty_words: ClassVar[str] = ""
     list_words: ClassVar[str] = ""
@@ -74,7 +76,7 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
 
     def scope(self, viewer: Viewer) -> QuerySet[Any]:
         """The rows that the viewer may see."""
-        rows: QuerySet[Any] = self.model._default_manager.visible_to(viewer)  # type: ignore[attr-defined]
+        rows: QuerySet[Any] = self.model._default_manager.visible_to(viewer)
         return rows.select_related(*self.list_select_related or ())
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
@@ -104,7 +106,8 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         return []
 
     def _named(self, prefix: str, route: str, view: Any, name: str) -> URLPattern:
-        return path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}")
+        wrapped: URLPattern = path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}")
+        return wrapped
 
     def url(self, name: str, *args: Any) -> str:
         """The address of one of this admin's pages."""
@@ -112,6 +115,10 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         return reverse(f"{self.admin_site.name}:{label}_{name}", args=args)
 
     # The list.
+
+    def heading(self, request: HttpRequest) -> str:
+        """How this viewer calls the list."""
+        return self.list_title or str(self.opts.verbose_name_plural).capitalize()
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Our columns and those that outer apps add."""
@@ -128,7 +135,7 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             if verb.is_open_to(viewer, None)
         ]
         extra = {
-            "title": str(self.opts.verbose_name_plural).capitalize(),
+            "title": self.heading(request),
             "list_words": self.list_words,
             "list_links": offered,
             "empty_title": self.empty_title,
@@ -176,6 +183,7 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         return {
             **self.admin_site.each_context(request),
             "title": str(subject),
+            "above": [(self.heading(request), self.url("changelist"))],
             "opts": self.opts,
             "original": subject,
             "object": subject,
@@ -241,6 +249,10 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         context = {
             **self.admin_site.each_context(request),
             "title": verb.label,
+            "above": [
+                (self.heading(request), self.url("changelist")),
+                *([(str(subject), back)] if subject is not None else []),
+            ],
             "opts": self.opts,
             "object": subject,
             "verb": verb,

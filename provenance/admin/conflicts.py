@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
-from unfold.decorators import display
 
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.conflict_verbs import VERBS
 from provenance.admin.overlaps import pairs_context
 from provenance.admin.site import site
@@ -60,16 +60,16 @@ class ConflictAdmin(ReadOnlyFacts):
     empty_words = "Where your data and another owner's match closely, both of you find it here."
     verbs: ClassVar = VERBS
 
-    @display(description="Between", header=True)
+    @column("Between", header=True)
     def sides(self, conflict: Conflict) -> list[str]:
         later, earlier = conflict.later, conflict.earlier
         return [f"{later} and {earlier}", f"{later.owner} and {earlier.owner}"]
 
-    @display(description="State", ordering="state", label=_TONES)
+    @column("State", ordering="state", label=_TONES)
     def label(self, conflict: Conflict) -> str:
         return str(conflict.state)
 
-    @display(description="Whose turn")
+    @column("Whose turn")
     def whose_turn(self, conflict: Conflict) -> str:
         if conflict.awaits_id is not None:
             return str(conflict.awaits)
@@ -173,6 +173,7 @@ def _awaited(conflict: Conflict) -> str:
 class StatementOfReasonsAdmin(ReadOnlyFacts):
     """What a side was told of a hold or a decision, and why."""
 
+    list_title = "Statements of reasons"
     shown_to = OWNERS
     page_template = "provenance/statement_of_reasons.html"
     list_display = ("kind_words", "conflict", "party", "made_at")
@@ -183,7 +184,7 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
         rows = StatementOfReasons.objects.select_related(*self.list_select_related)
         return rows if viewer.is_operator else rows.filter(party=viewer.party)
 
-    @display(description="About")
+    @column("About")
     def kind_words(self, statement: StatementOfReasons) -> str:
         return statement.kind.replace("_", " ").replace(".", " ").capitalize()
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, Max, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
-from unfold.decorators import display
 
 from provenance import lineage, registry
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, VerbForm, viewer_of
 from provenance.documents import certificates
@@ -43,7 +43,7 @@ class DatasetAdmin(ReadOnlyFacts):
         "Within minutes you learn whether it overlaps with anything registered before."
     )
 
-    def scope(self, viewer: Viewer) -> QuerySet[Any]:
+    def scope(self, viewer: Viewer) -> Any:
         sealed = Q(versions__state=State.SEALED)
         return (
             super()
@@ -57,19 +57,19 @@ class DatasetAdmin(ReadOnlyFacts):
             )
         )
 
-    @display(description="Dataset", ordering="title", header=True)
+    @column("Dataset", ordering="title", header=True)
     def title_and_name(self, dataset: Dataset) -> list[str]:
         return [dataset.title, str(dataset)]
 
-    @display(description="Sealed versions", ordering="sealed_count")
+    @column("Sealed versions", ordering="sealed_count")
     def versions_word(self, dataset: Any) -> str:
         return str(dataset.sealed_count or "none yet")
 
-    @display(description="Records", ordering="newest_records")
+    @column("Records", ordering="newest_records")
     def records(self, dataset: Any) -> str:
         return f"{dataset.newest_records:,}" if dataset.newest_records is not None else "–"
 
-    @display(description="Terms", label={"reserved": "info", "offered": "success"})
+    @column("Terms", label={"reserved": "info", "offered": "success"})
     def terms(self, dataset: Any) -> str:
         return "offered" if dataset.offer_count else "reserved"
 
@@ -155,6 +155,7 @@ ERASE = Verb(
 class DatasetVersionAdmin(ReadOnlyFacts):
     """One version: its place in the ledger, its papers and its end."""
 
+    list_title = "Versions"
     shown_to = OWNERS
     page_template = "provenance/version.html"
     list_display = ("name", "label", "record_count", "token_count", "sealed_at")
@@ -163,12 +164,12 @@ class DatasetVersionAdmin(ReadOnlyFacts):
     ordering = ("-created_at",)
     verbs = (WITHDRAW, ERASE)
 
-    @display(description="Version")
+    @column("Version")
     def name(self, version: DatasetVersion) -> str:
         return str(version)
 
-    @display(
-        description="State",
+    @column(
+        "State",
         label={"sealed": "success", "failed": "danger", "open": "info", "ready": "warning"},
     )
     def label(self, version: DatasetVersion) -> str:

@@ -6,15 +6,15 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Subquery
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern
-from unfold.decorators import display
 
 from provenance import anchor, ledger
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.models import Anchor, Event, Party
 from provenance.refusals import Refused
@@ -23,6 +23,7 @@ from provenance.refusals import Refused
 class EventAdmin(ReadOnlyFacts):
     """Events in the order of the ledger."""
 
+    list_title = "Ledger"
     page_template = "provenance/event.html"
     list_display = ("number", "kind_words", "subject", "occurred_at", "anchored")
     search_fields = ("kind",)
@@ -36,7 +37,7 @@ class EventAdmin(ReadOnlyFacts):
     empty_title = "No event yet"
     empty_words = "The first one is written when you register, ask, use or decide something."
 
-    def scope(self, viewer: Viewer) -> QuerySet[Any]:
+    def scope(self, viewer: Viewer) -> Any:
         """With the moment at which the event's batch became final, if it did."""
         batch = Anchor.objects.filter(
             first_sequence__lte=OuterRef("sequence"),
@@ -48,19 +49,19 @@ class EventAdmin(ReadOnlyFacts):
         """Pages of other facts link here by their id."""
         return lookup == "subject_id" or bool(super().lookup_allowed(lookup, value, request))
 
-    @display(description="Number", ordering="sequence")
+    @column("Number", ordering="sequence")
     def number(self, event: Event) -> str:
         return f"{event.sequence:,}" if event.sequence else "being numbered"
 
-    @display(description="What happened", ordering="kind")
+    @column("What happened", ordering="kind")
     def kind_words(self, event: Event) -> str:
         return event.kind
 
-    @display(description="About")
+    @column("About")
     def subject(self, event: Event) -> str:
         return f"{event.subject_kind} {str(event.subject_id)[:8]}"
 
-    @display(description="On the chain", label={"final": "success", "not yet": "info"})
+    @column("On the chain", label={"final": "success", "not yet": "info"})
     def anchored(self, event: Any) -> str:
         return "final" if event.batch_final_at else "not yet"
 

@@ -8,11 +8,11 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.decorators import display
 
 from provenance import licensing
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
 from provenance.models import Grant, Party
@@ -94,15 +94,15 @@ class GrantAdmin(ReadOnlyFacts):
         ),
     )
 
-    @display(description="Dataset, lab", header=True)
+    @column("Dataset, lab", header=True)
     def dataset_and_lab(self, grant: Grant) -> list[str]:
         return [grant.dataset.title, f"of {grant.dataset.owner}, to {grant.lab}"]
 
-    @display(description="For")
+    @column("For")
     def purposes_word(self, grant: Grant) -> str:
         return purposes_in_words(grant.purposes)
 
-    @display(description="State", ordering="state", label=_TONES)
+    @column("State", ordering="state", label=_TONES)
     def label(self, grant: Grant) -> str:
         return str(grant.state)
 

@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from unfold.decorators import display
 
 from provenance import parties
 from provenance.admin.base import ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.models import ApiKey
@@ -74,6 +74,7 @@ def _revoke(request: HttpRequest, key: Any, cleaned: dict[str, Any]) -> str:
 class ApiKeyAdmin(ReadOnlyFacts):
     """The party's keys; a secret is stored hashed and cannot be shown again."""
 
+    list_title = "API keys"
     page_template = "provenance/key.html"
     list_display = ("name", "prefix", "may", "label", "last_used_at", "created_at")
     list_select_related = ("party", "created_by")
@@ -94,13 +95,11 @@ class ApiKeyAdmin(ReadOnlyFacts):
         ),
     )
 
-    @display(description="May")
+    @column("May")
     def may(self, key: ApiKey) -> str:
         return ", ".join(["read", *key.scopes])
 
-    @display(
-        description="State", label={"active": "success", "revoked": "danger", "expired": "warning"}
-    )
+    @column("State", label={"active": "success", "revoked": "danger", "expired": "warning"})
     def label(self, key: ApiKey) -> str:
         if key.revoked_at:
             return "revoked"

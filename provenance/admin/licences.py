@@ -10,11 +10,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from unfold.decorators import display
 
 from provenance import licensing
 from provenance.access import Viewer
 from provenance.admin.base import EVERYONE, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, owns, person_of, viewer_of
 from provenance.models import Dataset, DatasetVersion, Grant, Licence, Party, Purpose
@@ -156,29 +156,27 @@ class LicenceAdmin(ReadOnlyFacts):
         open_now = Q(retired_at__isnull=True, dataset__in=sealed)
         return rows.filter(own | open_now | asked).distinct()
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+    def heading(self, request: HttpRequest) -> str:
         """Owners read of their offers, labs of a catalogue."""
-        is_lab = viewer_of(request).party.is_lab
-        title = "Catalogue" if is_lab else "Licences and prices"
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+        return "Catalogue" if viewer_of(request).party.is_lab else "Licences and prices"
 
-    @display(description="Licence", header=True)
+    @column("Licence", header=True)
     def name_and_dataset(self, licence: Licence) -> list[str]:
         return [licence.name, f"{licence.dataset.title}, of {licence.dataset.owner}"]
 
-    @display(description="For")
+    @column("For")
     def purposes_word(self, licence: Licence) -> str:
         return purposes_in_words(licence.purposes)
 
-    @display(description="Grants")
+    @column("Grants")
     def how(self, licence: Licence) -> str:
         return "given automatically" if licence.is_automatic else "given by the owner"
 
-    @display(description="Term")
+    @column("Term")
     def term(self, licence: Licence) -> str:
         return f"{licence.term_days:,} days"
 
-    @display(description="State", label={"on offer": "success", "retired": "danger"})
+    @column("State", label={"on offer": "success", "retired": "danger"})
     def label(self, licence: Licence) -> str:
         return "retired" if licence.retired_at else "on offer"
 

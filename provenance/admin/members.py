@@ -12,11 +12,11 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from unfold.decorators import display
 
 from provenance import parties
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.models import AccessLog, Invitation, Membership, Party, User
@@ -95,6 +95,7 @@ INVITE = Verb(
 class MembershipAdmin(ReadOnlyFacts):
     """Who acts for the party."""
 
+    list_title = "Members"
     page_template = "provenance/member.html"
     list_display = ("email", "role", "party", "created_at")
     list_select_related = ("user", "party")
@@ -118,7 +119,7 @@ class MembershipAdmin(ReadOnlyFacts):
         rows = Membership.objects.select_related("user", "party")
         return rows if viewer.is_operator else rows.filter(party=viewer.party)
 
-    @display(description="Person", ordering="user__email")
+    @column("Person", ordering="user__email")
     def email(self, member: Membership) -> str:
         return member.user.email
 
@@ -134,8 +135,8 @@ class InvitationAdmin(ReadOnlyFacts):
     empty_title = "Nobody was invited yet"
     list_verbs = (INVITE,)
 
-    @display(
-        description="State",
+    @column(
+        "State",
         label={"accepted": "success", "waiting": "warning", "expired": "danger"},
     )
     def label(self, invitation: Invitation) -> str:
@@ -150,6 +151,7 @@ class InvitationAdmin(ReadOnlyFacts):
 class AccessLogAdmin(ReadOnlyFacts):
     """Which operator looked at what is the party's, when and why."""
 
+    list_title = "Access log"
     page_template = "provenance/access.html"
     list_display = ("what", "who", "reason", "party", "at")
     list_select_related = ("party", "user", "key")
@@ -159,7 +161,7 @@ class AccessLogAdmin(ReadOnlyFacts):
     empty_title = "No operator has looked at your data"
     empty_words = "Should one do so, it stands here within the same second, with the reason."
 
-    @display(description="Who")
+    @column("Who")
     def who(self, row: AccessLog) -> str:
         return row.user.email if row.user else f"key {row.key}"
 

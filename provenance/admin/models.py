@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
-from unfold.decorators import display
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 
 from provenance import lineage
 from provenance.admin.base import LABS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
+from provenance.documents.ingredients import ingredients_csv, ingredients_pdf
 from provenance.models import TrainedModel
 
 
@@ -27,13 +29,38 @@ class TrainedModelAdmin(ReadOnlyFacts):
     empty_title = "No model yet"
     empty_words = "A run names what it produced: run.produced('my-model', version='1')."
 
-    @display(description="Model", header=True)
+    @column("Model", header=True)
     def name_word(self, model: TrainedModel) -> list[str]:
         return [f"{model.name}, version {model.version}", str(model.lab)]
 
-    @display(description="Name", label={"published": "success", "private": "info"})
+    @column("Name", label={"published": "success", "private": "info"})
     def label(self, model: TrainedModel) -> str:
         return "published" if model.is_published else "private"
+
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        return [
+            named("<str:object_id>/ingredients.pdf", self.pdf, "pdf"),
+            named("<str:object_id>/ingredients.csv", self.csv, "csv"),
+        ]
+
+    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The ingredients on paper."""
+        return self._paper(request, object_id, "pdf")
+
+    def csv(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The ingredients as a table."""
+        return self._paper(request, object_id, "csv")
+
+    def _paper(self, request: HttpRequest, object_id: str, ending: str) -> HttpResponse:
+        model = self.found(request, object_id)
+        stopped = self.look(request, model)
+        if stopped is not None:
+            return stopped
+        found = lineage.ingredients(model, viewer_of(request))
+        name = f'attachment; filename="ingredients-{model.pk}.{ending}"'
+        content = ingredients_pdf(found) if ending == "pdf" else ingredients_csv(found)
+        media = "application/pdf" if ending == "pdf" else "text/csv; charset=utf-8"
+        return HttpResponse(content, content_type=media, headers={"Content-Disposition": name})
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         viewer = viewer_of(request)

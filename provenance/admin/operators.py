@@ -9,11 +9,11 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from unfold.decorators import display
 
 from provenance import parties
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.members import InviteForm, invite_to
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm
@@ -69,19 +69,19 @@ class PartyAdmin(ReadOnlyFacts):
             )
         )
 
-    @display(description="Party", header=True, ordering="name")
+    @column("Party", header=True, ordering="name")
     def name_word(self, party: Party) -> list[str]:
         return [party.name, party.namespace]
 
-    @display(description="It is")
+    @column("It is")
     def roles(self, party: Party) -> str:
         return roles_in_words(party)
 
-    @display(description="Datasets", ordering="datasets_sum")
+    @column("Datasets", ordering="datasets_sum")
     def dataset_count(self, party: Any) -> str:
         return f"{party.datasets_sum:,}"
 
-    @display(description="Members", ordering="members_sum")
+    @column("Members", ordering="members_sum")
     def member_count(self, party: Any) -> str:
         return f"{party.members_sum:,}"
 
@@ -111,6 +111,7 @@ def roles_in_words(party: Party) -> str:
 class OutboxTransactionAdmin(ReadOnlyFacts):
     """What the chain must carry, in the order of its one writer."""
 
+    list_title = "Outbox"
     shown_to = OPERATORS
     page_template = "provenance/outbox.html"
     list_display = ("purpose", "label", "nonce", "created_at", "final_at", "gas_used")
@@ -124,8 +125,8 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
         rows = OutboxTransaction.objects.all()
         return rows if viewer.is_operator else rows.none()
 
-    @display(
-        description="State",
+    @column(
+        "State",
         label={"final": "success", "review": "danger", "queued": "info", "sent": "warning"},
     )
     def label(self, row: OutboxTransaction) -> str:
@@ -144,6 +145,7 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
 class AnchorAdmin(ReadOnlyFacts):
     """Batches of events whose roots went to the chain."""
 
+    list_title = "Batches on the chain"
     shown_to = OPERATORS
     page_template = "provenance/anchor.html"
     list_display = ("batch_word", "span", "label", "anchored_at", "final_at")
@@ -156,15 +158,15 @@ class AnchorAdmin(ReadOnlyFacts):
         rows = Anchor.objects.select_related("contract", "outbox")
         return rows if viewer.is_operator else rows.none()
 
-    @display(description="Batch", ordering="batch")
+    @column("Batch", ordering="batch")
     def batch_word(self, anchor: Anchor) -> str:
         return f"{anchor.batch:,}"
 
-    @display(description="Events")
+    @column("Events")
     def span(self, anchor: Anchor) -> str:
         return f"{anchor.first_sequence:,} to {anchor.last_sequence:,}"
 
-    @display(description="State", label={"final": "success", "on its way": "warning"})
+    @column("State", label={"final": "success", "on its way": "warning"})
     def label(self, anchor: Anchor) -> str:
         return "final" if anchor.final_at else "on its way"
 

@@ -9,17 +9,17 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from unfold.decorators import display
 
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.evidence import Pair, pair
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import viewer_of
 from provenance.models import Dataset, Match, MatchKind, Overlap, Party
 from provenance.templatetags.tallymark import per_million
 
-PAIRS_PER_PAGE = 8
+PAIRS_PER_PAGE = 5
 
 
 class OverlapAdmin(ReadOnlyFacts):
@@ -40,20 +40,20 @@ class OverlapAdmin(ReadOnlyFacts):
         "something alike is found."
     )
 
-    @display(description="Registered later, earlier", header=True)
+    @column("Registered later, earlier", header=True)
     def sides(self, overlap: Overlap) -> list[str]:
         return [str(overlap.later), f"and, earlier, {overlap.earlier}"]
 
-    @display(description="Records by kind")
+    @column("Records by kind")
     def kinds(self, overlap: Overlap) -> str:
         return kinds_in_words(overlap)
 
-    @display(description="Matching, with 95 % interval", ordering="matching_count")
+    @column("Matching, with 95 % interval", ordering="matching_count")
     def matching(self, overlap: Overlap) -> str:
         low, high = overlap.interval_low, overlap.interval_high
         return f"{overlap.matching_count:,} ({low:,} to {high:,})"
 
-    @display(description="Detector, false accusations a million")
+    @column("Detector, false accusations a million")
     def detector_and_rate(self, overlap: Overlap) -> str:
         return f"{overlap.detector}, {per_million(overlap.false_accusation_rate)}"
 
@@ -110,8 +110,7 @@ def _later_overlaps(request: HttpRequest, dataset: Any) -> Panel | None:
         "Conflicts that are open",
         "provenance/parts/words.html",
         {
-            "words": f"{count} overlap{'s' if count != 1 else ''} of this dataset stand in "
-            "question between you and another owner.",
+            "words": "Records of this dataset are in question between you and another owner.",
             "url": reverse("admin:provenance_conflict_changelist"),
             "label": "To the conflicts",
         },

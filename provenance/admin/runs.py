@@ -8,11 +8,11 @@ from typing import Any
 from django.db.models import Count
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.decorators import display
 
 from provenance import usage
 from provenance.access import Viewer
 from provenance.admin.base import LABS, ReadOnlyFacts
+from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, viewer_of
 from provenance.models import Party, Run, Usage
@@ -24,7 +24,7 @@ def _end(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:
 
 
 def _is_open_run_of(viewer: Viewer, run: Any) -> bool:
-    return run.lab_id == viewer.party.pk and run.state == Run.State.RUNNING
+    return bool(run.lab_id == viewer.party.pk and run.state == Run.State.RUNNING)
 
 
 class RunAdmin(ReadOnlyFacts):
@@ -57,21 +57,19 @@ class RunAdmin(ReadOnlyFacts):
     def scope(self, viewer: Viewer) -> Any:
         return super().scope(viewer).annotate(usage_count=Count("usages"))
 
-    @display(description="Run", header=True)
+    @column("Run", header=True)
     def name_word(self, run: Run) -> list[str]:
         return [run.name or run.pseudonym, f"{run.lab}; owners see {run.pseudonym}"]
 
-    @display(description="Purpose", ordering="purpose")
+    @column("Purpose", ordering="purpose")
     def purpose_word(self, run: Run) -> str:
         return str(run.get_purpose_display())
 
-    @display(
-        description="State", label={"running": "info", "ended": "success", "lapsed": "warning"}
-    )
+    @column("State", label={"running": "info", "ended": "success", "lapsed": "warning"})
     def label(self, run: Run) -> str:
         return str(run.state)
 
-    @display(description="Datasets used")
+    @column("Datasets used")
     def used(self, run: Any) -> str:
         return str(run.usage_count)
 
@@ -96,6 +94,7 @@ def usage_rows(rows: Any, viewer: Viewer) -> Any:
 class UsageAdmin(ReadOnlyFacts):
     """What runs used: a lab sees its own, an owner that of its data."""
 
+    list_title = "Usage"
     page_template = "provenance/usage.html"
     list_display = ("subject_and_run", "purpose_word", "counted", "standing", "used_at")
     list_filter = ("purpose", "is_ungranted", "is_unknown", "is_of_withdrawn")
@@ -106,21 +105,21 @@ class UsageAdmin(ReadOnlyFacts):
     empty_title = "No usage yet"
     empty_words = "It appears here within seconds of a run's report."
 
-    @display(description="Dataset, run", header=True)
+    @column("Dataset, run", header=True)
     def subject_and_run(self, row: Usage) -> list[str]:
         name = str(row.version) if row.version else row.subject
         return [name, f"{row.run.pseudonym} of {row.run.lab}"]
 
-    @display(description="Purpose")
+    @column("Purpose")
     def purpose_word(self, row: Usage) -> str:
         return str(row.get_purpose_display())
 
-    @display(description="So far")
+    @column("So far")
     def counted(self, row: Usage) -> str:
         return f"{row.record_count:,} records, {row.token_count:,} tokens"
 
-    @display(
-        description="Standing",
+    @column(
+        "Standing",
         label={"granted": "success", "ungranted": "danger", "unknown": "warning"},
     )
     def standing(self, row: Usage) -> str:

@@ -39,7 +39,7 @@ class VerbForm(forms.Form):
         self.label_suffix = ""
         for bound in self.fields.values():
             if isinstance(bound.widget, forms.Textarea):
-                bound.widget.attrs.setdefault("rows", 4)
+                bound.widget.attrs["rows"] = 4
 
 
 # What a verb's use case gives back: words for the person, or a whole answer (a key shown once).

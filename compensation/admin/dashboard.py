@@ -1,0 +1,95 @@
+"""What the first page says of money: earned, held, to claim, left."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+
+from compensation import payees
+from compensation.admin.payouts import open_amounts
+from compensation.models import Account, Asset, Waiting
+from compensation.templatetags.money import amount
+from provenance.access import Viewer
+from provenance.admin.cards import Card, Todo
+
+Kind = Account.Kind
+
+
+def cards(viewer: Viewer, at: datetime) -> list[Card]:
+    """An owner's and a lab's money at a glance."""
+    found: list[Card] = []
+    if viewer.party.is_owner:
+        found += _of_owner(viewer)
+    if viewer.party.is_lab:
+        left = _held(Account.objects.filter(kind=Kind.LAB, party=viewer.party))
+        found.append(
+            Card(
+                "Balance",
+                left or "Nothing",
+                "left of what you paid in",
+                reverse("admin:compensation_deposit_changelist"),
+            )
+        )
+    if viewer.is_operator:
+        count = Waiting.objects.count()
+        found.append(
+            Card(
+                "Waiting to be charged",
+                f"{count:,}",
+                "uses whose lab has no funds, or whose asset is unknown",
+                reverse("admin:provenance_usage_changelist"),
+                calls=bool(count),
+            )
+        )
+    return found
+
+
+def todos(viewer: Viewer, at: datetime) -> list[Todo]:
+    """Money that waits for the person."""
+    found: list[Todo] = []
+    payouts = reverse("admin:compensation_payout_changelist")
+    if viewer.party.is_owner and viewer.may("finance"):
+        for one in open_amounts(viewer.party):
+            if one["claim"] is None:
+                found.append(Todo(f"Claim {one['words']}", payouts))
+        owed = _held(_owed(viewer))
+        if owed and payees.method_in_force(viewer.party) is None:
+            found.append(Todo(f"Name an address to be paid at: {owed} adds up for you", payouts))
+    if viewer.party.is_lab and Waiting.objects.visible_to(viewer).exists():
+        url = reverse("admin:compensation_deposit_changelist")
+        found.append(Todo("Pay in: some uses wait to be charged", url))
+    return found
+
+
+def _of_owner(viewer: Viewer) -> list[Card]:
+    own = Account.objects.filter(party=viewer.party)
+    ready = _held(own.filter(kind=Kind.OWNER))
+    pending = _held(own.filter(kind=Kind.OWNER_PENDING))
+    side = Q(conflict__later__owner=viewer.party) | Q(conflict__earlier__owner=viewer.party)
+    disputed = _held(Account.objects.filter(side, kind=Kind.ESCROW))
+    url = reverse("admin:compensation_payout_changelist")
+    return [
+        Card("Payable", ready or "Nothing", "goes out with the next payout", url),
+        Card("Earned", pending or "Nothing", "is held back before it becomes payable", url),
+        Card(
+            "In question",
+            disputed or "Nothing",
+            "is held while conflicts are open",
+            reverse("admin:provenance_conflict_changelist"),
+        ),
+    ]
+
+
+def _owed(viewer: Viewer) -> QuerySet[Account]:
+    return Account.objects.filter(party=viewer.party, kind__in=(Kind.OWNER, Kind.OWNER_PENDING))
+
+
+def _held(accounts: QuerySet[Account]) -> str:
+    """The sum of accounts asset by asset, in words; empty where it is nothing."""
+    sums: dict[Asset, int] = defaultdict(int)
+    for account in accounts.select_related("asset", "balance"):
+        sums[account.asset] += account.balance.posted
+    return ", ".join(amount(units, asset) for asset, units in sums.items() if units)

@@ -1,0 +1,48 @@
+"""What the first page says of uploads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.urls import reverse
+
+from ingest.models import Upload
+from provenance.access import Viewer
+from provenance.admin.cards import Card, Todo
+
+
+def cards(viewer: Viewer, at: datetime) -> list[Card]:
+    """Uploads at work, where there are any; an operator sees all."""
+    rows = Upload.objects.visible_to(viewer).filter(state__in=Upload.WORKING)
+    count = rows.filter(started_at__isnull=False).count()
+    if not count and not viewer.is_operator:
+        return []
+    return [
+        Card(
+            "Uploads",
+            f"{count:,}",
+            "being read or compared now",
+            reverse("admin:ingest_upload_changelist"),
+        )
+    ]
+
+
+def todos(viewer: Viewer, at: datetime) -> list[Todo]:
+    """Uploads that wait for their owner's word."""
+    rows = Upload.objects.filter(version__dataset__owner=viewer.party)
+    ready = rows.filter(state=Upload.State.READY)
+    columns = rows.filter(state=Upload.State.RECEIVED, started_at__isnull=True)
+    return [
+        *(
+            Todo(f"Confirm the changes in {upload.file_name or upload.url}", _url(upload))
+            for upload in ready[:10]
+        ),
+        *(
+            Todo(f"Say which columns of {upload.file_name or upload.url} to read", _url(upload))
+            for upload in columns[:10]
+        ),
+    ]
+
+
+def _url(upload: Upload) -> str:
+    return reverse("admin:ingest_upload_change", args=[upload.pk])

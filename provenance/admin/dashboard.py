@@ -1,0 +1,196 @@
+"""What the first page says of the facts: figures in words, and what waits for the person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q
+from django.urls import reverse
+
+from provenance.access import Viewer
+from provenance.admin.cards import Card, Todo
+from provenance.models import (
+    Anchor,
+    ChainAccount,
+    Claim,
+    Conflict,
+    Dataset,
+    DatasetVersion,
+    Event,
+    Grant,
+    OutboxTransaction,
+    Run,
+    Usage,
+)
+
+_OPEN = ("open", "claimed", "answered", "deciding", "appealed")
+
+
+def cards(viewer: Viewer, at: datetime) -> list[Card]:
+    """The figures of this viewer's roles, in the order in which people ask for them."""
+    found: list[Card] = []
+    if viewer.party.is_owner:
+        found += _of_owner(viewer)
+    if viewer.party.is_lab:
+        found += _of_lab(viewer)
+    if viewer.is_operator:
+        found += _of_operator()
+    return found
+
+
+def todos(viewer: Viewer, at: datetime) -> list[Todo]:
+    """What waits for this viewer, most urgent first."""
+    found = _conflicts_waiting(viewer)
+    if viewer.party.is_owner and viewer.may("rights"):
+        asked = Grant.objects.filter(
+            dataset__owner=viewer.party, state=Grant.State.REQUESTED
+        ).select_related("lab", "dataset__owner")
+        found += [
+            Todo(
+                f"{grant.lab} asks for a grant on {grant.dataset.title}",
+                reverse("admin:provenance_grant_change", args=[grant.pk]),
+            )
+            for grant in asked[:10]
+        ]
+    if viewer.party.is_lab:
+        found += _ungranted(viewer)
+    if viewer.is_operator:
+        found += _cases()
+    return sorted(found, key=lambda todo: (todo.deadline_at is None, todo.deadline_at or at))
+
+
+def _of_owner(viewer: Viewer) -> list[Card]:
+    datasets = Dataset.objects.filter(owner=viewer.party)
+    sealed = DatasetVersion.objects.filter(dataset__in=datasets, state="sealed")
+    offered = datasets.filter(licences__retired_at__isnull=True, licences__isnull=False)
+    side = Q(later__owner=viewer.party) | Q(earlier__owner=viewer.party)
+    conflicts = Conflict.objects.filter(side, state__in=_OPEN).count()
+    runs = Usage.objects.filter(version__dataset__owner=viewer.party).values("run").distinct()
+    return [
+        Card(
+            "Datasets",
+            f"{datasets.count():,}",
+            f"registered, {sealed.count():,} versions sealed, "
+            f"{offered.distinct().count():,} offered to labs",
+            reverse("admin:provenance_dataset_changelist"),
+        ),
+        Card(
+            "Conflicts",
+            f"{conflicts:,}",
+            "in which records of yours are in question" if conflicts else "open: nothing to do",
+            reverse("admin:provenance_conflict_changelist"),
+            calls=bool(conflicts),
+        ),
+        Card(
+            "Uses",
+            f"{runs.count():,}",
+            "training runs have used your data",
+            reverse("admin:provenance_usage_changelist"),
+        ),
+    ]
+
+
+def _of_lab(viewer: Viewer) -> list[Card]:
+    runs = Run.objects.filter(lab=viewer.party)
+    running = runs.filter(state=Run.State.RUNNING).count()
+    given = Grant.objects.filter(lab=viewer.party, state=Grant.State.GIVEN).count()
+    waiting = Grant.objects.filter(lab=viewer.party, state=Grant.State.REQUESTED).count()
+    return [
+        Card(
+            "Runs",
+            f"{runs.count():,}",
+            f"reported, {running:,} still running",
+            reverse("admin:provenance_run_changelist"),
+        ),
+        Card(
+            "Grants",
+            f"{given:,}",
+            f"given to you, {waiting:,} waiting for an owner",
+            reverse("admin:provenance_grant_changelist"),
+        ),
+    ]
+
+
+def _of_operator() -> list[Card]:
+    last = Event.objects.filter(sequence__isnull=False).order_by("-sequence").first()
+    final = Anchor.objects.filter(final_at__isnull=False).order_by("-batch").first()
+    head = (last.sequence or 0) if last else 0
+    done = final.last_sequence if final else 0
+    waiting = OutboxTransaction.objects.exclude(state=OutboxTransaction.State.FINAL)
+    stuck = waiting.filter(state=OutboxTransaction.State.REVIEW).count()
+    alarms = ChainAccount.objects.exclude(alarm="").count()
+    return [
+        Card(
+            "Ledger",
+            f"{head:,}",
+            f"events sealed, {done:,} of them final on the chain",
+            reverse("admin:provenance_event_changelist"),
+        ),
+        Card(
+            "Outbox",
+            f"{waiting.count():,}",
+            f"transactions on their way, {stuck:,} for review"
+            + (f"; {alarms} accounts are stopped" if alarms else ""),
+            reverse("admin:provenance_outboxtransaction_changelist"),
+            calls=bool(stuck or alarms),
+        ),
+        Card(
+            "Cases",
+            f"{Conflict.objects.filter(state__in=_OPEN).count():,}",
+            "conflicts are open",
+            reverse("admin:provenance_conflict_changelist"),
+        ),
+    ]
+
+
+def _conflicts_waiting(viewer: Viewer) -> list[Todo]:
+    """Conflicts in which it is this party's turn."""
+    if not viewer.may("rights"):
+        return []
+    words = {
+        "open": "Claim, or let it be released",
+        "claimed": "Answer the claim",
+        "answered": "Reply to the answer",
+    }
+    waiting = Conflict.objects.filter(awaits=viewer.party, state__in=words)
+    return [
+        Todo(
+            f"{words[conflict.state]}: {conflict.later.title} and {conflict.earlier.title}",
+            reverse("admin:provenance_conflict_change", args=[conflict.pk]),
+            conflict.deadline_at,
+        )
+        for conflict in waiting.select_related("later", "earlier")[:20]
+    ]
+
+
+def _ungranted(viewer: Viewer) -> list[Todo]:
+    count = Usage.objects.filter(run__lab=viewer.party, is_ungranted=True).count()
+    if not count:
+        return []
+    url = reverse("admin:provenance_usage_changelist") + "?is_ungranted__exact=1"
+    noun = "use has" if count == 1 else "uses have"
+    return [Todo(f"{count:,} {noun} no grant: ask the owners", url)]
+
+
+def _cases() -> list[Todo]:
+    """Claims to admit, cases to decide, appeals."""
+    claims = Claim.objects.filter(
+        needs_admission=True, admitted_at__isnull=True, rejected_at__isnull=True
+    ).select_related("claimant")
+    found = [
+        Todo(
+            f"A claim of {claim.claimant} waits to be admitted",
+            reverse("admin:provenance_conflict_change", args=[claim.conflict_id]),
+        )
+        for claim in claims[:20]
+    ]
+    words = {"deciding": "Decide", "appealed": "Decide the appeal"}
+    cases = Conflict.objects.filter(state__in=words).select_related("later", "earlier")
+    return found + [
+        Todo(
+            f"{words[case.state]}: {case.later.title} and {case.earlier.title}",
+            reverse("admin:provenance_conflict_change", args=[case.pk]),
+            case.deadline_at,
+        )
+        for case in cases.order_by("deadline_at")[:20]
+    ]
