@@ -14,6 +14,7 @@ from provenance.models import Party, User
 from provenance.refusals import Refused
 
 ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
+SIGNATURE = re.compile("0x[0-9a-fA-F]{130}")
 
 
 class NotAnAddress(Refused):
@@ -86,6 +87,8 @@ def verify_method(*, method: PayoutMethod, signature: str, at: datetime) -> Payo
     locked = PayoutMethod.objects.select_for_update().get(pk=method.pk)
     if locked.verified_at is not None:
         return locked
+    if not SIGNATURE.fullmatch(signature):
+        raise NotTheHolder("A signature is 0x and 130 hexadecimal digits.")
     try:
         signer = Account.recover_message(
             encode_defunct(text=locked.challenge), signature=bytes.fromhex(signature[2:])

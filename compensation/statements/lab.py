@@ -1,0 +1,167 @@
+"""A lab's statement: spent, left, what waits and why, what to do; then each line."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Sum
+
+from compensation import money
+from compensation.models import (
+    Account,
+    Asset,
+    Balance,
+    ChargeGroup,
+    Deposit,
+    Entry,
+    Waiting,
+)
+from compensation.statements.movements import Movement, accounts_of, held_at, moved, plain
+from compensation.statements.owner import Todo
+from compensation.statements.period import Period
+from provenance.models import Party
+
+Kind = Account.Kind
+
+
+@dataclass(frozen=True)
+class WaitingUse:
+    """Use that could not be charged yet: why, and what it takes."""
+
+    reason: str
+    why: str
+    usage_count: int
+    needed_units: int
+
+
+@dataclass(frozen=True)
+class LabStatement:
+    """Opening + movements = closing, to the unit; amounts are units of `asset`."""
+
+    party: Party
+    asset: Asset
+    period: Period
+    made_at: datetime
+    spent_units: int
+    deposited_units: int
+    available_units: int
+    limit_units: int
+    waiting: list[WaitingUse]
+    todos: list[Todo]
+    opening_units: int
+    movements: list[Movement]
+    closing_units: int
+
+    @property
+    def words(self) -> list[str]:
+        """The first page, in sentences."""
+        said = [f"You spent {self.say(self.spent_units)} in {self.period.name}."]
+        said.append(f"{self.say(self.available_units)} is left.")
+        if self.limit_units:
+            said.append(f"You may owe up to {self.say(self.limit_units)}.")
+        said += [
+            f"Uses that wait to be charged: {one.usage_count}. {one.why}" for one in self.waiting
+        ]
+        said += [todo.words for todo in self.todos] or ["There is nothing that you must do."]
+        return said
+
+    def say(self, units: int) -> str:
+        """An amount with its asset."""
+        return f"{money.to_text(units, self.asset.scale)} {self.asset.symbol}"
+
+
+def lab_statement(*, party: Party, asset: Asset, period: Period, at: datetime) -> LabStatement:
+    """The statement of a period as the journal has it at `at`."""
+    accounts = accounts_of(party, asset, Kind.LAB)
+    movements = _movements(accounts, period)
+    balance = Balance.objects.filter(account__in=accounts).first()
+    waiting = _waiting(accounts)
+    return LabStatement(
+        party=party,
+        asset=asset,
+        period=period,
+        made_at=at,
+        spent_units=-sum(one.amount_units for one in movements if one.kind == Entry.Kind.USAGE),
+        deposited_units=sum(
+            one.amount_units for one in movements if one.kind == Entry.Kind.DEPOSIT
+        ),
+        available_units=balance.available if balance else 0,
+        limit_units=-(balance.floor or 0) if balance else 0,
+        waiting=waiting,
+        todos=_todos(asset, balance, waiting),
+        opening_units=held_at(accounts, period.starts_at),
+        movements=movements,
+        closing_units=held_at(accounts, period.ends_at),
+    )
+
+
+def _movements(accounts: list[Account], period: Period) -> list[Movement]:
+    """Every line of the period; an entry for usage has one for each dataset version."""
+    entries = moved(accounts, period)
+    groups: dict[int, list[ChargeGroup]] = defaultdict(list)
+    found = ChargeGroup.objects.filter(
+        account__in=accounts, entry__in=[one.entry.pk for one in entries]
+    ).select_related("weight_version__version__dataset__owner")
+    for group in found.order_by("entry", "weight_version"):
+        groups[group.entry_id].append(group)
+    deposits = {
+        one.entry_id: one.reference for one in Deposit.objects.filter(entry__in=[
+            each.entry.pk for each in entries
+        ])
+    }  # fmt: skip
+    lines = []
+    for one in entries:
+        line = plain(one)
+        parts = groups.get(one.entry.pk, [])
+        assert not parts or sum(part.amount_units for part in parts) == -one.amount_units
+        lines += [_of_group(line, part) for part in parts] or [
+            Movement(
+                **{
+                    **line.__dict__,
+                    "words": f"{line.words} {deposits.get(one.entry.pk, '')}".strip(),
+                }
+            )
+        ]
+    return [line for line in lines if line.amount_units]
+
+
+def _of_group(line: Movement, group: ChargeGroup) -> Movement:
+    version = group.weight_version.version
+    changes = {
+        "words": f"Use of {version}",
+        "amount_units": -group.amount_units,
+        "charge_count": group.charge_count,
+        "weight_version_id": group.weight_version_id,
+        "version_id": str(version.pk),
+        "gross_units": group.amount_units,
+    }
+    return Movement(**{**line.__dict__, **changes})
+
+
+def _waiting(accounts: list[Account]) -> list[WaitingUse]:
+    rows = Waiting.objects.filter(account__in=accounts).values("reason")
+    totals = rows.annotate(uses=Count("pk"), needed=Sum("needed_units")).order_by("reason")
+    return [
+        WaitingUse(
+            reason=row["reason"],
+            why=f"{Waiting.Reason(row['reason']).label}.",
+            usage_count=row["uses"],
+            needed_units=int(row["needed"] or 0),
+        )
+        for row in totals
+    ]
+
+
+def _todos(asset: Asset, balance: Balance | None, waiting: list[WaitingUse]) -> list[Todo]:
+    short = [one for one in waiting if one.reason == Waiting.Reason.NO_FUNDS]
+    if not short or balance is None:
+        return []
+    return [
+        Todo(
+            "pay_in",
+            f"Pay in a deposit in {asset.symbol}: what waits is charged when it arrives, and "
+            "running jobs go on meanwhile.",
+        )
+    ]

@@ -1,0 +1,90 @@
+"""What moved on a party's accounts, entry by entry: the body of every statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, Sum
+
+from compensation.models import Account, Asset, Entry, Line
+from compensation.statements.period import Period
+from provenance.models import Party
+
+WORDS = {
+    Entry.Kind.DEPOSIT: "Deposit",
+    Entry.Kind.USAGE: "Use of data",
+    Entry.Kind.RESTATEMENT: "Divided anew after a conflict",
+    Entry.Kind.RECOVERY: "Recovered after a conflict",
+    Entry.Kind.PAYOUT: "Sent to be paid out",
+    Entry.Kind.SETTLEMENT: "Paid out",
+    Entry.Kind.REVERSAL: "Taken back",
+    Entry.Kind.ADJUSTMENT: "Adjusted by the operator",
+}
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One line of a statement; `charge_count` charges stand behind it."""
+
+    at: datetime
+    entry_id: int
+    entry_hash: str
+    kind: str
+    words: str
+    amount_units: int
+    charge_count: int = 0
+    weight_version_id: int | None = None
+    version_id: str = ""
+    payout_epoch: int | None = None
+    # What all owners of that data earned together, of which `amount_units` is this one's share.
+    gross_units: int = 0
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What one entry did to a set of accounts together."""
+
+    entry: Entry
+    amount_units: int
+
+
+def accounts_of(party: Party, asset: Asset, *kinds: Account.Kind) -> list[Account]:
+    """The accounts of these kinds that a party has in an asset."""
+    return list(Account.objects.filter(party=party, asset=asset, kind__in=kinds))
+
+
+def held_at(accounts: Iterable[Account], moment: datetime) -> int:
+    """What accounts held together just before a moment."""
+    lines = Line.objects.filter(account__in=list(accounts), entry__posted_at__lt=moment)
+    return int(lines.aggregate(total=Sum("amount_units"))["total"] or 0)
+
+
+def moved(accounts: Iterable[Account], period: Period) -> list[Moved]:
+    """What each entry of a period moved on accounts taken together; what nets out is left out."""
+    rows = (
+        Line.objects.filter(
+            Q(entry__posted_at__gte=period.starts_at, entry__posted_at__lt=period.ends_at),
+            account__in=list(accounts),
+        )
+        .values("entry")
+        .annotate(total=Sum("amount_units"))
+        .order_by("entry")
+    )
+    sums: dict[Any, int] = {row["entry"]: int(row["total"]) for row in rows if row["total"]}
+    entries = Entry.objects.in_bulk(sums)
+    return [Moved(entries[number], sums[number]) for number in sorted(sums)]
+
+
+def plain(one: Moved) -> Movement:
+    """A movement that needs no more words than its kind's."""
+    return Movement(
+        at=one.entry.posted_at,
+        entry_id=one.entry.pk,
+        entry_hash=bytes(one.entry.hash).hex(),
+        kind=one.entry.kind,
+        words=WORDS[Entry.Kind(one.entry.kind)],
+        amount_units=one.amount_units,
+    )

@@ -1,0 +1,327 @@
+"""An owner's statement: earned; held, why, until when; next payout; what to do; then each line."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Sum
+
+from compensation import division, money, payees, pricing, settlement
+from compensation.models import (
+    Account,
+    Asset,
+    Balance,
+    Entry,
+    Line,
+    PayoutEpoch,
+    Take,
+    WeightVersion,
+)
+from compensation.statements import shares
+from compensation.statements.movements import Movement, accounts_of, held_at, moved, plain
+from compensation.statements.period import Period
+from compensation.weights import place_of
+from provenance.models import Conflict, DatasetVersion, Party
+
+Kind = Account.Kind
+# What is the owner's with us: earned and not yet sent.
+OWNED = (Kind.OWNER_PENDING, Kind.OWNER)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Money that an owner cannot have yet: why, and until when (null: until it is decided)."""
+
+    amount_units: int
+    why: str
+    until_at: datetime | None
+    conflict_id: str = ""
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Something that only the owner can do; `code` is stable, `words` say it."""
+
+    code: str
+    words: str
+    deadline_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OwnerStatement:
+    """Opening + movements = closing, to the unit; amounts are units of `asset`."""
+
+    party: Party
+    asset: Asset
+    period: Period
+    made_at: datetime
+    earned_units: int
+    earned_ever_units: int
+    held: list[Held]
+    payable_units: int
+    claimable_units: int
+    in_flight_units: int
+    paid_units: int
+    owed_units: int
+    next_payout: str
+    todos: list[Todo]
+    opening_units: int
+    movements: list[Movement]
+    closing_units: int
+
+    @property
+    def words(self) -> list[str]:
+        """The first page: what an owner wants to know, in sentences."""
+        said = [f"You earned {self.say(self.earned_units)} in {self.period.name}."]
+        said += [f"{self.say(one.amount_units)} is held: {one.why}" for one in self.held]
+        if not self.held:
+            said.append("Nothing is held.")
+        if self.owed_units:
+            said.append(
+                f"{self.say(self.owed_units)} that you were paid was another owner's; at most half "
+                "of each payout goes towards it."
+            )
+        said.append(self.next_payout)
+        said += [todo.words for todo in self.todos] or ["There is nothing that you must do."]
+        return said
+
+    def say(self, units: int) -> str:
+        """An amount with its asset."""
+        return f"{money.to_text(units, self.asset.scale)} {self.asset.symbol}"
+
+
+def owner_statement(*, party: Party, asset: Asset, period: Period, at: datetime) -> OwnerStatement:
+    """The statement of a period as the journal has it at `at`.
+
+    What is held, payable and to be done is said as of now, whatever the period.
+    """
+    owned = accounts_of(party, asset, *OWNED)
+    now = _balances(party, asset)
+    found = settlement.claimable(party, asset)
+    statement = {
+        "claimable_units": found.open_units if found else 0,
+        "payable_units": now[Kind.OWNER],
+        "in_flight_units": now[Kind.PAYOUTS_IN_FLIGHT],
+        "owed_units": -now[Kind.RECEIVABLE],
+    }
+    movements = _movements(party, asset, owned, period)
+    return OwnerStatement(
+        party=party,
+        asset=asset,
+        period=period,
+        made_at=at,
+        earned_units=_earned(owned, period),
+        earned_ever_units=_earned(owned, None),
+        held=[*_held_back(party, asset), *_awaited(party, asset), *_in_conflict(party, asset)],
+        paid_units=_paid(party, asset, period),
+        next_payout=_next_payout(party, asset, now[Kind.OWNER], found),
+        todos=_todos(party, asset, now, found),
+        opening_units=held_at(owned, period.starts_at),
+        movements=movements,
+        closing_units=held_at(owned, period.ends_at),
+        **statement,
+    )
+
+
+def _balances(party: Party, asset: Asset) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    rows = Balance.objects.filter(account__party=party, account__asset=asset)
+    for kind, posted in rows.values_list("account__kind", "posted"):
+        found[kind] += posted
+    return found
+
+
+def _earned(owned: list[Account], period: Period | None) -> int:
+    """What use earned, and what conflicts moved, in a period or ever."""
+    kinds = [Entry.Kind.USAGE, Entry.Kind.RESTATEMENT, Entry.Kind.RECOVERY]
+    lines = Line.objects.filter(
+        account__in=owned, account__kind=Kind.OWNER_PENDING, entry__kind__in=kinds
+    )
+    if period is not None:
+        lines = lines.filter(
+            entry__posted_at__gte=period.starts_at, entry__posted_at__lt=period.ends_at
+        )
+    return int(lines.aggregate(total=Sum("amount_units"))["total"] or 0)
+
+
+def _paid(party: Party, asset: Asset, period: Period) -> int:
+    paid = party.payouts.filter(
+        asset=asset, settled_at__gte=period.starts_at, settled_at__lt=period.ends_at
+    )
+    return int(paid.aggregate(total=Sum("amount_units"))["total"] or 0)
+
+
+def _movements(party: Party, asset: Asset, owned: list[Account], period: Period) -> list[Movement]:
+    """Every line of the period; an entry for usage has one for each dataset version."""
+    entries = moved(owned, period)
+    pending = next((one for one in owned if one.kind == Kind.OWNER_PENDING), None)
+    parts: dict[int, list[shares.Grown]] = defaultdict(list)
+    usage_entries = [one.entry.pk for one in entries if one.entry.kind == Entry.Kind.USAGE]
+    if pending is not None and usage_entries:
+        for part in shares.grown(pending, usage_entries):
+            parts[part.entry_id].append(part)
+    versions = DatasetVersion.objects.select_related("dataset__owner").in_bulk(
+        {part.version_id for found in parts.values() for part in found}
+    )
+    epochs = dict(
+        PayoutEpoch.objects.filter(entry__in=[one.entry.pk for one in entries]).values_list(
+            "entry", "number"
+        )
+    )
+    lines = []
+    for one in entries:
+        line = plain(one)
+        if one.entry.pk in parts:
+            found = parts[one.entry.pk]
+            assert sum(part.share_units for part in found) == one.amount_units
+            lines += [_of_usage(line, part, versions[part.version_id]) for part in found]
+        else:
+            lines.append(_with(line, payout_epoch=epochs.get(one.entry.pk)))
+    return [line for line in lines if line.amount_units]
+
+
+def _of_usage(line: Movement, part: shares.Grown, version: DatasetVersion) -> Movement:
+    return _with(
+        line,
+        words=f"Use of {version}",
+        amount_units=part.share_units,
+        charge_count=part.charge_count,
+        weight_version_id=part.weight_version_id,
+        version_id=str(part.version_id),
+        gross_units=part.gross_units,
+    )
+
+
+def _with(line: Movement, **changes: Any) -> Movement:
+    return Movement(**{**line.__dict__, **changes})
+
+
+def _held_back(party: Party, asset: Asset) -> list[Held]:
+    """What was earned and is not yet payable, by the day on which it becomes so."""
+    rows = (
+        Line.objects.filter(
+            account__party=party,
+            account__asset=asset,
+            account__kind=Kind.OWNER_PENDING,
+            amount_units__gt=0,
+            entry__maturity__matured_at=None,
+            entry__maturity__isnull=False,
+        )
+        .order_by("entry__maturity__matures_at")
+        .values_list("entry__maturity__matures_at", "amount_units")
+    )
+    takes = Take.objects.filter(account__party=party, account__asset=asset)
+    borne = int(takes.aggregate(total=Sum("remaining_units"))["total"] or 0)
+    days: dict[Any, list[Any]] = {}
+    for matures_at, amount in rows:
+        part = min(borne, amount)
+        borne -= part
+        day = days.setdefault(matures_at.date(), [0, matures_at])
+        day[0], day[1] = day[0] + amount - part, max(day[1], matures_at)
+    return [
+        Held(
+            amount_units=amount,
+            why=(
+                f"it becomes payable on {until:%Y-%m-%d}, {settings.HOLD_BACK_DAYS} days after it "
+                "was earned, so that mistakes can be put right."
+            ),
+            until_at=until,
+        )
+        for amount, until in days.values()
+        if amount
+    ]
+
+
+def _awaited(party: Party, asset: Asset) -> list[Held]:
+    rows = Balance.objects.filter(
+        account__kind=Kind.AWAITED, account__party=party, account__asset=asset, posted__gt=0
+    ).select_related("account__conflict")
+    return [
+        Held(
+            amount_units=row.posted,
+            why="it was paid to another owner before the decision; it comes as that owner earns.",
+            until_at=None,
+            conflict_id=str(row.account.conflict_id or ""),
+        )
+        for row in rows
+    ]
+
+
+def _in_conflict(party: Party, asset: Asset) -> list[Held]:
+    """What the party's own datasets earned for escrow, by conflict."""
+    sums: dict[str, int] = defaultdict(int)
+    rows = WeightVersion.objects.filter(
+        version__dataset__owner=party, asset=asset, total_units__gt=0, cells__is_held=True
+    ).distinct()
+    for row in rows:
+        last = row.restatements.count()
+        parts = [
+            division.Part(place_of(cell), cell.count, tuple(cell.record_ids))
+            for cell in row.cells.filter(restatement=last)
+        ]
+        weights = division.weights(parts, row.fee_basis_points)
+        for payee, amount in pricing.targets(row.total_units, weights).items():
+            if payee.kind == "escrow":
+                sums[payee.id] += amount
+    conflicts = Conflict.objects.select_related("later__owner", "earlier__owner").in_bulk(sums)
+    by_id = {str(key): one for key, one in conflicts.items()}
+    return [_held_for(by_id[key], party, amount) for key, amount in sums.items() if amount]
+
+
+def _held_for(conflict: Conflict, party: Party, amount: int) -> Held:
+    sides = (conflict.later.owner, conflict.earlier.owner)
+    other = next((side for side in sides if side != party), party)
+    return Held(
+        amount_units=amount,
+        why=f"it came from records that are in question with {other}.",
+        until_at=conflict.deadline_at,
+        conflict_id=str(conflict.pk),
+    )
+
+
+def _next_payout(
+    party: Party, asset: Asset, payable: int, found: settlement.Claimable | None
+) -> str:
+    say = f"{money.to_text(payable, asset.scale)} {asset.symbol}"
+    if found is not None:
+        ready = f"{money.to_text(found.open_units, asset.scale)} {asset.symbol}"
+        if found.claim is not None:
+            return f"{ready} is being sent to {found.leaf.address}."
+        return f"{ready} is ready: claim it, and it is sent to {found.leaf.address}."
+    if payable <= 0:
+        return "Nothing is payable yet."
+    if payees.method_in_force(party) is None:
+        return f"{say} is payable, and waits until you say where it should go."
+    under_way = PayoutEpoch.objects.filter(asset=asset).exclude(state=PayoutEpoch.State.ACTIVE)
+    if under_way.exists():
+        return f"{say} is payable and goes into the payout after the one now being prepared."
+    if payable < settings.PAYOUT_THRESHOLD_UNITS:
+        least = money.to_text(settings.PAYOUT_THRESHOLD_UNITS, asset.scale)
+        return f"{say} is payable; payouts begin at {least} {asset.symbol}."
+    return f"{say} is payable and goes into the next payout."
+
+
+def _todos(
+    party: Party, asset: Asset, now: dict[str, int], found: settlement.Claimable | None
+) -> list[Todo]:
+    todos = []
+    is_earning = now[Kind.OWNER] + now[Kind.OWNER_PENDING] > 0
+    if is_earning and asset.is_on_chain and payees.method_in_force(party) is None:
+        todos.append(Todo("add_address", "Say where your payouts should go: add an address."))
+    if found is not None and found.claim is None:
+        todos.append(Todo("claim", "Claim the payout that is ready."))
+    waiting = Conflict.objects.filter(awaits=party).select_related("later__owner", "earlier__owner")
+    for conflict in waiting.order_by("deadline_at"):
+        todos.append(
+            Todo(
+                "answer_conflict",
+                f"Answer in the conflict over {conflict.later} and {conflict.earlier}"
+                + (f" by {conflict.deadline_at:%Y-%m-%d}." if conflict.deadline_at else "."),
+                conflict.deadline_at,
+            )
+        )
+    return todos

@@ -1,0 +1,51 @@
+"""The time a statement covers: a month in the zone of the service, its moments kept in UTC."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from provenance.refusals import Refused
+
+MONTH = re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])")
+
+
+class BadPeriod(Refused):
+    """This is no period that statements are made for."""
+
+    code = "bad_period"
+    status = 400
+    hint = "Write a month as 2026-03."
+
+
+@dataclass(frozen=True)
+class Period:
+    """From `starts_at` (included) to `ends_at` (excluded), both UTC; `name` says which."""
+
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+
+    @classmethod
+    def month(cls, name: str) -> Period:
+        """The month `YYYY-MM` in PERIOD_ZONE; raises BadPeriod."""
+        found = MONTH.fullmatch(name)
+        if found is None:
+            raise BadPeriod(f"{name!r} is not a month.")
+        year, month = int(found[1]), int(found[2])
+        zone = ZoneInfo(settings.PERIOD_ZONE)
+        following = (year + month // 12, month % 12 + 1)
+        return cls(
+            name=name,
+            starts_at=datetime(year, month, 1, tzinfo=zone).astimezone(UTC),
+            ends_at=datetime(*following, 1, tzinfo=zone).astimezone(UTC),
+        )
+
+    @classmethod
+    def holding(cls, moment: datetime) -> Period:
+        """The month that a moment falls in."""
+        return cls.month(f"{moment.astimezone(ZoneInfo(settings.PERIOD_ZONE)):%Y-%m}")

@@ -1,0 +1,99 @@
+"""Statements as files: JSON for programs, CSV for spreadsheets; amounts name their asset."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from compensation import money
+from compensation.statements.lab import LabStatement
+from compensation.statements.movements import Movement
+from compensation.statements.owner import OwnerStatement
+from provenance.ledger import moment
+
+COLUMNS = (
+    "at",
+    "what",
+    "amount",
+    "asset",
+    "amount_units",
+    "charges",
+    "entry",
+    "entry_hash",
+    "dataset_version",
+    "payout_epoch",
+)
+# A spreadsheet runs what begins like this; a leading quote makes it text.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_json(statement: OwnerStatement | LabStatement) -> dict[str, Any]:
+    """The statement as plain JSON values; every amount is in units, its asset named once."""
+    plain = {
+        name: _plain(value)
+        for name, value in statement.__dict__.items()
+        if name not in {"party", "asset", "period"}
+    }
+    return {
+        "party": str(statement.party.pk),
+        "party_name": statement.party.name,
+        "asset": {
+            "code": statement.asset.code,
+            "symbol": statement.asset.symbol,
+            "scale": statement.asset.scale,
+        },
+        "period": {
+            "name": statement.period.name,
+            "starts_at": moment(statement.period.starts_at),
+            "ends_at": moment(statement.period.ends_at),
+        },
+        "words": statement.words,
+        **plain,
+    }
+
+
+def as_csv(statement: OwnerStatement | LabStatement) -> str:
+    """The lines between an opening and a closing one; the amounts add up."""
+    asset, period = statement.asset, statement.period
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+
+    def balance(words: str, at: datetime, units: int) -> None:
+        amount = money.to_text(units, asset.scale)
+        writer.writerow([moment(at), words, amount, asset.code, units, "", "", "", "", ""])
+
+    balance("Opening balance", period.starts_at, statement.opening_units)
+    for line in statement.movements:
+        writer.writerow(_row(line, statement))
+    balance("Closing balance", period.ends_at, statement.closing_units)
+    return out.getvalue()
+
+
+def _row(line: Movement, statement: OwnerStatement | LabStatement) -> list[Any]:
+    words = f"'{line.words}" if line.words.startswith(FORMULA_STARTS) else line.words
+    return [
+        moment(line.at),
+        words,
+        money.to_text(line.amount_units, statement.asset.scale),
+        statement.asset.code,
+        line.amount_units,
+        line.charge_count or "",
+        line.entry_id,
+        line.entry_hash,
+        line.version_id,
+        line.payout_epoch or "",
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, datetime):
+        return moment(value)
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(one) for name, one in asdict(value).items()}
+    return value

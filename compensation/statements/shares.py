@@ -1,0 +1,187 @@
+"""From a line to its grounds: which usage, at which rate, earned whom how much, and the proofs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from compensation.models import Account, Charge, ChargeGroup, Entry, PayoutLeaf, Weight
+from provenance.models import Event, Party
+
+# What all charges of an entry add to each weight version a party has a part in, and the weight
+# version's total after them. The total is the sum of all groups so far, so that nothing is read
+# but groups.
+_GROWN = """
+SELECT grown.entry_id, grown.weight_version_id, grown.amount, grown.charges, grown.total_after,
+       w.weight, v.weight_sum, v.version_id
+  FROM (SELECT g.weight_version_id, g.entry_id, sum(g.amount_units) AS amount,
+               sum(g.charge_count) AS charges,
+               sum(sum(g.amount_units)) OVER (PARTITION BY g.weight_version_id ORDER BY g.entry_id)
+                 AS total_after
+          FROM compensation_chargegroup g
+         WHERE g.weight_version_id IN (SELECT weight_version_id FROM compensation_weight
+                                        WHERE account_id = %(account)s)
+         GROUP BY g.weight_version_id, g.entry_id) grown
+  JOIN compensation_weight w ON w.weight_version_id = grown.weight_version_id
+   AND w.account_id = %(account)s
+  JOIN compensation_weightversion v ON v.id = grown.weight_version_id
+ WHERE grown.entry_id = ANY(%(entries)s)
+ ORDER BY grown.entry_id, grown.weight_version_id
+"""
+
+
+@dataclass(frozen=True)
+class Grown:
+    """What one entry earned an account under one weight version."""
+
+    entry_id: int
+    weight_version_id: int
+    version_id: UUID
+    gross_units: int
+    charge_count: int
+    share_units: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """One charge behind a line, with all that explains it."""
+
+    charge: Charge
+    lab: str
+    run: str
+    dataset: str
+    purpose: str
+    rate: str
+    used_at: datetime
+    charged_units: int
+    share_units: int
+    weight: int
+    weight_sum: int
+    # Ledger sequences: of the usage's reports, and of the charge; null until sealed.
+    usage_events: list[int | None]
+    charge_event: int | None
+    entry_id: int | None
+    leaf: PayoutLeaf | None
+
+
+def grown(account: Account, entries: list[int]) -> list[Grown]:
+    """What usage entries earned an account, by weight version; adds up to the entries' lines."""
+    with connection.cursor() as cursor:
+        cursor.execute(_GROWN, {"account": account.pk, "entries": entries})
+        rows = cursor.fetchall()
+    found = []
+    for entry_id, weight_version_id, amount, charges, after, weight, whole, version_id in rows:
+        total, part = int(after), int(weight)
+        before = total - int(amount)
+        share = total * part // int(whole) - before * part // int(whole)
+        found.append(
+            Grown(entry_id, weight_version_id, version_id, int(amount), int(charges), share)
+        )
+    return found
+
+
+def share_of(charge: Charge, account: Account) -> int:
+    """An account's share of one charge: what its lifetime credit grew by; they add up to lines."""
+    weight = (
+        Weight.objects.filter(account=account, weight_version=charge.weight_version_id)
+        .select_related("weight_version")
+        .first()
+    )
+    if weight is None or charge.running_units is None:
+        return 0
+    return _share(charge, weight)
+
+
+def shares_of(entry: Entry, party: Party, *, weight_version_id: int | None = None) -> list[Share]:
+    """The charges behind a party's line in a usage entry, each with its grounds and proofs."""
+    weights = {
+        one.weight_version_id: one
+        for one in Weight.objects.filter(
+            account__party=party, account__kind=Account.Kind.OWNER_PENDING,
+            account__asset=entry.asset_id, weight_version__charge_groups__entry=entry,
+        ).select_related("weight_version")
+    }  # fmt: skip
+    charges = _explained(Charge.objects.filter(entry=entry, weight_version__in=weights))
+    if weight_version_id is not None:
+        charges = charges.filter(weight_version=weight_version_id)
+    rows = list(charges.order_by("pk"))
+    usage_events = _usage_events([row.usage_id for row in rows])
+    groups = {
+        (one.account_id, one.weight_version_id): one.event.sequence
+        for one in ChargeGroup.objects.filter(entry=entry).select_related("event")
+    }
+    leaf = leaf_for(entry, party)
+    found = []
+    for row in rows:
+        weight = weights[row.weight_version_id or 0]
+        usage, rate = row.usage, row.rate
+        found.append(
+            Share(
+                charge=row,
+                lab=usage.run.lab.name,
+                run=usage.run.pseudonym,
+                dataset=str(usage.version),
+                purpose=usage.get_purpose_display(),
+                rate=rate_words(row),
+                used_at=row.used_at,
+                charged_units=row.amount_units,
+                share_units=_share(row, weight),
+                weight=int(weight.weight),
+                weight_sum=int(weight.weight_version.weight_sum),
+                usage_events=usage_events.get(row.usage_id, []),
+                charge_event=groups.get((row.account_id or 0, row.weight_version_id or 0)),
+                entry_id=entry.pk,
+                leaf=leaf,
+            )
+        )
+        assert rate is not None, "a charge that earns has a rate"
+    return found
+
+
+def leaf_for(entry: Entry, party: Party) -> PayoutLeaf | None:
+    """The leaf that first paid out what an entry credited: the next one after it matured."""
+    maturity = getattr(entry, "maturity", None)
+    if maturity is None or maturity.matured_at is None:
+        return None
+    leaves = PayoutLeaf.objects.filter(
+        party=party,
+        epoch__asset=entry.asset_id,
+        epoch__built_at__gte=maturity.matured_at,
+        added_units__gt=0,
+    )
+    return leaves.select_related("epoch").order_by("epoch__number").first()
+
+
+def rate_words(charge: Charge) -> str:
+    """The rate of a charge, as people say it."""
+    rate = charge.rate
+    if rate is None:
+        return charge.get_kind_display()
+    return f"{rate.price_units} units {rate.get_basis_display()}"
+
+
+def _explained(charges: QuerySet[Charge]) -> QuerySet[Charge]:
+    return charges.select_related(
+        "usage__run__lab", "usage__version__dataset__owner", "rate", "weight_version"
+    )
+
+
+def _share(charge: Charge, weight: Weight) -> int:
+    assert charge.running_units is not None, "what is charged has its running total"
+    part, whole = int(weight.weight), int(weight.weight_version.weight_sum)
+    before = charge.running_units - charge.amount_units
+    return charge.running_units * part // whole - before * part // whole
+
+
+def _usage_events(usage_ids: list[UUID]) -> dict[UUID, list[int | None]]:
+    events = Event.objects.filter(
+        kind="dataset.used", subject_kind="usage", subject_id__in=usage_ids
+    ).order_by("id")
+    found: dict[UUID, list[int | None]] = {}
+    for event in events:
+        found.setdefault(event.subject_id, []).append(event.sequence)
+    return found

@@ -1,0 +1,182 @@
+"""Statements answer in words, add up to the unit, and open to every ground."""
+
+import csv
+import io
+import json
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from compensation import billing, deposits, holdback, money, payees, statements, weights
+from compensation.models import Entry
+from compensation.statements import BadPeriod, Period
+from provenance import conflicts, ledger
+from tests import factories
+from tests.cast import NOON
+from tests.compensation.conftest import grant, priced, texts, use
+
+DAY = timedelta(days=1)
+LATER = NOON + timedelta(hours=1)
+MARCH = "2026-03"
+
+
+def bill(lab, *versions, records=50, at=LATER):
+    for version in versions:
+        grant(lab, version, at=at)
+        use(lab, version, records=records, at=at)
+    billing.bill_batch(at=at + timedelta(minutes=2))
+
+
+def of_owner(party, asset, period=MARCH, at=NOON + DAY):
+    return statements.owner_statement(party=party, asset=asset, period=Period.month(period), at=at)
+
+
+def of_lab(party, asset, period=MARCH, at=NOON + DAY):
+    return statements.lab_statement(party=party, asset=asset, period=Period.month(period), at=at)
+
+
+def add_up(statement):
+    moved = sum(line.amount_units for line in statement.movements)
+    assert statement.opening_units + moved == statement.closing_units
+    return statement.closing_units
+
+
+@pytest.fixture
+def disputed(ada, ben, euro):
+    """Ben's notes, three in ten of which Ada registered before him; and their conflict."""
+    adas = factories.version(factories.dataset(ada), texts(10))
+    bens = factories.version(factories.dataset(ben, "notes"), [*texts(3), *texts(7, "own")])
+    priced(bens, euro, price_units=1_000_001)
+    found = factories.overlap(bens, adas, [(text, text) for text in texts(3)])
+    return bens, conflicts.open_from_overlap(overlap=found, at=NOON)
+
+
+def test_the_first_page_answers_in_words(ada, rich_lab, essays, euro):
+    bill(rich_lab, essays)
+    found = of_owner(ada, euro)
+    assert found.words == [
+        "You earned 0.50 EUR in 2026-03.",
+        "0.50 EUR is held: it becomes payable on 2026-03-31, 30 days after it was earned, "
+        "so that mistakes can be put right.",
+        "Nothing is payable yet.",
+        "There is nothing that you must do.",
+    ]
+    holdback.mature_credits(at=NOON + 31 * DAY)
+    assert of_owner(ada, euro).words[1:3] == [
+        "Nothing is held.",
+        "0.50 EUR is payable, and waits until you say where it should go.",
+    ]
+
+
+def test_both_owners_statements_add_up_through_hold_and_resolution(
+    ada, ben, olga, rich_lab, disputed, euro
+):
+    bens, conflict = disputed
+    bill(rich_lab, bens, records=10)
+    held = of_owner(ben, euro)
+    assert [one.amount_units for one in held.held if one.conflict_id] == [3_000]
+    assert add_up(held) == 7_000
+    conflicts.claim(conflict=conflict, claimant=ada, statement="Ours.", at=LATER)
+    conflicts.answer(conflict=conflict, party=ben, text="No.", agrees=False, at=LATER)
+    assert of_owner(ada, euro).todos[0].code == "answer_conflict"
+    conflicts.reply(conflict=conflict, party=ada, text="Yes.", at=LATER)
+    conflicts.decide(
+        conflict=conflict, outcome="to_earlier", reasons="Dated.", by=olga, at=LATER + DAY
+    )
+    weights.apply_resolutions(at=LATER + DAY)
+    adas, bens_now = of_owner(ada, euro), of_owner(ben, euro)
+    assert add_up(adas) + add_up(bens_now) == 10_000
+    assert [line.words for line in adas.movements] == ["Divided anew after a conflict"]
+    assert not [one for one in bens_now.held if one.conflict_id]
+
+
+def test_periods_join_without_a_gap_in_the_zone_of_the_service(
+    ada, rich_lab, essays, euro, settings
+):
+    settings.PERIOD_ZONE = "Asia/Tokyo"
+    bill(rich_lab, essays, records=3, at=datetime(2026, 3, 31, 14, 30, tzinfo=NOON.tzinfo))
+    bill(rich_lab, essays, records=4, at=datetime(2026, 3, 31, 15, 30, tzinfo=NOON.tzinfo))
+    march, april = of_owner(ada, euro), of_owner(ada, euro, "2026-04")
+    assert (add_up(march), march.closing_units) == (30_000, april.opening_units)
+    assert add_up(april) == 70_000
+    assert Period.holding(NOON).starts_at == datetime(2026, 3, 1, tzinfo=ZoneInfo("Asia/Tokyo"))
+    with pytest.raises(BadPeriod):
+        Period.month("2026-13")
+
+
+def test_each_line_opens_to_usage_rate_share_and_events(ada, rich_lab, essays, euro):
+    bill(rich_lab, essays, essays)
+    ledger.seal()
+    line = of_owner(ada, euro).movements[0]
+    assert (line.words, line.charge_count) == ("Use of aurora-archive/essays@1", 2)
+    entry = Entry.objects.get(pk=line.entry_id)
+    found = statements.shares_of(entry, ada, weight_version_id=line.weight_version_id)
+    assert sum(one.share_units for one in found) == line.amount_units
+    one = found[0]
+    assert (one.lab, one.rate) == ("Cobalt Labs", "10000000 units per 1,000 records")
+    assert one.usage_events[0]
+    assert one.charge_event
+    account = entry.lines.get(account__party=ada).account
+    assert statements.share_of(one.charge, account) == one.share_units
+
+
+def test_a_lab_sees_what_it_spent_what_is_left_and_what_waits(lab, essays, euro):
+    deposits.deposit(lab=lab, asset=euro, amount_units=600_000, reference="wire 7", at=NOON)
+    bill(lab, essays)
+    bill(lab, essays, at=LATER + timedelta(hours=1))
+    found = of_lab(lab, euro)
+    assert add_up(found) == 100_000
+    assert [line.words for line in found.movements] == [
+        "Deposit wire 7",
+        "Use of aurora-archive/essays@1",
+    ]
+    assert found.words == [
+        "You spent 0.50 EUR in 2026-03.",
+        "0.10 EUR is left.",
+        "Uses that wait to be charged: 1. The lab's balance does not cover it.",
+        "Pay in a deposit in EUR: what waits is charged when it arrives, and running jobs go on "
+        "meanwhile.",
+    ]
+
+
+def test_files_say_the_same_as_the_page(ada, rich_lab, essays, euro):
+    bill(rich_lab, essays)
+    found = of_owner(ada, euro)
+    said = statements.as_json(found)
+    json.dumps(said)
+    assert said["closing_units"] == 500_000
+    assert said["words"] == found.words
+    rows = list(csv.DictReader(io.StringIO(statements.as_csv(found))))
+    assert rows[0]["what"] == "Opening balance"
+    units = [int(row["amount_units"]) for row in rows]
+    assert sum(units[:-1]) == units[-1]
+    assert {row["asset"] for row in rows} == {"iso4217:EUR"}
+    assert money.to_units(rows[1]["amount"], euro.scale) == units[1]
+
+
+def test_an_address_must_be_one_and_proved_outside_of_development(ada, noon):
+    for text in ("", "0x12", "0x" + "0" * 40, "0x" + "g" * 40):
+        with pytest.raises(payees.NotAnAddress):
+            payees.add_method(party=ada, address=text, chain_id=1, at=noon)
+    with pytest.raises(payees.NotAnAddress, match="mistyped"):
+        payees.add_method(
+            party=ada, address="0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD", chain_id=1, at=noon
+        )
+    from eth_account import Account
+    from eth_account.messages import encode_defunct
+
+    wallet, other = Account.from_key(b"\1" * 32), Account.from_key(b"\2" * 32)
+    method = payees.add_method(party=ada, address=wallet.address, chain_id=1, at=noon)
+    assert payees.method_in_force(ada) is None
+    text = encode_defunct(text=method.challenge)
+    for signature in ("0x00", "", "0x" + other.sign_message(text).signature.hex()):
+        with pytest.raises(payees.NotTheHolder):
+            payees.verify_method(method=method, signature=signature, at=noon)
+    good = "0x" + wallet.sign_message(text).signature.hex().removeprefix("0x")
+    payees.verify_method(method=method, signature=good, at=noon)
+    assert payees.method_in_force(ada) == method
+    newer = payees.add_method(party=ada, address=other.address, chain_id=31337, at=noon)
+    assert payees.method_in_force(ada) == newer
+    payees.remove_method(method=newer, at=noon)
+    assert payees.method_in_force(ada) is None
