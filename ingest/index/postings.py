@@ -42,6 +42,8 @@ FORGET = "DELETE FROM ingest_posting WHERE record_id BETWEEN %s AND %s AND recor
 
 def insert(kind: int, keys: NDArray[np.int64], record_ids: NDArray[np.int64]) -> None:
     """Add one posting for each of `keys` [n] and `record_ids` [n]."""
+    order = np.argsort(keys, kind="stable")  # the tree is filled page by page
+    keys, record_ids = keys[order], record_ids[order]
     rows = np.empty(len(keys), ROW)
     rows["fields"], rows["kind_length"], rows["key_length"], rows["record_length"] = 3, 2, 8, 8
     rows["kind"], rows["key"], rows["record"] = kind, keys, record_ids
