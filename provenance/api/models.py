@@ -21,9 +21,10 @@ from rest_framework.response import Response
 from provenance import lineage, usage
 from provenance.api.conditional import etag_of, headers_of, not_modified
 from provenance.api.door import IDEMPOTENCY, Browse
+from provenance.api.files import file_of
 from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
-from provenance.api.tables import csv_of
+from provenance.documents import ingredients as papers
 from provenance.models import Party, Run, TrainedModel
 
 
@@ -121,17 +122,22 @@ class Models(Browse):
     @action(detail=True, methods=["get"])
     def ingredients(self, request: Request, pk: str) -> HttpResponseBase:
         """What went into the model: owners, licences, shares, grants and gaps."""
-        found = lineage.ingredients(self.get_object(), self.viewer)
-        shown = IngredientsOut(found).data
+        shown = papers.ingredients_dict(lineage.ingredients(self.get_object(), self.viewer))
         etag = etag_of(request.path, JSONRenderer().render(shown))
         return not_modified(request, etag) or Response(shown, headers=headers_of(etag))
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     @action(detail=True, methods=["get"], url_path="ingredients.csv")
     def ingredients_csv(self, request: Request, pk: str) -> HttpResponseBase:
-        """The same as a table: one line for each dataset version."""
+        """The same as a table: one line for each use."""
         model = self.get_object()
-        rows = IngredientsOut(lineage.ingredients(model, self.viewer)).data["rows"]
-        return csv_of(
-            f"ingredients-{model.name}-{model.version}", list(IngredientOut().fields), rows
-        )
+        found = lineage.ingredients(model, self.viewer)
+        return file_of(papers.ingredients_csv(found), f"ingredients {model}", "csv")
+
+    @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"], url_path="ingredients.pdf")
+    def ingredients_pdf(self, request: Request, pk: str) -> HttpResponseBase:
+        """The same as a paper."""
+        model = self.get_object()
+        found = lineage.ingredients(model, self.viewer)
+        return file_of(papers.ingredients_pdf(found), f"ingredients {model}", "pdf")

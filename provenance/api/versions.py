@@ -24,6 +24,8 @@ from provenance import registry
 from provenance.api.conditional import etag_of, headers_of, not_modified
 from provenance.api.door import Facts
 from provenance.api.fields import DatasetRef, HexField, ReasonIn
+from provenance.api.files import file_of
+from provenance.documents import certificates
 from provenance.models import DatasetVersion, Party
 
 
@@ -76,6 +78,19 @@ class Versions(RetrieveModelMixin, Facts, GenericViewSet[DatasetVersion]):
         """Erase its content and salts for good; the ledger's chain still verifies."""
         registry.erase_version(version=self._mine(), at=timezone.now())
         return self._now()
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["get"])
+    def certificate(self, request: Request, pk: str) -> Response:
+        """What its registration proves, what it does not, and how to check it."""
+        return Response(certificates.certificate(self.get_object()))
+
+    @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"], url_path="certificate.pdf")
+    def certificate_pdf(self, request: Request, pk: str) -> HttpResponseBase:
+        """The certificate as a paper."""
+        version = self.get_object()
+        return file_of(certificates.certificate_pdf(version), f"certificate {version}", "pdf")
 
     @extend_schema(
         responses={(200, "application/x-ndjson"): OpenApiTypes.STR, 304: None},

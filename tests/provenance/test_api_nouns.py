@@ -207,6 +207,61 @@ def test_an_export_that_did_not_change_is_not_sent_again(
     assert door.raw("GET", path, headers={"If-None-Match": etag}).headers["ETag"] != etag
 
 
+def test_a_certificate_says_what_it_proves_and_what_not(
+    ada: Party, ben: Party, essays: DatasetVersion
+) -> None:
+    door, path = doors.of(ada), f"versions/{essays.pk}/certificate"
+    facts = door.get(path)
+    assert (facts["records"], facts["owner"]) == (2, "Aurora Archive")
+    assert "who wrote" in " ".join(facts["does_not_prove"])
+    assert door.raw("GET", f"{path}.pdf").content.startswith(b"%PDF")
+    doors.of(ben).get(path, 404)
+    doors.of(ben).get(f"{path}.pdf", 404)
+
+
+def test_a_model_tells_its_lab_what_went_in_and_the_owner_where_its_data_went(
+    ada: Party, lab: Party, essays: DatasetVersion
+) -> None:
+    door = doors.of(lab)
+    run = door.post("runs", {"purpose": "pretrain"}, 201)["id"]
+    door.post("usages", report(run, essays, records=2, tokens=6), 202)
+    model = door.post("models", {"name": "sparrow", "run": run}, 201)["id"]
+    answer = door.raw("GET", f"models/{model}/ingredients")
+    (row,) = answer.json()["rows"]
+    assert (row["dataset"], row["parts"]) == ("aurora-archive/essays@1", 1_000_000)
+    assert answer.json()["gaps"]
+    etag = {"If-None-Match": answer.headers["ETag"]}
+    assert door.raw("GET", f"models/{model}/ingredients", headers=etag).status_code == 304
+    assert b"aurora-archive/essays@1" in door.raw("GET", f"models/{model}/ingredients.csv").content
+    paper = door.raw("GET", f"models/{model}/ingredients.pdf")
+    assert paper.headers["Content-Disposition"].endswith('.pdf"')
+    doors.of(ada).get(f"models/{model}/ingredients", 404)
+    (use,) = doors.of(ada).get(f"datasets/{essays.dataset_id}/models")["results"]
+    assert (use["model"], use["lab"], use["records"]) == (None, "Cobalt Labs", 2)
+
+
+def test_lineage_has_marquezs_shape_and_is_not_sent_twice(
+    ada: Party, ben: Party, lab: Party, essays: DatasetVersion
+) -> None:
+    door = doors.of(lab)
+    run = door.post("runs", {"purpose": "pretrain", "name": "night"}, 201)["id"]
+    door.post("usages", report(run, essays, records=2), 202)
+    door.post("models", {"name": "sparrow", "run": run}, 201)
+    path = "lineage?nodeId=dataset:aurora-archive:essays&depth=5"
+    answer = door.raw("GET", path)
+    nodes = {node["id"]: node for node in answer.json()["graph"]}
+    assert {node["type"] for node in nodes.values()} == {"DATASET", "JOB", "MODEL"}
+    assert nodes["dataset:aurora-archive:essays"]["outEdges"]
+    assert answer.json()["truncated"] is False
+    etag = {"If-None-Match": answer.headers["ETag"]}
+    assert door.raw("GET", path, headers=etag).status_code == 304
+    door.post("usages", report(run, essays, 2, records=3), 202)
+    assert door.raw("GET", path, headers=etag).status_code == 200
+    assert "night" not in doors.of(ada).raw("GET", path).content.decode()
+    assert door.get("lineage?nodeId=dataset:no:body", 404)["code"] == "node_unknown"
+    assert door.get("lineage", 400)["errors"][0]["field"] == "nodeId"
+
+
 def test_events_are_shown_in_order_to_those_they_concern(
     ada: Party, ben: Party, essays: DatasetVersion
 ) -> None:
