@@ -43,6 +43,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Money",
         (
+            ("Statements", "receipt_long", "compensation_entry_statement", "owner lab operator"),
             ("Payouts", "payments", "compensation_payout_changelist", "owner"),
             ("Deposits", "account_balance_wallet", "compensation_deposit_changelist", "lab"),
         ),

@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import URLPattern
 
+from compensation.admin.statements import (
+    shares_view,
+    statement_csv,
+    statement_json,
+    statement_view,
+)
 from compensation.models import Account, Charge, Entry
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
@@ -41,6 +48,14 @@ class EntryAdmin(ReadOnlyFacts):
     def moved(self, entry: Entry) -> str:
         total = sum(line.amount_units for line in entry.lines.all() if line.amount_units > 0)
         return amount(total, entry.asset)
+
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        return [
+            named("statement/", statement_view, "statement"),
+            named("statement.csv", statement_csv, "statement_csv"),
+            named("statement.json", statement_json, "statement_json"),
+            named("<str:object_id>/shares/", shares_view, "shares"),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("lines")
