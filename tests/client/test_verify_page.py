@@ -58,7 +58,14 @@ def test_its_hashes_and_its_canonical_json_are_the_standards(page):
     for one, answer in zip(data, page(*({"hash": one.hex()} for one in data)), strict=True):
         assert answer["keccak"] == "0x" + keccak(one).hex()
         assert answer["sha256"] == "0x" + sha256(one).hexdigest()
-    values = [{"b": [1, 2.5, 1e-7, -0.0, 2**53 - 1], "a": 'é\u2028"\\', "\U0001f600": None, "\ufb33": True}]
+    values = [
+        {
+            "b": [1, 2.5, 1e-7, -0.0, 2**53 - 1],
+            "a": 'é\u2028"\\',
+            "\U0001f600": None,
+            "\ufb33": True,
+        }
+    ]
     for value, answer in zip(values, page(*({"text": json.dumps(v)} for v in values)), strict=True):
         assert answer == "0x" + rfc8785.dumps(value).hex()
 

@@ -127,6 +127,21 @@ def test_a_lost_request_is_sent_again_with_the_same_bytes(mint, send, balance, b
     assert OutboxAttempt.objects.filter(transaction__purpose="mint").count() == 1
 
 
+def test_what_is_sent_behind_a_lost_transaction_takes_the_next_nonce(
+    mint, send, balance, broadcasts, clock
+):
+    first, second = mint("first"), mint("second")
+    broadcasts.append("request lost")
+    assert send().sent == 2
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert second.nonce == first.nonce + 1
+    clock.pass_time(11)
+    send()
+    assert send(blocks=2).final == 2
+    assert balance() == 10
+
+
 def test_a_crash_after_the_bytes_were_stored_loses_and_doubles_nothing(
     mint, send, balance, broadcasts, clock
 ):
