@@ -122,7 +122,8 @@ def _by_bands(batch: Sequence[Newcomer]) -> set[tuple[int, int]]:
 
 
 def _by_image_keys(batch: Sequence[Newcomer]) -> set[tuple[int, int]]:
-    known = [(place, n.hashes) for place, n in enumerate(batch) if n.hashes is not None]
+    known = [(place, n.hashes) for place, n in enumerate(batch)
+             if n.hashes is not None and n.quality >= verdict.IMAGE_LEAST_QUALITY]  # fmt: skip
     if not known:
         return set()
     # A copy may be turned or mirrored: each of the eight hashes is looked up.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ingest import bodies
+from ingest import bodies, verdict
 from ingest.fingerprint import bands, digest, image, minhash, scheme
 from ingest.index import postings
 from ingest.models import Body, Fingerprint, ImagePrint, Posting
@@ -170,7 +170,8 @@ def _index_texts(pairs: Sequence[tuple[Record, Entry]]) -> None:
 
 
 def _index_images(pairs: Sequence[tuple[Record, Entry]]) -> None:
-    known = [(r.pk, e.hashes[0]) for r, e in pairs if e.hashes is not None]
+    known = [(r.pk, e.hashes[0]) for r, e in pairs
+             if e.hashes is not None and e.quality >= verdict.IMAGE_LEAST_QUALITY]  # fmt: skip
     if known:
         ids = np.array([pk for pk, _ in known], np.int64)
         keys = image.band_keys(np.stack([hashes for _, hashes in known]))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from ingest import storage
 from ingest.index import postings
@@ -17,8 +18,8 @@ from ingest.models import Body, Embedding, Fingerprint, ImagePrint, Upload
 from provenance.models import Record
 
 CHUNK = 5_000
-KEPT_FILE = timedelta(days=1)
-"""How long an upload's file stays after its end, for whoever looks into what went wrong."""
+KEPT_FAILED = timedelta(days=1)
+"""How long the file of a failed upload stays, for whoever looks into what went wrong."""
 
 # Records that still have something here and that no living version holds.
 ORPHANS = """
@@ -65,8 +66,12 @@ def forget(record_ids: Sequence[int]) -> None:
 
 
 def sweep_files(*, at: datetime) -> int:
-    """Delete the files of uploads that have ended; how many."""
-    ended = Upload.objects.filter(finished_at__lte=at - KEPT_FILE).exclude(path="")
+    """Delete the files of uploads that have ended; how many.
+
+    What is needed of a sealed one is in the rows; a failed one is kept a while.
+    """
+    done = Q(state=Upload.State.SEALED) | Q(finished_at__lte=at - KEPT_FAILED)
+    ended = Upload.objects.filter(done, finished_at__isnull=False).exclude(path="")
     count = 0
     for upload in ended.order_by("finished_at")[:1_000]:
         storage.remove(upload.pk)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from uuid import UUID
 
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
 
 ADVANCE = "ingest.tasks.advance_upload"
 EMBED = "ingest.tasks.embed_version"
+EXPIRY_SECONDS = 60
+"""The sweeper says it again; old words must not pile up before a busy worker."""
 
 
 def advance(upload_id: UUID) -> None:
@@ -24,5 +28,9 @@ def embed(upload_id: UUID) -> None:
 
 def _after_commit(task: str, upload_id: UUID) -> None:
     # Robust: what was committed stands, even when no broker answers.
-    send = partial(current_app.send_task, task, args=[str(upload_id)], retry=False)
-    transaction.on_commit(send, robust=True)
+    transaction.on_commit(partial(_send, task, upload_id), robust=True)
+
+
+def _send(task: str, upload_id: UUID) -> None:
+    import_module(settings.TASK_APP)
+    current_app.send_task(task, args=[str(upload_id)], retry=False, expires=EXPIRY_SECONDS)

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from ingest.models import Upload, UploadQuerySet
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 MOST_ATTEMPTS = 5
 FIRST_RETRY = timedelta(seconds=10)
 

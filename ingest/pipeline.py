@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
 
-SLICE = timedelta(seconds=60)
+SLICE = timedelta(seconds=30)
 """How long one task works before it lets others have a turn."""
 
 
@@ -192,8 +192,8 @@ def confirm_delta(*, upload: Upload, at: datetime) -> Upload:
 def discard_upload(*, upload: Upload, at: datetime) -> Upload:
     """Give up an upload that is not sealed yet: its version fails and nothing of it stays."""
     upload = _locked(upload)
-    sealed = upload.version.state == DatasetVersion.State.SEALED
-    if sealed or upload.state in (Upload.State.SEALED, Upload.State.FAILED):
+    is_sealed = upload.version.sealed_at is not None
+    if is_sealed or upload.state in (Upload.State.SEALED, Upload.State.FAILED):
         raise NotNow("What is sealed can be withdrawn, not discarded.")
     fail(upload, code="discarded", detail="It was discarded.", hint="", at=at)
     return upload
@@ -243,8 +243,10 @@ def _step(upload: Upload, *, clock: Clock, until: datetime) -> None:
         reading.bring(upload, clock=clock)
     elif upload.state in (Upload.State.RECEIVED, Upload.State.READING):
         reading.read(upload, clock=clock, until=until)
-    elif upload.version.state != DatasetVersion.State.SEALED:
+    elif upload.version.sealed_at is None:
         reading.seal(upload, clock=clock)
+    elif upload.version.state != DatasetVersion.State.SEALED:
+        screening.leave(upload, at=clock())
     elif upload.version.sealed_sequence is None:
         # The sealer comes by every second or so; no harm in numbering what is there at once.
         ledger.seal()
@@ -255,6 +257,9 @@ def _step(upload: Upload, *, clock: Clock, until: datetime) -> None:
 
 def _refuse(upload: Upload, error: Refused | ReaderError, *, at: datetime) -> None:
     """The content cannot be registered: say why, and let nothing of it stay."""
+    if upload.version.sealed_at is not None:
+        _stumble(upload, at=at)
+        return
     hint = error.next_step if isinstance(error, Refused) else error.hint
     with transaction.atomic():
         leases.hold(upload, at=at)
@@ -264,8 +269,7 @@ def _refuse(upload: Upload, error: Refused | ReaderError, *, at: datetime) -> No
 def _stumble(upload: Upload, *, at: datetime) -> None:
     """Our own error: try again later, and give up before sealing after a few times."""
     log.exception("upload stumbled", upload=str(upload.pk), attempt=upload.attempt_count)
-    before = upload.version.state != DatasetVersion.State.SEALED
-    if before and upload.attempt_count >= leases.MOST_ATTEMPTS:
+    if upload.version.sealed_at is None and upload.attempt_count >= leases.MOST_ATTEMPTS:
         fail(
             upload,
             code="internal_error",

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 Row = RawRecord | readers.BadRow | Entry | Withdrawal
 
-BATCH_ROWS = 2_000
+BATCH_ROWS = 1_000
 BATCH_BYTES = 8 * 2**20
 MOST_BAD_ROWS = 100_000
 SEALING_LEASE = timedelta(minutes=30)

@@ -229,6 +229,12 @@ def publish(upload: Upload, *, at: datetime) -> None:
     log.info("version screened", version=str(version.pk), overlaps=len(overlaps))
 
 
+def leave(upload: Upload, *, at: datetime) -> None:
+    """Its owner took the version back before it was compared: there is nothing to find."""
+    stage = f"{upload.version.state} before it was compared"
+    leases.hold(upload, at=at, state=Upload.State.SEALED, stage=stage, finished_at=at)
+
+
 def _count(overlap: Overlap, *, compared: int) -> None:
     """Count the distinct later records of an overlap, by their best kind and in all."""
     rows = Match.objects.filter(overlap=overlap)

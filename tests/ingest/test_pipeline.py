@@ -267,12 +267,22 @@ def test_only_an_erased_versions_content_goes(essays: Dataset, ben: Party):
     assert erasure.sweep_records() == 0
 
 
-def test_files_of_ended_uploads_go_after_a_day(essays: Dataset):
-    upload = ingest(essays, rows(1))
+def test_a_file_goes_when_its_version_is_sealed(essays: Dataset):
+    upload = begin(essays, rows(1))
+    path = storage.location(upload.path)
+    assert erasure.sweep_files(at=NOON) == 0
+    assert path.exists()
+    drive(upload)
+    assert erasure.sweep_files(at=NOON) == 1
+    assert not path.exists()
+
+
+def test_the_file_of_a_failed_upload_stays_a_day(essays: Dataset):
+    upload = ingest(essays, b"[1, 2, 3]\n")
     path = storage.location(upload.path)
     assert erasure.sweep_files(at=upload.finished_at) == 0
     assert path.exists()
-    assert erasure.sweep_files(at=upload.finished_at + erasure.KEPT_FILE) == 1
+    assert erasure.sweep_files(at=upload.finished_at + erasure.KEPT_FAILED) == 1
     assert not path.exists()
 
 
