@@ -120,7 +120,7 @@ function checkCharge(charge, report, events, entry) {
     "Charge: the journal entry was not made of these charges.",
   );
   report.check(
-    events.some((one) => bodyOf(one).usage === usage),
+    events.some((one) => bodyOf(one).usage === usage || one.subject_id === usage),
     `Charge: it is for the usage ${usage}, which the ledger holds.`,
     `Charge: no event in this file reports its usage ${usage}.`,
   );
