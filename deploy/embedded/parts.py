@@ -123,14 +123,15 @@ def web(host: str, port: int) -> Part:
     return Part("web", command, lambda _: web_faults(host, port) == "")
 
 
-def worker(concurrency: int) -> Part:
-    """The Celery worker."""
+def worker(name: str, queue: str, concurrency: int) -> Part:
+    """A Celery worker for one queue: long ingests must not keep sealing and payments waiting."""
     command = (
         *(sys.executable, "-m", "celery", "-A", "deploy.celery", "worker"),
         *("--loglevel", "INFO", "--concurrency", str(concurrency)),
+        *("--queues", queue, "--hostname", f"{name}@%h"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
-    return Part("worker", command, lambda running: " ready." in running.written())
+    return Part(name, command, lambda running: " ready." in running.written())
 
 
 def beat(schedule: Path) -> Part:

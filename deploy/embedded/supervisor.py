@@ -21,7 +21,7 @@ from deploy.embedded import parts, postgres, service, welcome
 from deploy.embedded.folder import ROOT, DataFolder, Held, NotOurs, contract_stamp
 from deploy.embedded.parts import Part, Running
 from deploy.embedded.place import CannotStart
-from deploy.embedded.processes import dies_with_parent, end
+from deploy.embedded.processes import dies_with_parent, end, write_private
 from deploy.embedded.service import Options, Service
 
 PAUSE_SECONDS: Final = 0.1
@@ -171,20 +171,16 @@ class Supervisor:
         }
         if self.server is not None and self.server.process is not None:
             pids["postgres"] = self.server.process.pid
-        (self.folder.path / "processes.json").write_text(json.dumps(pids))
+        write_private(self.folder.path / "processes.json", json.dumps(pids))
 
 
 def main() -> int:
     """Parse the command line and serve until told to stop."""
     options = _options()
-    began = time.monotonic()
-
-    def say(message: str) -> None:
-        print(f"[{time.monotonic() - began:5.1f} s] {message}", flush=True)
-
+    narrator = welcome.Narrator()
     try:
         with ExitStack() as stack:
-            serve(options, stack, say)
+            serve(options, stack, narrator)
     except (Stopped, KeyboardInterrupt):
         return 0
     except (CannotStart, Held, NotOurs, StartFailed, service.Unfit) as error:
@@ -193,7 +189,7 @@ def main() -> int:
     return 0
 
 
-def serve(options: Options, stack: ExitStack, say: Callable[[str], None]) -> None:
+def serve(options: Options, stack: ExitStack, say: welcome.Narrator) -> None:
     """Bring everything up and keep it up; ends by `Stopped`."""
     folder = DataFolder(options.data.absolute())
     if options.is_fresh:
@@ -202,6 +198,7 @@ def serve(options: Options, stack: ExitStack, say: Callable[[str], None]) -> Non
     # From here on, whatever any part writes is for our eyes only.
     os.umask(0o077)
     stack.enter_context(folder.hold())
+    say.keep(stack.enter_context((folder.logs / "supervisor.log").open("a", encoding="utf-8")))
     _listen()
     planned = Service.plan(folder, options)
     supervisor = Supervisor(folder, say)
@@ -211,13 +208,13 @@ def serve(options: Options, stack: ExitStack, say: Callable[[str], None]) -> Non
     folder.service.unlink(missing_ok=True)
     stack.callback(folder.service.unlink, missing_ok=True)
     stack.callback(supervisor.stop)
-    stack.callback(_stop_once)
+    stack.callback(_stop_once, say)
     say(f"data folder {folder.path}")
     _bring_up(supervisor, planned)
     supervisor.is_up = True
     planned.announce()
     sample = _load_sample(supervisor, planned)
-    print(welcome.text(planned, has_sample=sample), flush=True)
+    say.plainly(welcome.text(planned, has_sample=sample))
     while True:
         supervisor.tick()
         time.sleep(PAUSE_SECONDS)
@@ -253,7 +250,8 @@ def _bring_up(supervisor: Supervisor, planned: Service) -> None:
     environment = planned.part_environment()
     for part in (
         parts.web(planned.host, planned.port),
-        parts.worker(planned.worker_count),
+        parts.worker("worker", "celery", 1),
+        parts.worker("ingest", "ingest", planned.worker_count),
         parts.beat(planned.folder.path / "beat-schedule"),
     ):
         supervisor.begin(part, environment)
@@ -291,11 +289,11 @@ def _listen() -> None:
         signal.signal(number, stop)
 
 
-def _stop_once() -> None:
+def _stop_once(say: Callable[[str], None]) -> None:
     """Further signals must not interrupt the stopping, which ends by itself in time."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    print("\nstopping", flush=True)
+    say("stopping")
 
 
 def _options() -> Options:
@@ -309,7 +307,9 @@ def _options() -> Options:
     parser.add_argument(
         "--port", type=int, default=None, help="port to serve on (8000); 0 takes a free one"
     )
-    parser.add_argument("--workers", type=int, default=2, help="tasks at a time (%(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="files ingested at a time (%(default)s)"
+    )
     parser.add_argument("--no-sample", action="store_true", help="load no sample data")
     parser.add_argument("--fresh", action="store_true", help="delete the data folder first")
     parser.add_argument("--yes", action="store_true", help="do not ask before deleting")

@@ -2,6 +2,10 @@
 
 import json
 import sys
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TextIO
 
 from deploy.embedded.folder import DataFolder
 from deploy.embedded.service import Service, Unfit
@@ -13,6 +17,30 @@ FIRST_STEPS = (
     "Take an event's proof from the event browser and drop it on {address}/verify",
     "In a second terminal: ./run journey checks every step from upload to payout.",
 )
+
+
+class Narrator:
+    """Says what happens, with the seconds since the start; a closed terminal stops nothing."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._log: TextIO | None = None
+
+    def keep(self, log: TextIO) -> None:
+        """Write the same lines to `log`, with the time of day."""
+        self._log = log
+
+    def __call__(self, message: str) -> None:
+        """Say one line."""
+        self.plainly(f"[{time.monotonic() - self._began:5.1f} s] {message}")
+        if self._log is not None:
+            self._log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {message}\n")
+            self._log.flush()
+
+    def plainly(self, text: str) -> None:
+        """Say `text` as it is, to people only."""
+        with suppress(OSError):
+            print(text, flush=True)
 
 
 def clear(folder: DataFolder, *, is_agreed: bool) -> None:

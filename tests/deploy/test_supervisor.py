@@ -167,7 +167,11 @@ class Up:
 
     def wait(self) -> "Up":
         is_up = wait_until(
-            lambda: self.folder.service.exists() or self.process.poll() is not None,
+            # An older file may lie there still, left by one that was killed.
+            lambda: (
+                self.folder.running().get("pid") == self.process.pid
+                or self.process.poll() is not None
+            ),
             timeout_seconds=180,
         )
         assert is_up, self.said()
@@ -197,10 +201,24 @@ class Up:
         return status
 
 
+@pytest.fixture
+def ups() -> Iterator[list[Up]]:
+    """The supervisors of a test, ended with it."""
+    started: list[Up] = []
+    yield started
+    for up in started:
+        if up.process.poll() is None:
+            up.end(signal.SIGINT)
+        up.output.close()
+
+
 @pytest.mark.slow
 @pytest.mark.faults
-def test_a_whole_service_survives_kills_and_leaves_nothing(folder: DataFolder) -> None:
-    up = Up(folder).wait()
+def test_a_whole_service_survives_kills_and_leaves_nothing(
+    folder: DataFolder, ups: list[Up]
+) -> None:
+    ups.append(Up(folder))
+    up = ups[0].wait()
     second = subprocess.run(
         [sys.executable, "-m", "deploy.embedded.supervisor", "--data", str(folder.path)],
         cwd=ROOT,
@@ -215,14 +233,15 @@ def test_a_whole_service_survives_kills_and_leaves_nothing(folder: DataFolder) -
     for name in ("web", "worker", "postgres"):
         os.kill(before[name], signal.SIGKILL)
     assert wait_until(
-        lambda: all(up.pids()[name] != before[name] for name in ("web", "worker")),
+        lambda: all(up.pids().get(n, before[n]) != before[n] for n in ("web", "worker")),
         timeout_seconds=60,
     )
     assert wait_until(up.is_ready, timeout_seconds=60), up.said()
 
     up.process.kill()
     up.end(signal.SIGKILL)
-    again = Up(folder).wait()
+    ups.append(Up(folder))
+    again = ups[1].wait()
     assert again.is_ready()
     assert again.ready_seconds < 60, "a second start needs no migrating"
     everything: list[Any] = list(again.pids().values())
