@@ -8,24 +8,45 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import F, Max, Q, Sum
-from django.db.models.functions import Coalesce
+from django.db import transaction
+from django.db.models import Max
 
-from provenance import ledger
+from provenance import ledger, records
 from provenance.commitments import records_root
-from provenance.models import Dataset, DatasetVersion, Match, Party, Record, User
+from provenance.models import Dataset, DatasetVersion, Party, Record, User
 from provenance.models.datasets import RecordQuerySet
+from provenance.records import Delta, NewRecord, OrdinalTaken, preview_delta
 from provenance.refusals import Refused
 
+__all__ = [
+    "Delta",
+    "EmptyVersion",
+    "NameTaken",
+    "NewRecord",
+    "NoBase",
+    "NotAnOwner",
+    "NotSealed",
+    "OrdinalTaken",
+    "VersionClosed",
+    "VersionInProgress",
+    "add_records",
+    "erase_version",
+    "export_version",
+    "fail_version",
+    "open_version",
+    "preview_delta",
+    "ready_version",
+    "records_of",
+    "register_dataset",
+    "seal_version",
+    "withdraw_keys",
+    "withdraw_version",
+]
+
 State = DatasetVersion.State
-ERASED_DIGEST = bytes(32)
-KEY_LENGTH = 200
-CHUNK = 10_000
 
 
 class NameTaken(Refused):
@@ -76,37 +97,6 @@ class NotSealed(Refused):
 
     code = "version_not_sealed"
     hint = "Look at the version's state first."
-
-
-class OrdinalTaken(Refused):
-    """Another record stands at this place of the version already."""
-
-    code = "ordinal_taken"
-    hint = "The source changed while it was read: start the upload again."
-
-
-@dataclass(frozen=True)
-class NewRecord:
-    """One record as ingest read it: its place in the upload, its key, and its SHA-256."""
-
-    ordinal: int
-    key: str
-    digest: bytes
-    token_count: int
-    byte_count: int
-
-
-@dataclass(frozen=True)
-class Delta:
-    """What sealing a version would change, in records; and what it would hold then."""
-
-    added: int
-    changed: int
-    withdrawn: int
-    unchanged: int
-    record_count: int
-    token_count: int
-    byte_count: int
 
 
 @transaction.atomic
@@ -174,20 +164,8 @@ def add_records(*, version: DatasetVersion, rows: Sequence[NewRecord]) -> list[R
     A row whose key and digest the version before holds already costs no new record: its record is
     carried over. In a delta, a row with a known key and another digest replaces that record.
     """
-    assert all(len(row.key) <= KEY_LENGTH and len(row.digest) == 32 for row in rows)
     _require_open(version)
-    before = _before(version, [row.key for row in rows])
-    known = {(record.key, bytes(record.digest)): record for record in reversed(before)}
-    carried = {row.ordinal: known.get((row.key, row.digest)) for row in rows}
-    if version.mode == DatasetVersion.Mode.FULL:
-        same = [r.pk for r in before if (r.key, bytes(r.digest)) in _identities(rows)]
-        Record.objects.filter(pk__in=same).update(confirmed_number=version.number)
-    else:
-        changed = {row.key for row in rows if carried[row.ordinal] is None}
-        _withdraw(version, [record.pk for record in before if record.key in changed])
-    fresh = [row for row in rows if carried[row.ordinal] is None]
-    added = _insert(version, fresh)
-    return [carried[row.ordinal] or added[row.ordinal] for row in rows]
+    return records.add(version, rows)
 
 
 @transaction.atomic
@@ -196,7 +174,7 @@ def withdraw_keys(*, version: DatasetVersion, keys: Sequence[str]) -> int:
     if version.mode != DatasetVersion.Mode.DELTA:
         raise NoBase("Only a version by delta withdraws single records.")
     _require_open(version)
-    return _withdraw(version, [record.pk for record in _before(version, keys)])
+    return records.withdraw(version, keys)
 
 
 @transaction.atomic
@@ -212,49 +190,6 @@ def ready_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
     return version
 
 
-def preview_delta(version: DatasetVersion) -> Delta:
-    """What sealing `version` now would change; for a sealed version, what it changed."""
-    sql = """
-    WITH gone AS (
-      SELECT key FROM provenance_record
-       WHERE dataset_id = %(dataset)s AND added_number < %(number)s
-         AND (withdrawn_number = %(number)s
-              OR %(replaces)s AND withdrawn_number IS NULL
-                 AND confirmed_number IS DISTINCT FROM %(number)s)
-    ), fresh AS (
-      SELECT key FROM provenance_record
-       WHERE dataset_id = %(dataset)s AND added_number = %(number)s
-         AND withdrawn_number IS DISTINCT FROM added_number
-    )
-    SELECT (SELECT count(*) FROM fresh),
-           (SELECT count(*) FROM fresh WHERE key IN (SELECT key FROM gone)),
-           (SELECT count(*) FROM gone WHERE key NOT IN (SELECT key FROM fresh))
-    """
-    is_open = version.sealed_at is None
-    replaces = is_open and version.mode == DatasetVersion.Mode.FULL
-    named: dict[str, Any] = {
-        "dataset": version.dataset_id,
-        "number": version.number,
-        "replaces": replaces,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(sql, named)
-        fresh, changed, withdrawn = cursor.fetchone() or (0, 0, 0)
-    held = Record.objects.of_version(version)
-    if replaces:
-        held = held.filter(Q(added_number=version.number) | Q(confirmed_number=version.number))
-    totals = _totals(held)
-    return Delta(
-        added=fresh - changed,
-        changed=changed,
-        withdrawn=withdrawn,
-        unchanged=totals["records"] - fresh,
-        record_count=totals["records"],
-        token_count=totals["tokens"],
-        byte_count=totals["bytes"],
-    )
-
-
 @transaction.atomic
 def seal_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
     """Close a version for good: its records enter the ledger as one root. Safe to repeat."""
@@ -267,11 +202,9 @@ def seal_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
     if not delta.record_count:
         raise EmptyVersion
     if locked.mode == DatasetVersion.Mode.FULL:
-        _before(locked).exclude(confirmed_number=locked.number).update(
-            withdrawn_number=locked.number
-        )
+        records.withdraw_unconfirmed(locked)
     locked.salt = secrets.token_bytes(32)
-    digests = records_of(locked).values_list("digest", flat=True).iterator(CHUNK)
+    digests = records_of(locked).values_list("digest", flat=True).iterator(records.CHUNK)
     locked.records_root = records_root(locked.salt, map(bytes, digests))
     locked.record_count = delta.record_count
     locked.token_count, locked.byte_count = delta.token_count, delta.byte_count
@@ -291,11 +224,7 @@ def fail_version(*, version: DatasetVersion, reason: str, at: datetime) -> Datas
         return locked
     if locked.sealed_at is not None:
         raise VersionClosed("A sealed version cannot fail; it can be withdrawn.")
-    records = Record.objects.filter(dataset=locked.dataset_id)
-    records.filter(added_number=locked.number).update(withdrawn_number=F("added_number"))
-    records.filter(withdrawn_number=locked.number, added_number__lt=locked.number).update(
-        withdrawn_number=None
-    )
+    records.forget(locked)
     locked.state, locked.reason = State.FAILED, reason[:300]
     locked.save(update_fields=["state", "reason"])
     return locked
@@ -330,7 +259,7 @@ def erase_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
     locked.state, locked.erased_at, locked.salt = State.ERASED, at, None
     locked.withdrawn_at = locked.withdrawn_at or at
     locked.save(update_fields=["state", "erased_at", "salt", "withdrawn_at"])
-    erased = _erase_records(locked)
+    erased = records.erase_orphans(locked)
     _record(locked, "version.erased", at, {"records": erased})
     return locked
 
@@ -344,7 +273,7 @@ def export_version(version: DatasetVersion) -> Iterator[dict[str, Any]]:
     """What is known of each record, one dict at a time: place, key, digest, counts."""
     if version.state not in (State.SEALED, State.WITHDRAWN):
         raise NotSealed
-    for record in records_of(version).iterator(CHUNK):
+    for record in records_of(version).iterator(records.CHUNK):
         yield {
             "ordinal": record.ordinal,
             "key": record.key,
@@ -367,81 +296,6 @@ def _require_open(version: DatasetVersion) -> None:
     state = rows.values_list("state", flat=True).get(pk=version.pk)
     if state != State.OPEN:
         raise VersionClosed(f"This version is {state}.")
-
-
-def _before(version: DatasetVersion, keys: Sequence[str] | None = None) -> RecordQuerySet:
-    """The records that stand when `version` begins, with the given keys."""
-    records = Record.objects.filter(
-        dataset=version.dataset_id, added_number__lt=version.number, withdrawn_number=None
-    )
-    return (records if keys is None else records.filter(key__in=keys)).order_by("pk")
-
-
-def _identities(rows: Sequence[NewRecord]) -> set[tuple[str, bytes]]:
-    return {(row.key, row.digest) for row in rows}
-
-
-def _withdraw(version: DatasetVersion, pks: Sequence[int]) -> int:
-    return Record.objects.filter(pk__in=pks).update(withdrawn_number=version.number)
-
-
-def _insert(version: DatasetVersion, rows: Sequence[NewRecord]) -> dict[int, Record]:
-    """Insert rows that are not there yet; the records by ordinal."""
-    Record.objects.bulk_create(
-        [
-            Record(
-                dataset_id=version.dataset_id,
-                added_number=version.number,
-                ordinal=row.ordinal,
-                key=row.key,
-                digest=row.digest,
-                token_count=row.token_count,
-                byte_count=row.byte_count,
-            )
-            for row in rows
-        ],
-        ignore_conflicts=True,
-    )
-    stored = Record.objects.filter(
-        dataset=version.dataset_id,
-        added_number=version.number,
-        ordinal__in=[row.ordinal for row in rows],
-    )
-    records = {record.ordinal: record for record in stored}
-    for row in rows:
-        if bytes(records[row.ordinal].digest) != row.digest:
-            raise OrdinalTaken(f"Record {row.ordinal} of this version has other content.")
-    return records
-
-
-def _totals(records: RecordQuerySet) -> dict[str, int]:
-    counted = records.aggregate(
-        tokens=Coalesce(Sum("token_count"), 0), bytes=Coalesce(Sum("byte_count"), 0)
-    )
-    return {"records": records.count(), **counted}
-
-
-def _erase_records(version: DatasetVersion) -> int:
-    """Empty the records that only erased versions hold; how many."""
-    others = DatasetVersion.objects.filter(dataset=version.dataset_id).exclude(
-        state__in=[State.ERASED, State.FAILED]
-    )
-    orphans = Record.objects.of_version(version)
-    for number in others.values_list("number", flat=True):
-        still_there = Q(withdrawn_number__isnull=True) | Q(withdrawn_number__gt=number)
-        orphans = orphans.exclude(still_there, added_number__lte=number)
-    pks = list(orphans.values_list("pk", flat=True))
-    last = DatasetVersion.objects.filter(dataset=version.dataset_id).aggregate(n=Max("number"))
-    for start in range(0, len(pks), CHUNK):
-        chunk = pks[start : start + CHUNK]
-        Match.objects.filter(Q(later__in=chunk) | Q(earlier__in=chunk)).update(evidence={})
-        # An emptied record must not reappear in a later version by delta.
-        Record.objects.filter(pk__in=chunk).update(
-            key="",
-            digest=ERASED_DIGEST,
-            withdrawn_number=Coalesce(F("withdrawn_number"), last["n"] + 1),
-        )
-    return len(pks)
 
 
 def _sealed_body(version: DatasetVersion) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import TransactionTestCase, override_settings
 from psycopg.conninfo import conninfo_to_dict
+from pytest_django.plugin import blocking_manager_key
 
 from deploy import database
 from deploy.embedded import postgres
@@ -81,7 +82,8 @@ def pytest_configure_node(node: Any) -> None:
     if "cluster" not in _CONTROLLER:
         stack = _CONTROLLER["stack"] = ExitStack()
         cluster = _CONTROLLER["cluster"] = _start(stack)
-        _migrate(cluster)
+        with node.config.stash[blocking_manager_key].unblock():
+            _migrate(cluster)
     node.workerinput["cluster"] = asdict(_CONTROLLER["cluster"])
 
 
