@@ -1,0 +1,120 @@
+"""The client against the real API: steps of the main job, and how it says no."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tallymark
+from celery import Celery
+from django.core.cache import cache
+from tallymark import cli
+from tallymark.client import Client, Problem, Unreachable
+from tallymark.running import OWNER, RUN_ID
+
+from ingest.models import Upload
+from provenance.models import Dataset, Party, Run, TrainedModel, Usage
+from tests import doors, factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROWS = [
+    {"id": f"r{n}", "text": f"Sentence number {n} of a small file, with words."} for n in range(5)
+]
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cache.clear()
+    monkeypatch.setenv("TALLYMARK_SPOOL", str(tmp_path / "spool"))
+    for name in (RUN_ID, OWNER, "RANK"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens for hints here; the sweeper would find the work."""
+    monkeypatch.setattr(Celery, "send_task", lambda *_, **__: None)
+
+
+def client_of(party: Party, live_server: Any) -> Client:
+    return Client(live_server.url, doors.of(party).secret)
+
+
+def test_an_upload_is_streamed_as_a_form(
+    live_server: Any, ada: Party, tmp_path: Path, no_workers: None
+) -> None:
+    client = client_of(ada, live_server)
+    dataset = client.register_dataset("essays", "Essays")
+    file = tmp_path / 'a "quoted" name.jsonl'
+    file.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    upload = client.upload(dataset["id"], file, key_column="id")
+    kept = Upload.objects.get(pk=upload["id"])
+    assert (kept.bytes_total, kept.key_column) == (file.stat().st_size, "id")
+    assert client.call("GET", f"uploads/{upload['id']}")["state"] == "received"
+
+
+def test_a_refusal_carries_code_detail_and_hint(live_server: Any, ada: Party) -> None:
+    client = client_of(ada, live_server)
+    client.register_dataset("essays")
+    with pytest.raises(Problem) as refused:
+        client.register_dataset("essays")
+    assert (refused.value.status, refused.value.code) == (409, "dataset_name_taken")
+    assert refused.value.hint in str(refused.value)
+    with pytest.raises(Problem) as invalid:
+        client.register_dataset("not a slug!")
+    assert invalid.value.errors[0]["field"] == "name"
+
+
+def test_a_wrong_key_and_a_wrong_address_are_told_apart(live_server: Any) -> None:
+    with pytest.raises(Problem, match="unknown, expired or revoked"):
+        Client(live_server.url, "tm_00000000_wrong").me()
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
+        Client("http://127.0.0.1:9", "tm_x").me()
+    with pytest.raises(Problem):
+        Client(f"{live_server.url}/elsewhere", "tm_x").me()
+
+
+def test_lists_are_walked_to_their_end(live_server: Any, ada: Party) -> None:
+    for number in range(5):
+        factories.dataset(ada, f"set-{number}")
+    client = client_of(ada, live_server)
+    assert len(list(client.pages("datasets", limit=2))) == 5
+
+
+def test_a_run_reaches_the_service_whole(live_server: Any, ada: Party, lab: Party) -> None:
+    version = factories.version(factories.dataset(ada), ["one text", "another text"])
+    key = doors.of(lab).secret
+    with tallymark.run("pretrain", "night job", url=live_server.url, key=key) as run:
+        for _ in range(10):
+            run.use(str(version), records=2, tokens=6)
+        run.produced("sparrow", version="2")
+    usage = Usage.objects.get()
+    assert (usage.record_count, usage.token_count, str(usage.run_id)) == (20, 60, run.id)
+    assert not usage.reports.filter(has_gap=True).exists()
+    assert Run.objects.get().state == Run.State.ENDED
+    assert TrainedModel.objects.get().run_edges.count() == 1
+
+
+def test_register_sends_fingerprints_and_no_text(
+    live_server: Any, ada: Party, tmp_path: Path, no_workers: None, monkeypatch: Any
+) -> None:
+    (tmp_path / "essays.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    monkeypatch.setattr(
+        Client, "wait", lambda self, upload, **_: self.call("GET", f"uploads/{upload}")
+    )
+    status = cli.main(
+        ["register", str(tmp_path / "essays.jsonl"), "--name", "essays",
+         "--url", live_server.url, "--key", doors.of(ada).secret]
+    )  # fmt: skip
+    assert status == 0
+    assert Dataset.objects.get().is_fingerprint_only
+    upload = Upload.objects.get()
+    assert upload.content == Upload.Content.PRINTS
+    from ingest import storage
+
+    content = storage.location(upload.path).read_bytes()
+    assert b"Sentence" not in gzip.decompress(content)
