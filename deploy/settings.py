@@ -212,6 +212,8 @@ RUN_SILENCE_SECONDS = _env.run_silence_seconds
 NODE_NAME = _env.node_name
 UPLOAD_LIMIT_BYTES = _env.upload_limit_bytes
 
+# The module of the Celery application, imported by whoever sends a first hint.
+TASK_APP = "deploy.celery"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -219,6 +221,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+# Reading and embedding files takes minutes; sealing, billing and paying must not wait for it.
+CELERY_TASK_ROUTES = {
+    "ingest.tasks.advance_upload": {"queue": "ingest"},
+    "ingest.tasks.embed_version": {"queue": "ingest"},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_FOLDER / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     name: {
@@ -239,7 +246,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("apply resolutions", "compensation.tasks.apply_resolutions", 5),
         ("mature credits", "compensation.tasks.mature_credits", 10),
         ("advance payouts", "compensation.tasks.advance_payouts", 3),
-        ("build payout epochs", "compensation.tasks.build_epochs", 30),
+        ("build payout epochs", "compensation.tasks.build_epochs", 10),
     )
 }
 
