@@ -203,7 +203,12 @@ def _book(contract: ChainContract, paid: evm.Log, at: datetime) -> bool:
     """Book one payment, unless it is booked already."""
     payee, cumulative = bytes(paid.args["payeeId"]), int(paid.args["cumulative"])
     leaf = (
-        PayoutLeaf.objects.filter(epoch__contract=contract, payee_id=payee, cumulative=cumulative)
+        PayoutLeaf.objects.filter(
+            epoch__contract=contract,
+            payee_id=payee,
+            cumulative=cumulative,
+            address__iexact=str(paid.args["account"]),
+        )
         .select_related("party", "epoch__asset")
         .order_by("epoch__number")
         .first()

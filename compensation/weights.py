@@ -226,6 +226,13 @@ def place_of(cell: Cell) -> Place:
     )
 
 
+def targets_of(row: WeightVersion) -> dict[Payee, int]:
+    """What each payee should have been credited under a weight version, as it is divided now."""
+    last = row.restatements.count()
+    parts = [Part(place_of(cell), cell.count) for cell in row.cells.filter(restatement=last)]
+    return pricing.targets(row.total_units, weights(parts, row.fee_basis_points))
+
+
 def _save_cells(weight_version: WeightVersion, restatement: int, cells: list[Part]) -> None:
     Cell.objects.bulk_create(
         Cell(

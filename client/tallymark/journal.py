@@ -82,7 +82,7 @@ def check_charge(
         "Charge: the journal entry was not made of these charges.",
     )
     report.check(
-        any(body_of(one).get("usage") == usage for one in events),
+        any(usage in (body_of(one).get("usage"), one.get("subject_id")) for one in events),
         f"Charge: it is for the usage {usage}, which the ledger holds.",
         f"Charge: no event in this file reports its usage {usage}.",
     )

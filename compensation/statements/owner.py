@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Sum
 
-from compensation import division, money, payees, pricing, settlement
+from compensation import money, payees, settlement, weights
 from compensation.models import (
     Account,
     Asset,
@@ -24,7 +24,6 @@ from compensation.models import (
 from compensation.statements import shares
 from compensation.statements.movements import Movement, accounts_of, held_at, moved, plain
 from compensation.statements.period import Period
-from compensation.weights import place_of
 from provenance.models import Conflict, DatasetVersion, Party
 
 Kind = Account.Kind
@@ -258,13 +257,7 @@ def _in_conflict(party: Party, asset: Asset) -> list[Held]:
         version__dataset__owner=party, asset=asset, total_units__gt=0, cells__is_held=True
     ).distinct()
     for row in rows:
-        last = row.restatements.count()
-        parts = [
-            division.Part(place_of(cell), cell.count, tuple(cell.record_ids))
-            for cell in row.cells.filter(restatement=last)
-        ]
-        weights = division.weights(parts, row.fee_basis_points)
-        for payee, amount in pricing.targets(row.total_units, weights).items():
+        for payee, amount in weights.targets_of(row).items():
             if payee.kind == "escrow":
                 sums[payee.id] += amount
     conflicts = Conflict.objects.select_related("later__owner", "earlier__owner").in_bulk(sums)

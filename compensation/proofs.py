@@ -1,0 +1,186 @@
+"""The proof of a payment: usage event, charge, journal entry, payout leaf, and the chain's log.
+
+`tallymark verify` checks the file without trusting us; its format stands in
+client/tallymark/proofs.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from compensation import audit, journal
+from compensation.models import Account, Charge, ChargeGroup, Entry, Payout, PayoutLeaf
+from compensation.statements.shares import leaf_for
+from provenance import anchor, evm
+from provenance.models import Event, Party
+from provenance.refusals import Refused
+
+FORMAT = "tallymark-proof/1"
+
+
+class NotPaidOutYet(Refused):
+    """This charge has not reached a payout yet."""
+
+    code = "not_paid_out_yet"
+    hint = "Your statement says what it waits for; the charge's event can be proved already."
+
+
+class NotSealedInLedger(Refused):
+    """The ledger does not cover this journal entry yet."""
+
+    code = "journal_not_sealed_yet"
+    hint = "The journal is sealed into the ledger within seconds: ask again."
+
+
+class EarnsNothing(Refused):
+    """This charge earned this party nothing."""
+
+    code = "earns_nothing"
+    hint = "Choose a charge from a line of your own statement."
+
+
+def payment_proof(party: Party, charge: Charge) -> dict[str, Any]:
+    """The proof file that `charge` was paid to `party`, as far as it has come.
+
+    Without a payment yet the file says so (`paid` is null). Raises EarnsNothing, NotPaidOutYet,
+    NotSealedInLedger, anchor.NotSealedYet or anchor.NotAnchoredYet.
+    """
+    entry = charge.entry
+    if entry is None:
+        raise EarnsNothing
+    account = journal.account(Account.Kind.OWNER_PENDING, entry.asset, party=party)
+    if not entry.lines.filter(account=account).exists():
+        raise EarnsNothing
+    first = leaf_for(entry, party)
+    if first is None:
+        raise NotPaidOutYet
+    paid = _paid(first)
+    sealed = _sealed(entry)
+    events = [*_usage_events(charge), sealed, _named(party, account)]
+    return {
+        "format": FORMAT,
+        "kind": "payment",
+        "events": [anchor.proof_for(event) for event in events],
+        "entry": _entry(entry, int(sealed.body["number"])),
+        "charge": _charge(charge),
+        "payout": _payout(paid.leaf if paid else first, paid),
+    }
+
+
+def _paid(first: PayoutLeaf) -> Payout | None:
+    """The payment that brought the payee to this leaf or beyond it."""
+    return (
+        Payout.objects.filter(
+            party=first.party,
+            contract=first.epoch.contract,
+            token_cumulative__gte=first.cumulative,
+        )
+        .select_related("leaf__epoch__contract", "leaf__epoch__activation")
+        .order_by("token_cumulative")
+        .first()
+    )
+
+
+def _sealed(entry: Entry) -> Event:
+    """The first event that covers the entry."""
+    found = (
+        Event.objects.filter(kind="journal.sealed", body__number__gte=entry.pk)
+        .order_by("id")
+        .first()
+    )
+    if found is None:
+        raise NotSealedInLedger
+    return found
+
+
+def _usage_events(charge: Charge) -> list[Event]:
+    """The reports of the usage, and the ledger's word on the charge."""
+    reported = Event.objects.filter(
+        kind="dataset.used",
+        subject_id=charge.usage_id,
+        body__revision__lte=charge.revision,
+    ).order_by("id")
+    group = ChargeGroup.objects.select_related("event").get(
+        entry=charge.entry, account=charge.account, weight_version=charge.weight_version
+    )
+    return [*reported, group.event]
+
+
+def _named(party: Party, account: Account) -> Event:
+    return Event.objects.filter(
+        kind="payee.named", subject_id=party.pk, body__account=account.pk
+    ).earliest("id")
+
+
+def _entry(entry: Entry, sealed_number: int) -> dict[str, Any]:
+    document = audit.document_of(entry)
+    later = Entry.objects.filter(pk__gt=entry.pk, pk__lte=sealed_number).order_by("pk")
+    return {
+        "number": entry.pk,
+        "previous_hash": _hex(entry.previous_hash),
+        "header": document["header"],
+        "lines": document["lines"],
+        "charges_digest": _hex(entry.charges_digest),
+        "hash": _hex(entry.hash),
+        "later": [_digests(one) for one in later.select_related("asset")],
+    }
+
+
+def _digests(entry: Entry) -> dict[str, str]:
+    """An entry of others, as no more than its digests."""
+    lines = [(line.account_id, line.amount_units) for line in entry.lines.all()]
+    return {
+        "header": _hex(audit.header_digest(entry)),
+        "lines": _hex(audit.lines_digest(lines)),
+        "charges": _hex(entry.charges_digest),
+    }
+
+
+def _charge(charge: Charge) -> dict[str, Any]:
+    rows = Charge.objects.filter(
+        entry=charge.entry, account=charge.account, weight_version=charge.weight_version
+    )
+    groups = ChargeGroup.objects.filter(entry=charge.entry).order_by("account", "weight_version")
+    by_usage = sorted(rows, key=lambda one: one.usage_id.bytes)
+    return {
+        "usage": str(charge.usage_id),
+        "revision": charge.revision,
+        "rate": charge.rate_id,
+        "records": charge.record_count,
+        "tokens": charge.token_count,
+        "amount": charge.amount_units,
+        "total": charge.total_units,
+        "running": charge.running_units,
+        "account": charge.account_id,
+        "weight_version": charge.weight_version_id,
+        "group": _hex(b"".join(map(audit.charge_bytes, by_usage))),
+        "groups": [_hex(group.digest) for group in groups],
+    }
+
+
+def _payout(leaf: PayoutLeaf, paid: Payout | None) -> dict[str, Any]:
+    epoch, contract = leaf.epoch, leaf.epoch.contract
+    return {
+        "chain": evm.caip2(contract.chain_id),
+        "contract": contract.caip10,
+        "token": contract.token_address,
+        "epoch": epoch.number,
+        "root": _hex(epoch.root),
+        "total": str(int(epoch.total)),
+        "payee": _hex(leaf.payee_id),
+        "account": leaf.address,
+        "cumulative": str(int(leaf.cumulative)),
+        "merkle_proof": [_hex(one) for one in leaf.proof],
+        "activated_tx_hash": (epoch.activation.tx_hash if epoch.activation else "") or None,
+        "paid": {
+            "tx_hash": paid.tx_hash,
+            "amount": str(int(paid.token_amount)),
+            "cumulative": str(int(paid.token_cumulative)),
+        }
+        if paid
+        else None,
+    }
+
+
+def _hex(value: bytes | memoryview) -> str:
+    return "0x" + bytes(value).hex()

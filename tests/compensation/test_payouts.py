@@ -1,0 +1,297 @@
+"""Money reaches its owner on a real EVM, once, and the proof of it needs no trust in us."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from tallymark.rpc import Node
+from tallymark.verify import verify
+
+from compensation import (
+    billing,
+    deployment,
+    deposits,
+    holdback,
+    invariants,
+    payees,
+    payouts,
+    proofs,
+    settlement,
+    statements,
+)
+from compensation.models import (
+    Account,
+    Asset,
+    Balance,
+    Charge,
+    Payout,
+    PayoutClaim,
+    PayoutEpoch,
+    PayoutLeaf,
+)
+from compensation.statements import Period
+from provenance import anchor, evm, ledger, outbox, signers
+from tests import factories
+from tests.compensation.conftest import grant, held, priced, texts, use
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADAS_ADDRESS = "0x00000000000000000000000000000000000000aa"
+BENS_ADDRESS = "0x00000000000000000000000000000000000000bb"
+Kind = Account.Kind
+
+
+@pytest.fixture
+def dollar(chain, clock, settings) -> Asset:
+    """The test token, payable; nothing is held back."""
+    settings.HOLD_BACK_DAYS = 0
+    deployment.deploy_all(
+        token="", admin=signers.address("deployer"), clock=clock, say=lambda _: None
+    )
+    return Asset.objects.get()
+
+
+@pytest.fixture
+def drive(chain, clock):
+    """Let the chain and the outbox come to rest, and book what they did."""
+
+    def until_quiet() -> None:
+        for _ in range(8):
+            outbox.send_all(chain_id=signers.DEVELOPMENT_CHAIN, at=clock())
+            chain.mine(3)
+            outbox.send_all(chain_id=signers.DEVELOPMENT_CHAIN, at=clock())
+            moved = payouts.advance(at=clock()) + settlement.settle(at=clock())
+            open_rows = outbox.OutboxTransaction.objects.exclude(state__in=["final", "review"])
+            if not moved and not open_rows.exists():
+                return
+
+    return until_quiet
+
+
+def earn(lab, owner, dollar, clock, *, name="essays", records=10, price_units=25_000_000):
+    """Use of an owner's data, charged and payable: ten records at 25 dollars a thousand."""
+    version = priced(
+        factories.version(factories.dataset(owner, name), texts(10, name)),
+        dollar,
+        price_units=price_units,
+        at=clock(),
+    )
+    return earn_again(lab, version, clock, records=records)
+
+
+def earn_again(lab, version, clock, *, records=10):
+    grant(lab, version, at=clock())
+    use(lab, version, records=records, at=clock())
+    clock.pass_time(120)
+    billing.bill_batch(at=clock())
+    holdback.mature_credits(at=clock())
+    return version
+
+
+@pytest.fixture
+def paid_lab(lab, dollar, clock):
+    deposits.deposit(lab=lab, asset=dollar, amount_units=10**9, reference="a", at=clock())
+    return lab
+
+
+def address(party, text, clock):
+    return payees.add_method(
+        party=party, address=text, chain_id=signers.DEVELOPMENT_CHAIN, at=clock()
+    )
+
+
+def token_balance(dollar, holder):
+    return evm.connect().call(
+        evm.development_token(), dollar.token_address, "balanceOf", evm.checksum(holder)
+    )
+
+
+def test_from_use_to_a_paid_and_verified_proof(ada, paid_lab, dollar, clock, drive):
+    earn(paid_lab, ada, dollar, clock)
+    address(ada, ADAS_ADDRESS, clock)
+    epoch = payouts.build_epoch(dollar, clock())
+    assert payouts.build_epoch(dollar, clock()) is None
+    drive()
+    epoch.refresh_from_db()
+    assert epoch.state == PayoutEpoch.State.ACTIVE
+    ready = statements.owner_statement(
+        party=ada, asset=dollar, period=Period.holding(clock()), at=clock()
+    )
+    assert ready.claimable_units == 250_000
+    assert [todo.code for todo in ready.todos] == ["claim"]
+    made = settlement.claim(party=ada, asset=dollar, at=clock())
+    assert settlement.claim(party=ada, asset=dollar, at=clock()) == made
+    assert held(dollar, Kind.PAYOUTS_IN_FLIGHT, ada) == 250_000
+    drive()
+    assert token_balance(dollar, ADAS_ADDRESS) == 250_000
+    assert Payout.objects.get().amount_units == 250_000
+    assert held(dollar, Kind.PAYOUTS_IN_FLIGHT, ada) == 0
+    with pytest.raises(settlement.NothingToClaim):
+        settlement.claim(party=ada, asset=dollar, at=clock())
+    assert list(invariants.broken()) == []
+    check_proof(ada, epoch, clock, drive)
+
+
+def check_proof(ada, epoch, clock, drive):
+    billing.seal_journal(at=clock())
+    ledger.seal()
+    anchor.anchor_next(at=clock())
+    drive()
+    anchor.settle(at=clock())
+    proof = proofs.payment_proof(ada, Charge.objects.get())
+    node = Node(evm.settings.CHAIN_RPC_URL)
+    report = verify(proof, node=node, contract=epoch.contract.caip10)
+    assert report.is_true, report.failures
+    assert not report.not_checked, report.not_checked
+    proof["charge"]["amount"] += 1
+    assert not verify(proof).is_true
+
+
+def test_a_second_epoch_pays_only_what_is_new_and_an_old_leaf_nothing(
+    ada, ben, paid_lab, dollar, clock, drive
+):
+    essays = earn(paid_lab, ada, dollar, clock)
+    earn(paid_lab, ben, dollar, clock, name="notes")
+    address(ada, ADAS_ADDRESS, clock)
+    payouts.build_epoch(dollar, clock())
+    drive()
+    settlement.claim(party=ada, asset=dollar, at=clock())
+    drive()
+    address(ben, BENS_ADDRESS, clock)
+    earn_again(paid_lab, essays, clock, records=4)
+    assert payouts.build_epochs(at=clock()) == 1
+    drive()
+    leaves = PayoutLeaf.objects.filter(epoch__number=2)
+    assert {leaf.party: int(leaf.cumulative) for leaf in leaves} == {ada: 350_000, ben: 250_000}
+    assert settlement.push(asset=dollar, at=clock()) == 2
+    assert settlement.push(asset=dollar, at=clock()) == 0
+    drive()
+    assert (token_balance(dollar, ADAS_ADDRESS), token_balance(dollar, BENS_ADDRESS)) == (
+        350_000,
+        250_000,
+    )
+    assert payouts.build_epoch(dollar, clock()) is None
+    assert sorted(Payout.objects.values_list("amount_units", flat=True)) == [
+        100_000,
+        250_000,
+        250_000,
+    ]
+    assert list(invariants.broken()) == []
+
+
+def test_a_new_address_enters_the_next_tree_by_itself(ada, paid_lab, dollar, clock, drive):
+    earn(paid_lab, ada, dollar, clock)
+    address(ada, BENS_ADDRESS, clock)
+    payouts.build_epoch(dollar, clock())
+    drive()
+    address(ada, ADAS_ADDRESS, clock)
+    assert payouts.build_epoch(dollar, clock()).entry is None
+    drive()
+    settlement.claim(party=ada, asset=dollar, at=clock())
+    drive()
+    assert (token_balance(dollar, ADAS_ADDRESS), token_balance(dollar, BENS_ADDRESS)) == (
+        250_000,
+        0,
+    )
+    assert list(invariants.broken()) == []
+
+
+def test_the_service_that_forgot_how_far_it_read_books_nothing_twice(
+    ada, paid_lab, dollar, clock, drive
+):
+    earn(paid_lab, ada, dollar, clock)
+    address(ada, ADAS_ADDRESS, clock)
+    epoch = payouts.build_epoch(dollar, clock())
+    drive()
+    settlement.claim(party=ada, asset=dollar, at=clock())
+    drive()
+    epoch.contract.paid_cursor.next_block = 0
+    epoch.contract.paid_cursor.save()
+    assert settlement.settle(at=clock()) == 0
+    assert Payout.objects.count() == PayoutClaim.objects.count() == 1
+
+
+def test_who_owes_pays_back_at_most_half_before_the_epoch(ada, ben, paid_lab, dollar, clock, drive):
+    from compensation import journal
+    from compensation.models import Entry
+
+    earn(paid_lab, ada, dollar, clock)
+    address(ada, ADAS_ADDRESS, clock)
+    journal.post(
+        kind=Entry.Kind.RESTATEMENT,
+        lines=[
+            (journal.account(Kind.RECEIVABLE, dollar, party=ada), -200_000),
+            (journal.account(Kind.AWAITED, dollar, party=ben), 200_000),
+        ],
+        effective_at=clock(),
+        posted_at=clock(),
+        idempotency_key="owed",
+    )
+    payouts.build_epoch(dollar, clock())
+    assert held(dollar, Kind.PAYOUTS_IN_FLIGHT, ada) == 125_000
+    assert held(dollar, Kind.OWNER_PENDING, ben) == 125_000
+    assert held(dollar, Kind.RECEIVABLE, ada) == -75_000
+
+
+def test_a_threshold_and_a_missing_address_let_money_wait(
+    ada, ben, paid_lab, dollar, clock, settings
+):
+    earn(paid_lab, ada, dollar, clock)
+    earn(paid_lab, ben, dollar, clock, name="notes")
+    assert payouts.build_epoch(dollar, clock()) is None
+    address(ada, ADAS_ADDRESS, clock)
+    settings.PAYOUT_THRESHOLD_UNITS = 250_001
+    assert payouts.build_epoch(dollar, clock()) is None
+    settings.PAYOUT_THRESHOLD_UNITS = 250_000
+    payouts.build_epoch(dollar, clock())
+    assert Balance.objects.get(account__kind=Kind.OWNER, account__party=ben).posted == 250_000
+    assert PayoutLeaf.objects.get().party == ada
+
+
+def test_the_delay_passes_before_a_root_is_activated(ada, paid_lab, dollar, clock, drive, settings):
+    settings.PAYOUT_DELAY_SECONDS = 3600
+    earn(paid_lab, ada, dollar, clock)
+    address(ada, ADAS_ADDRESS, clock)
+    epoch = payouts.build_epoch(dollar, clock())
+    drive()
+    epoch.refresh_from_db()
+    assert epoch.state == PayoutEpoch.State.PROPOSED
+    clock.pass_time(timedelta(hours=1, minutes=1).total_seconds())
+    drive()
+    epoch.refresh_from_db()
+    assert epoch.state == PayoutEpoch.State.ACTIVE
+
+
+def test_the_journal_is_proved_from_the_database_and_from_an_export(
+    ada, paid_lab, dollar, clock, tmp_path
+):
+    earn(paid_lab, ada, dollar, clock)
+    said = StringIO()
+    call_command("verify_journal", stdout=said)
+    assert said.getvalue() == "The journal is sound.\n"
+    export = tmp_path / "journal.jsonl"
+    call_command("verify_journal", export=export, stdout=said)
+    call_command("verify_journal", source=export, stdout=said)
+    honest = export.read_text()
+    for old, new in (("250000", "250001"), ("usage:", "usagf:"), ('"number":2', '"number":7')):
+        export.write_text(honest.replace(old, new))
+        errors = StringIO()
+        with pytest.raises(SystemExit):
+            call_command("verify_journal", source=export, stdout=said, stderr=errors)
+        assert "broken" in errors.getvalue()
+
+
+def test_a_changed_row_is_found_where_it_stands(ada, paid_lab, dollar, clock, as_table_owner):
+    earn(paid_lab, ada, dollar, clock)
+    run = as_table_owner.execute
+    run("ALTER TABLE compensation_line DISABLE TRIGGER USER")
+    run("UPDATE compensation_line SET amount_units = amount_units * 2 WHERE entry_id = 2")
+    errors = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("verify_journal", stderr=errors)
+    words = errors.getvalue()
+    assert "Entry 2: its content was changed." in words
+    assert "A balance is the sum of its lines" in words
