@@ -185,15 +185,10 @@ def report_usage(
             "revision": 0,
         },
     )
-    if not _note(usage, meter, stream, sequence, count, received_at) and not is_new:
+    is_news = _note(usage, meter, stream, sequence, count, received_at)
+    if not (is_news and _add_up(usage, meter)) and not is_new:
         return usage
-    before = (usage.record_count, usage.token_count, usage.epoch_count)
-    _add_up(usage, meter)
-    if not is_new and before == (usage.record_count, usage.token_count, usage.epoch_count):
-        usage.save(update_fields=["meter"])
-        return usage
-    usage.revision += 1
-    usage.used_at, usage.reported_at = max(usage.used_at, used_at), received_at
+    usage.reported_at = received_at
     _judge(usage, root, version, used_at)
     usage.save()
     if version is not None:
@@ -323,19 +318,27 @@ def _note(
     return True
 
 
-def _add_up(usage: Usage, meter: str) -> None:
-    """Set the counters from the streams of the most trusted meter; they never fall."""
+def _add_up(usage: Usage, meter: str) -> bool:
+    """Set the counters from the streams of the most trusted meter; whether they grew."""
     if METERS.get(meter, LEAST_METER) > METERS.get(usage.meter, LEAST_METER):
         usage.meter = meter
+        usage.save(update_fields=["meter"])
+    before = (usage.record_count, usage.token_count, usage.epoch_count)
     reports = list(usage.reports.filter(meter=usage.meter))
     # Each rank of a job counts the same epochs, but its own records and tokens.
     usage.record_count = max(usage.record_count, sum(each.record_count for each in reports))
     usage.token_count = max(usage.token_count, sum(each.token_count for each in reports))
     usage.epoch_count = max(usage.epoch_count, *(each.epoch_count for each in reports), 0)
+    return before != (usage.record_count, usage.token_count, usage.epoch_count)
 
 
 def _judge(usage: Usage, root: Run, version: DatasetVersion | None, used_at: datetime) -> None:
-    """Find the grant and set the flags. A grant once found stays: a started run continues."""
+    """Make the next revision, with its grant and flags.
+
+    A grant once found stays: a started run continues.
+    """
+    usage.revision += 1
+    usage.used_at = max(usage.used_at, used_at)
     usage.is_unknown = version is None
     if version is None:
         return

@@ -4,7 +4,7 @@ Registration order is a date, never a right: it says who is asked first. Every h
 decision gives both sides a statement of reasons, and the ledger an event.
 """
 
-from provenance.conflicts.claims import admit_claim, answer, claim, reject_claim, reply
+from provenance.conflicts.claims import admit_claim, answer, claim, claim_lead, reject_claim, reply
 from provenance.conflicts.deadlines import pass_deadlines
 from provenance.conflicts.evidence import open_record
 from provenance.conflicts.opening import carry_into, open_from_overlap
@@ -19,6 +19,7 @@ __all__ = [
     "appeal",
     "carry_into",
     "claim",
+    "claim_lead",
     "claimant_shares",
     "decide",
     "decide_appeal",

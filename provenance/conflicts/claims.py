@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from provenance.conflicts.evidence import ask_openings
+from provenance.conflicts.opening import open_from_lead
 from provenance.conflicts.resolutions import resolve_by_agreement
 from provenance.conflicts.sides import (
     OPEN_STATES,
@@ -25,7 +26,7 @@ from provenance.conflicts.sides import (
     side_of,
     tell,
 )
-from provenance.models import Claim, Conflict, Party, Submission, User
+from provenance.models import Claim, Conflict, Dataset, Overlap, Party, Submission, User
 from provenance.refusals import Refused
 
 
@@ -74,12 +75,7 @@ def claim(
         return standing
     require_state(conflict, *OPEN_STATES, State.RELEASED)
     _require_words(statement)
-    is_late = conflict.state == State.RELEASED or (
-        conflict.state == State.OPEN
-        and conflict.deadline_at is not None
-        and conflict.deadline_at <= at
-    )
-    needs_admission = is_late or dataset.pk == conflict.later_id
+    needs_admission = _needs_admission(conflict, dataset, at)
     if needs_admission and not evidence.strip():
         raise EvidenceMissing
     made = Claim.objects.create(
@@ -99,6 +95,31 @@ def claim(
     else:
         _take_effect(conflict, made, at)
     return made
+
+
+@transaction.atomic
+def claim_lead(
+    *,
+    overlap: Overlap,
+    claimant: Party,
+    statement: str,
+    evidence: str,
+    by: User | None = None,
+    at: datetime,
+) -> Claim:
+    """Claim on likeness that no detector accuses by: a person's word opens the conflict.
+
+    Nothing is held before an operator has admitted the claim.
+    """
+    conflict = open_from_lead(overlap=overlap, at=at)
+    return claim(
+        conflict=conflict,
+        claimant=claimant,
+        statement=statement,
+        evidence=evidence,
+        by=by,
+        at=at,
+    )
 
 
 @transaction.atomic
@@ -186,6 +207,15 @@ def reply(
     note(conflict, "replied", at, party=party.id)
     move(conflict, State.DECIDING, until=at + STEP)
     return said
+
+
+def _needs_admission(conflict: Conflict, dataset: Dataset, at: datetime) -> bool:
+    """Only the earlier owner's claim, in time, on what is held already, needs no operator."""
+    is_late = conflict.deadline_at is not None and conflict.deadline_at <= at
+    is_late = is_late and conflict.state == State.OPEN
+    against = other(conflict, dataset)
+    is_held = held_records(conflict, against).exists()
+    return is_late or dataset.pk == conflict.later_id or not is_held
 
 
 def _take_effect(conflict: Conflict, claim: Claim, at: datetime) -> None:

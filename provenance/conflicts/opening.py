@@ -22,7 +22,7 @@ from provenance.conflicts.sides import (
     standing_claims,
     tell,
 )
-from provenance.models import Conflict, Dataset, DatasetVersion, Overlap
+from provenance.models import Conflict, Dataset, DatasetVersion, MatchKind, Overlap
 from provenance.refusals import Refused
 
 
@@ -33,8 +33,18 @@ class NotRegistered(Refused):
     hint = "Seal the version first, then open conflicts from its overlaps."
 
 
-# Each accusing match of an overlap, with the sequences at which either owner first registered
-# that content: a record that comes back in a later version keeps its first date.
+class NoLead(Refused):
+    """Nothing in this overlap is left to claim."""
+
+    code = "no_lead"
+    hint = "Claim in the conflict that stands between the two datasets, if there is one."
+
+
+ACCUSING = [MatchKind.EXACT.value, MatchKind.NEAR.value, MatchKind.CONTAINED.value]
+LEADING = [MatchKind.SEMANTIC.value]
+
+# Each match of the kinds asked for, with the sequences at which either owner first registered that
+# content: a record that comes back in a later version keeps its first date.
 _PAIRS = """
 WITH dated AS (
   SELECT m.id, m.kind, m.containment, m.later_id, m.earlier_id,
@@ -49,7 +59,7 @@ WITH dated AS (
     FROM provenance_match m
     JOIN provenance_record l ON l.id = m.later_id
     JOIN provenance_record e ON e.id = m.earlier_id
-   WHERE m.overlap_id = %(overlap)s AND m.kind IN ('exact', 'near', 'contained')
+   WHERE m.overlap_id = %(overlap)s AND m.kind = ANY(%(kinds)s)
 ), pairs AS (
   SELECT id, kind, containment,
          CASE WHEN %(turned)s THEN earlier_id ELSE later_id END AS newcomer,
@@ -71,9 +81,9 @@ _CONTEST = (
   INSERT INTO provenance_contestedrecord
          (conflict_id, record_id, counterpart_id, kind, held_since)
   SELECT DISTINCT ON (record) %(conflict)s::uuid, record, counterpart, kind,
-         CASE WHEN is_new THEN %(at)s ELSE %(elders_since)s END::timestamptz
+         CASE WHEN is_new THEN %(newcomers_since)s ELSE %(elders_since)s END::timestamptz
     FROM sides
-   ORDER BY record, array_position(ARRAY['exact', 'near', 'contained'], kind::text),
+   ORDER BY record, array_position(ARRAY['exact', 'near', 'contained', 'semantic'], kind::text),
             containment DESC, id
   ON CONFLICT (conflict_id, record_id) DO NOTHING
   RETURNING record_id
@@ -104,21 +114,21 @@ def open_from_overlap(*, overlap: Overlap, at: datetime) -> Conflict | None:
     None where one owner has both datasets (that is information), and where nothing but meaning
     is alike (that is a lead: it opens and holds nothing). Safe to repeat.
     """
-    overlap = Overlap.objects.select_related(
-        "later__dataset__owner", "earlier__dataset__owner"
-    ).get(pk=overlap.pk)
-    later, earlier = overlap.later, overlap.earlier
-    if later.dataset.owner_id == earlier.dataset.owner_id:
+    overlap = _with_versions(overlap)
+    if overlap.later.dataset.owner_id == overlap.earlier.dataset.owner_id:
         return None
-    if later.sealed_at is None or earlier.sealed_at is None:
-        raise NotRegistered
-    if later.sealed_sequence is None or earlier.sealed_sequence is None:
-        while ledger.seal():
-            later.refresh_from_db(fields=["sealed_sequence"])
-    carry_into(later, at=at)
-    straight = _open(overlap, later.dataset, earlier.dataset, at, turned=False)
-    turned = _open(overlap, earlier.dataset, later.dataset, at, turned=True)
-    return straight or turned
+    return _open_both_ways(overlap, ACCUSING, at)
+
+
+def open_from_lead(*, overlap: Overlap, at: datetime) -> Conflict:
+    """Open the conflict that a person claims from likeness of meaning; nothing is held yet."""
+    overlap = _with_versions(overlap)
+    if overlap.later.dataset.owner_id == overlap.earlier.dataset.owner_id:
+        raise NoLead("Both datasets are one owner's.")
+    conflict = _open_both_ways(overlap, LEADING, at)
+    if conflict is None:
+        raise NoLead
+    return conflict
 
 
 @transaction.atomic
@@ -129,11 +139,38 @@ def carry_into(version: DatasetVersion, *, at: datetime) -> int:
         return int(cursor.rowcount)
 
 
+def _with_versions(overlap: Overlap) -> Overlap:
+    """The overlap with its versions, both of them registered and numbered."""
+    rows = Overlap.objects.select_related("later__dataset__owner", "earlier__dataset__owner")
+    overlap = rows.get(pk=overlap.pk)
+    if overlap.later.sealed_at is None or overlap.earlier.sealed_at is None:
+        raise NotRegistered
+    if overlap.later.sealed_sequence is None or overlap.earlier.sealed_sequence is None:
+        while ledger.seal():
+            pass
+    return overlap
+
+
+def _open_both_ways(overlap: Overlap, kinds: list[str], at: datetime) -> Conflict | None:
+    """The conflict in the direction of the overlap, or in the other if only that has records."""
+    later, earlier = overlap.later.dataset, overlap.earlier.dataset
+    carry_into(overlap.later, at=at)
+    straight = _open(overlap, later, earlier, kinds, at, turned=False)
+    turned = _open(overlap, earlier, later, kinds, at, turned=True)
+    return straight or turned
+
+
 def _open(
-    overlap: Overlap, later: Dataset, earlier: Dataset, at: datetime, *, turned: bool
+    overlap: Overlap,
+    later: Dataset,
+    earlier: Dataset,
+    kinds: list[str],
+    at: datetime,
+    *,
+    turned: bool,
 ) -> Conflict | None:
     """Contest the pairs in which `later` is the newcomer; None where there are none."""
-    named: dict[str, Any] = {"overlap": overlap.pk, "turned": turned}
+    named: dict[str, Any] = {"overlap": overlap.pk, "turned": turned, "kinds": kinds}
     with connection.cursor() as cursor:
         cursor.execute(_ANY, named)
         if cursor.fetchone() != (True,):
@@ -149,36 +186,42 @@ def _open(
         },
     )
     conflict = locked(conflict)
-    added = _contest(conflict, named, at)
-    if not added:
-        return conflict
-    conflict.overlap = overlap
-    conflict.save(update_fields=["overlap"])
-    _extend(conflict, at)
+    added = _contest(conflict, named, at, holds=kinds == ACCUSING)
+    if added:
+        conflict.overlap = overlap
+        conflict.save(update_fields=["overlap"])
+        _extend(conflict, at)
+        _announce(conflict, added, at, is_new=is_new)
+    return conflict
+
+
+def _announce(conflict: Conflict, added: int, at: datetime, *, is_new: bool) -> None:
+    """Write it into the ledger; and where something is held, tell both sides why."""
     held = held_records(conflict, conflict.later).count()
     note(
         conflict,
         "opened" if is_new else "extended",
         at,
-        later=later.id,
-        earlier=earlier.id,
-        overlap=overlap.id,
-        detector=overlap.detector,
+        later=conflict.later_id,
+        earlier=conflict.earlier_id,
+        overlap=conflict.overlap_id,
+        detector=conflict.overlap.detector if conflict.overlap else "",
         added=added,
         held=held,
     )
-    tell(conflict, "hold", at, records=held, until=conflict.deadline_at)
-    return conflict
+    if held:
+        tell(conflict, "hold", at, records=held, until=conflict.deadline_at)
 
 
-def _contest(conflict: Conflict, named: dict[str, Any], at: datetime) -> int:
-    """Add both sides' records; how many of the newcomer's are newly held."""
+def _contest(conflict: Conflict, named: dict[str, Any], at: datetime, *, holds: bool) -> int:
+    """Add both sides' records; how many of the newcomer's are new. A lead holds none."""
     claimants = {side_of(conflict, claim.claimant).pk for claim in standing_claims(conflict)}
-    elders_since = at if conflict.later_id in claimants else None
+    since = {
+        "newcomers_since": at if holds else None,
+        "elders_since": at if holds and conflict.later_id in claimants else None,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _CONTEST, {**named, "conflict": conflict.pk, "at": at, "elders_since": elders_since}
-        )
+        cursor.execute(_CONTEST, {**named, **since, "conflict": conflict.pk})
         row = cursor.fetchone()
     return int(row[0]) if row else 0
 

@@ -100,17 +100,8 @@ def decide(
     rows = _within(in_question(conflict), chosen)
     if not rows.exists():
         raise NothingToDecide
-    resolution = Resolution.objects.create(
-        conflict=conflict,
-        outcome=outcome,
-        round=conflict.round,
-        earlier_basis_points=earlier_basis_points,
-        filter=chosen,
-        reasons=reasons,
-        from_the_start=from_the_start,
-        decided_by=by,
-        decided_at=at,
-    )
+    terms = (outcome, earlier_basis_points, from_the_start)
+    resolution = _resolve(conflict, terms, chosen, reasons, by, at)
     count = rows.update(resolution=resolution, released_at=at)
     until = at + APPEAL
     if not in_question(conflict).exists():
@@ -177,18 +168,8 @@ def decide_appeal(
     if not rows.exists():
         raise NothingToDecide
     first = list(before.values_list("pk", flat=True))
-    resolution = Resolution.objects.create(
-        conflict=conflict,
-        outcome=outcome,
-        round=conflict.round,
-        earlier_basis_points=earlier_basis_points,
-        filter=chosen,
-        reasons=reasons,
-        from_the_start=from_the_start,
-        is_on_appeal=True,
-        decided_by=by,
-        decided_at=at,
-    )
+    terms = (outcome, earlier_basis_points, from_the_start)
+    resolution = _resolve(conflict, terms, chosen, reasons, by, at, is_on_appeal=True)
     count = rows.update(resolution=resolution)
     conflict.resolutions.filter(pk__in=first).exclude(
         pk__in=conflict.contested.filter(resolution__in=first).values("resolution")
@@ -224,6 +205,32 @@ def resolve_by_agreement(conflict: Conflict, claimant: Dataset, at: datetime) ->
     )
     settle(conflict, at)
     return resolution
+
+
+def _resolve(
+    conflict: Conflict,
+    terms: tuple[str, int, bool],
+    chosen: dict[str, Any],
+    reasons: str,
+    by: User,
+    at: datetime,
+    *,
+    is_on_appeal: bool = False,
+) -> Resolution:
+    """The resolution as an operator decided it; `terms`: outcome, parts, from the start."""
+    outcome, earlier_basis_points, from_the_start = terms
+    return Resolution.objects.create(
+        conflict=conflict,
+        outcome=outcome,
+        round=conflict.round,
+        earlier_basis_points=earlier_basis_points,
+        filter=chosen,
+        reasons=reasons,
+        from_the_start=from_the_start,
+        is_on_appeal=is_on_appeal,
+        decided_by=by,
+        decided_at=at,
+    )
 
 
 def _announce(

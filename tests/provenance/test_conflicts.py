@@ -147,6 +147,20 @@ def test_likeness_of_meaning_alone_opens_and_holds_nothing(
     assert held(bens) == 0
 
 
+def test_a_persons_claim_on_a_lead_opens_a_conflict_that_holds_nothing_until_admitted(
+    adas: DatasetVersion, bens: DatasetVersion, ada: Party, olga: User
+) -> None:
+    lead = factories.overlap(bens, adas, [(SAME[0], SAME[0])], kind="semantic")
+    said = {"overlap": lead, "claimant": ada, "statement": "A translation of ours.", "at": NOON}
+    with pytest.raises(EvidenceMissing):
+        conflicts.claim_lead(**said, evidence="")
+    claim = conflicts.claim_lead(**said, evidence="Our edition of 2017.")
+    assert claim.needs_admission
+    assert held(bens) == 0
+    conflicts.admit_claim(claim=claim, by=olga, at=NOON + DAY)
+    assert (held(bens), held(adas)) == (1, 0)
+
+
 def test_opening_twice_changes_nothing(conflict: Conflict, bens: DatasetVersion) -> None:
     assert conflict.overlap is not None
     again = conflicts.open_from_overlap(overlap=conflict.overlap, at=NOON + DAY)
