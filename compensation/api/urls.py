@@ -8,6 +8,13 @@ from compensation.api.accounts import Accounts, Assets
 from compensation.api.charges import Charges
 from compensation.api.deposits import Deposits
 from compensation.api.payouts import PayoutMethods, Payouts
+from compensation.api.statements import (
+    LabStatements,
+    LabTable,
+    OwnerStatements,
+    OwnerTable,
+    Shares,
+)
 from provenance.api.door import router
 
 nouns = router()
@@ -18,6 +25,11 @@ nouns.register("payouts", Payouts, basename="payout")
 
 urlpatterns = [
     path("assets", Assets.as_view(), name="assets"),
+    path("statements/owner", OwnerStatements.as_view(), name="owner-statement"),
+    path("statements/owner.csv", OwnerTable.as_view(), name="owner-statement-csv"),
+    path("statements/lab", LabStatements.as_view(), name="lab-statement"),
+    path("statements/lab.csv", LabTable.as_view(), name="lab-statement-csv"),
+    path("statements/lines/<int:pk>", Shares.as_view(), name="statement-line"),
     path("accounts", Accounts.as_view(), name="accounts"),
     *nouns.urls,
 ]

@@ -106,3 +106,41 @@ def test_with_nothing_open_a_claim_says_where_to_look(ada: Party, euro: Asset) -
     door = doors.of(ada)
     assert door.get("payouts/claimable") == []
     assert door.post("payouts/claim", {"asset": euro.code}, 409)["code"] == "nothing_to_claim"
+
+
+def test_a_statement_says_in_words_what_was_earned_and_opens_line_by_line(
+    charged: Charge, ada: Party, ben: Party
+) -> None:
+    door = doors.of(ada)
+    (statement,) = door.get("statements/owner")["statements"]
+    assert statement["words"][0].startswith("You earned 10.00 EUR")
+    assert statement["earned_units"] == 10_000_000
+    (line,) = statement["movements"]
+    (share,) = door.get(f"statements/lines/{line['entry_id']}")
+    assert (share["share_units"], share["charge"]) == (10_000_000, charged.pk)
+    assert doors.of(ben).get("statements/owner")["statements"] == []
+    doors.of(ben).get(f"statements/lines/{line['entry_id']}", 404)
+    doors.of(ben).get(f"statements/owner?party={ada.pk}", 404)
+
+
+def test_a_labs_statement_adds_up(charged: Charge, lab: Party) -> None:
+    (statement,) = doors.of(lab).get("statements/lab")["statements"]
+    moved = sum(line["amount_units"] for line in statement["movements"])
+    assert statement["opening_units"] + moved == statement["closing_units"]
+    table = doors.of(lab).raw("GET", "statements/lab.csv")
+    assert table.headers["Content-Type"].startswith("text/csv")
+    assert table.content.decode().splitlines()[-1].split(",")[1] == "Closing balance"
+
+
+def test_a_month_that_is_none_is_refused(ada: Party) -> None:
+    assert doors.of(ada).get("statements/owner?period=2026-13", 400)["code"] == "bad_period"
+    assert doors.of(ada).get("statements/owner.csv", 400)["code"] == "choose_asset"
+
+
+def test_an_operator_reads_a_statement_and_it_is_logged(
+    charged: Charge, ada: Party, operator: Party, olga: User
+) -> None:
+    door = doors.of(operator, by=olga)
+    (statement,) = door.get(f"statements/owner?party={ada.pk}")["statements"]
+    assert statement["party_name"] == ada.name
+    assert doors.of(ada).get("access-log")["results"]
