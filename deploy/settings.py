@@ -237,6 +237,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("seal the ledger", "provenance.tasks.seal_events", 1),
         ("anchor events", "provenance.tasks.anchor_events", 5),
         ("send the outbox", "provenance.tasks.send_outbox", 2),
+        ("look at the chain", "provenance.tasks.look_at_chain", 30),
         ("lapse silent runs", "provenance.tasks.lapse_runs", 60),
         ("pass deadlines", "provenance.tasks.pass_deadlines", 60),
         ("sweep uploads", "ingest.tasks.sweep_uploads", 10),

@@ -11,7 +11,17 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from provenance import anchor, conflicts, deployment, evm, ledger, outbox, usage
+from provenance import (
+    anchor,
+    conflicts,
+    deployment,
+    evm,
+    ledger,
+    outbox,
+    restore,
+    signers,
+    usage,
+)
 
 log = structlog.get_logger(__name__)
 SEAL_BATCH = 5_000
@@ -22,6 +32,7 @@ NOT_NOW = (
     evm.ChainUnreachable,
     evm.WrongChain,
     outbox.ChainIsAhead,
+    signers.KeyMissing,
 )
 
 
@@ -53,6 +64,16 @@ def send_outbox() -> None:
         outbox.send_all(chain_id=settings.CHAIN_ID, at=timezone.now())
     except NOT_NOW as error:
         log.warning("sending waits", error=str(error))
+
+
+@shared_task
+def look_at_chain() -> None:
+    """Stop writing where the chain knows more than our books: a restored backup, a used key."""
+    try:
+        for finding in restore.look(at=timezone.now()):
+            log.error("the chain and our books differ", finding=finding)
+    except NOT_NOW as error:
+        log.warning("looking at the chain waits", error=str(error))
 
 
 @shared_task
