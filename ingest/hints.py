@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from importlib import import_module
 from uuid import UUID
 
@@ -27,8 +26,11 @@ def embed(upload_id: UUID) -> None:
 
 
 def _after_commit(task: str, upload_id: UUID) -> None:
+    def send() -> None:
+        _send(task, upload_id)
+
     # Robust: what was committed stands, even when no broker answers.
-    transaction.on_commit(partial(_send, task, upload_id), robust=True)
+    transaction.on_commit(send, robust=True)
 
 
 def _send(task: str, upload_id: UUID) -> None:

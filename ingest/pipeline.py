@@ -125,7 +125,7 @@ def _enter(upload: Upload, *, starts: bool, at: datetime) -> Upload:
     upload.save(force_insert=True)
     if upload.path:
         try:
-            reading.look_into(upload)
+            reading.look_into(upload, may_choose=not starts)
         except ReaderError as error:
             fail(upload, code=error.code, detail=str(error), hint=error.hint, at=at)
             return upload

@@ -53,19 +53,29 @@ def content_of(version: DatasetVersion) -> str:
     return Upload.Content.PRINTS if is_prints else Upload.Content.FILE
 
 
-def look_into(upload: Upload) -> None:
-    """Find out format and columns, and save them. Raises ReaderError."""
+def look_into(upload: Upload, *, may_choose: bool = False) -> None:
+    """Find out format and columns, and save them. Raises ReaderError.
+
+    With `may_choose`, a file whose text column is not to be guessed waits for its owner's choice.
+    """
     path = storage.location(upload.path)
     if upload.content == Upload.Content.PRINTS:
         prints_file.check_header(path)
         upload.file_format = prints_file.FORMAT
     else:
-        found = readers.inspect(path, **choice_of(upload))
+        try:
+            found = readers.inspect(path, **choice_of(upload))
+        except NoSuchColumn:
+            if not may_choose:
+                raise
+            upload.text_column = upload.key_column = ""
+            found = readers.inspect(path)
         upload.file_format, upload.columns = found.format, list(found.columns)
         before = _columns_before(upload, found.columns)
         upload.text_column = upload.text_column or before[0] or found.text_column or ""
         upload.key_column = upload.key_column or before[1] or found.key_column or ""
-        check_columns(upload)
+        if not may_choose:
+            check_columns(upload)
     upload.save(update_fields=["file_format", "columns", "text_column", "key_column"])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ingest import pipeline
+from ingest import hints, pipeline
 from ingest.models import Upload
 from provenance import registry
 from provenance.models import Dataset, DatasetVersion
@@ -70,6 +70,12 @@ def sealed(dataset: Dataset, content: Any, name: str = "rows.jsonl") -> DatasetV
 def sentence(number: int, words: int = 60) -> str:
     """A text of made-up words that shares no five words in a row with any other number's."""
     return " ".join(f"w{number}x{place}" for place in range(words))
+
+
+@pytest.fixture(autouse=True)
+def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hints go nowhere: here the test itself is the worker."""
+    monkeypatch.setattr(hints, "_send", lambda task, upload_id: None)
 
 
 @pytest.fixture

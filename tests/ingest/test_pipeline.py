@@ -194,6 +194,19 @@ def test_columns_may_be_chosen_before_the_start(essays: Dataset):
         pipeline.choose_columns(upload=upload, text_column="a")
 
 
+def test_a_text_column_that_nobody_could_guess_is_asked_for(essays: Dataset):
+    content = [{"a": "one two", "b": "three"}, {"a": "four", "b": "five six"}]
+    upload = begin(essays, content, starts=False)
+    assert (upload.state, upload.columns, upload.text_column) == (State.RECEIVED, ["a", "b"], "")
+    pipeline.choose_columns(upload=upload, text_column="b")
+    pipeline.start_upload(upload=upload, at=NOON)
+    assert drive(upload).record_count == 2
+    # Without the chance to choose, that is an error which says what there is.
+    upload = ingest(essays, [{"x": "one two", "y": "three"}])
+    assert upload.error_code == "no_such_column"
+    assert "x, y" in upload.error_hint
+
+
 def test_a_delta_waits_until_it_is_confirmed(essays: Dataset):
     sealed(essays, rows(4))
     changes = [

@@ -35,6 +35,18 @@ def test_a_hint_follows_the_commit(ada: Party, sent, django_capture_on_commit_ca
     assert sent == [(hints.ADVANCE, upload.pk)]
 
 
+def test_a_broker_that_is_down_costs_nobody_an_upload(
+    ada: Party, monkeypatch, django_capture_on_commit_callbacks
+):
+    def down(*_):
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(hints, "_send", down)
+    with django_capture_on_commit_callbacks(execute=True):
+        upload = begin(factories.dataset(ada), ROWS)
+    assert Upload.objects.waiting(timezone.now()).get() == upload
+
+
 def test_hints_carry_an_upload_to_its_end(
     ada: Party, sent, settings, django_capture_on_commit_callbacks
 ):
