@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+ROOT: Final = Path(__file__).resolve().parent.parent
 DEVELOPMENT_CHAIN: Final = 31337
 DEVELOPMENT_SECRET: Final = "development-only-secret-that-is-refused-elsewhere"  # noqa: S105
 # The first accounts of the phrase that every development chain funds: everybody knows them.
@@ -32,7 +33,7 @@ class Environment(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TALLYMARK_", extra="ignore", frozen=True)
 
-    data_folder: Path = Field(default=Path(".tallymark"), validation_alias="TALLYMARK_DATA")
+    data_folder: Path = Field(default=ROOT / ".tallymark", validation_alias="TALLYMARK_DATA")
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     database_owner_url: str = Field(default="", validation_alias="DATABASE_OWNER_URL")
     database_broker_url: str = Field(default="", validation_alias="DATABASE_BROKER_URL")

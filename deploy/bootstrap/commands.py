@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 
 from deploy.bootstrap import packages
 from deploy.bootstrap.packages import ROOT, Missing
@@ -100,7 +99,7 @@ def _help(_: Arguments) -> int:
     print("Tallymark: who owns the data, who used it, who is owed what.\n")
     for command in COMMANDS.values():
         print(f"  ./run {command.usage:<{width}}  {command.does}")
-    print(f"\nState lives in {Path('.tallymark')} unless --data says otherwise.")
+    print(f"\nState lives in {ROOT / '.tallymark'} unless --data says otherwise.")
     return 0
 
 
