@@ -44,6 +44,9 @@ RULES = {
         SELECT format('usage %s', c.usage_id) FROM compensation_charge c
          GROUP BY c.usage_id
         HAVING sum(c.amount_units) <> (array_agg(c.total_units ORDER BY c.revision DESC))[1]""",
+    "A usage is charged once for each revision": """
+        SELECT format('usage %s', c.usage_id) FROM compensation_charge c
+         GROUP BY c.usage_id, c.revision HAVING count(*) > 1""",
     "No usage is charged beyond what was reported": """
         SELECT format('usage %s', c.usage_id) FROM compensation_charge c
           LEFT JOIN provenance_usage u ON u.id = c.usage_id
