@@ -55,15 +55,46 @@ def payment_proof(party: Party, charge: Charge) -> dict[str, Any]:
     if first is None:
         raise NotPaidOutYet
     paid = _paid(first)
+    return _document(account, entry, charge, paid.leaf if paid else first, paid)
+
+
+def payout_proof(payout: Payout) -> dict[str, Any]:
+    """The proof file of a payment, from the last entry that it paid out.
+
+    Where that entry divided money anew after a conflict, no one charge stands behind it and
+    `charge` is null. Raises NotSealedInLedger, anchor.NotSealedYet or anchor.NotAnchoredYet.
+    """
+    account = journal.account(Account.Kind.OWNER_PENDING, payout.asset, party=payout.party)
+    entry = (
+        Entry.objects.filter(
+            lines__account=account,
+            lines__amount_units__gt=0,
+            maturity__matured_at__lte=payout.leaf.epoch.built_at,
+        )
+        .order_by("-maturity__matured_at", "-pk")
+        .first()
+    )
+    assert entry is not None, "a payment pays what an entry credited"
+    charges = Charge.objects.filter(
+        entry=entry, weight_version__weights__account=account, amount_units__gt=0
+    )
+    return _document(account, entry, charges.order_by("pk").last(), payout.leaf, payout)
+
+
+def _document(
+    account: Account, entry: Entry, charge: Charge | None, leaf: PayoutLeaf, paid: Payout | None
+) -> dict[str, Any]:
+    """The file: every event that its other parts need, then the parts."""
     sealed = _sealed(entry)
-    events = [*_usage_events(charge), sealed, _named(party, account)]
+    assert account.party is not None, "an owner's account has a party"
+    events = [*(_usage_events(charge) if charge else []), sealed, _named(account.party, account)]
     return {
         "format": FORMAT,
         "kind": "payment",
         "events": [anchor.proof_for(event) for event in events],
         "entry": _entry(entry, int(sealed.body["number"])),
-        "charge": _charge(charge),
-        "payout": _payout(paid.leaf if paid else first, paid),
+        "charge": _charge(charge) if charge else None,
+        "payout": _payout(leaf, paid),
     }
 
 

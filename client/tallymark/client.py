@@ -323,9 +323,9 @@ class Client:
         """Have the service send what the party may claim."""
         return self._dict("POST", "payouts/claim", {"asset": asset})
 
-    def payout_proof(self, leaf: str) -> Json:
-        """The proof of a payout leaf: what the contract will pay, and to whom."""
-        return self._dict("GET", f"payouts/{leaf}/proof")
+    def payout_proof(self, payout: str) -> Json:
+        """The proof of a payment, from a use of data to the money on the chain."""
+        return self._dict("GET", f"payouts/{payout}/proof")
 
     def _dict(self, method: str, path: str, body: Any = None, query: Json | None = None) -> Json:
         answer: Json = self.call(method, path, body, query=query)

@@ -6,12 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
-from compensation.models import Charge
+from compensation import proofs
+from compensation.api.payouts import proof_answer
+from compensation.models import Account, Charge
 from provenance.api.door import Facts
 from provenance.api.fields import PartyRef, VersionRef
 from provenance.api.filters import Filter
@@ -66,3 +73,14 @@ class Charges(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Any]):
         """The lab, and the owner of the data."""
         version = row.usage.version
         return (row.usage.run.lab, version.dataset.owner if version else None)
+
+    @extend_schema(responses={200: OpenApiTypes.OBJECT, 304: None})
+    @action(detail=True, methods=["get"])
+    def proof(self, request: Request, pk: int) -> HttpResponseBase:
+        """A file that follows this charge to the viewer's payment, as far as it has come."""
+        charge, party = self.get_object(), self.viewer.party
+        earns = Account.objects.filter(kind=Account.Kind.OWNER_PENDING, party=party)
+        if not earns.exists():
+            raise proofs.EarnsNothing
+        found = proofs.payment_proof(party, charge)
+        return proof_answer(request, found, f"charge-{charge.pk}")

@@ -7,19 +7,23 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from compensation import payees, settlement
+from compensation import payees, proofs, settlement
 from compensation.api.accounts import AssetOut, asset_by_code
 from compensation.models import Asset, Payout, PayoutClaim, PayoutLeaf, PayoutMethod
+from provenance.api.conditional import etag_of, headers_of, not_modified
 from provenance.api.door import IDEMPOTENCY, Browse, Facts
 from provenance.api.fields import HexField
 from provenance.api.filters import Filter
@@ -112,6 +116,14 @@ class PayoutFilter(Filter):
     settled_before = filters.IsoDateTimeFilter(field_name="settled_at", lookup_expr="lt")
 
 
+def proof_answer(request: Request, found: dict[str, Any], name: str) -> HttpResponseBase:
+    """A proof file as a download; 304 where the client has the same."""
+    etag = etag_of(request.path, JSONRenderer().render(found))
+    disposition = f'attachment; filename="tallymark-{name}.json"'
+    headers = {"Content-Disposition": disposition, **headers_of(etag)}
+    return not_modified(request, etag) or Response(found, headers=headers)
+
+
 class PayoutMethods(ListModelMixin, Facts, GenericViewSet[Any]):
     """Where the party wants its money."""
 
@@ -166,11 +178,18 @@ class Payouts(Browse):
     def get_queryset(self) -> QuerySet[Payout]:
         """Those that the viewer may see."""
         seen = Payout.objects.visible_to(self.viewer)
-        return seen.select_related("asset", "party", "leaf__epoch")
+        return seen.select_related("asset", "party", "contract", "leaf__epoch__contract")
 
     def owners_of(self, row: Payout) -> Iterable[Party]:
         """Who was paid."""
         return (row.party,)
+
+    @extend_schema(responses={200: OpenApiTypes.OBJECT, 304: None})
+    @action(detail=True, methods=["get"])
+    def proof(self, request: Request, pk: str) -> HttpResponseBase:
+        """A file that follows the money from a use to this payment, for `tallymark verify`."""
+        payout = self.get_object()
+        return proof_answer(request, proofs.payout_proof(payout), f"payout-{payout.pk}")
 
     @extend_schema(
         responses=PayoutClaimableOut(many=True), filters=False, operation_id="payouts_claimable"
