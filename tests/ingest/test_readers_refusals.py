@@ -92,7 +92,7 @@ def test_a_file_that_is_not_what_it_claims_is_refused(
     [
         ("a.jsonl", b""),
         ("a.csv", b" \n\n \n"),
-        ("a.txt.gz", gzip.compress(b"")),
+        ("a.txt.gz", gzip.compress(b"", mtime=0)),
         ("a.zip", zipped({})),
         ("a.zip", zipped({".hidden": b"x"})),
         ("a.parquet", b""),
