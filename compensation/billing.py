@@ -129,6 +129,8 @@ def bill_stage(batch: UUID, *, at: datetime) -> list[Group]:
 
 def _prepare(batch: UUID, at: datetime) -> None:
     """Make the accounts and weight versions that the billing function will look for."""
+    # Before any account is made: whoever waits for our turn must not hold what we need.
+    journal.lock()
     staged = Stage.objects.filter(batch=batch, rate__isnull=False)
     found = staged.values_list("lab", "version", "rate__asset", "rate__basis").distinct()
     rows = list(found)

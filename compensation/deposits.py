@@ -135,6 +135,7 @@ def set_credit_limit(
         raise NotALab
     if limit_units < 0:
         raise BadDeposit("A limit is not negative.", hint="Give 0 for a prepaid lab.")
+    journal.lock()
     target = journal.account(Kind.LAB, asset, party=lab)
     journal.set_floor(target=target, limit_units=limit_units, reason=reason, at=at)
     ledger.record(
