@@ -88,6 +88,7 @@ def test_a_report_that_comes_late_changes_nothing(run: Run, essays: DatasetVersi
     report(run, essays, sequence=1, count=Count(10))
     report(run, essays, sequence=2, count=Count(30))
     assert report(run, essays, sequence=1, count=Count(10)).record_count == 30
+    assert report(run, essays, sequence=3, count=Count(40)).record_count == 40
     assert not UsageReport.objects.get().has_gap
 
 
