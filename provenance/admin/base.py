@@ -138,8 +138,6 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             "title": self.heading(request),
             "list_words": self.list_words,
             "list_links": offered,
-            "empty_title": self.empty_title,
-            "empty_words": self.empty_words,
             **(extra_context or {}),
         }
         answer: HttpResponse = super().changelist_view(request, extra)

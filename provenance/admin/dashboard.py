@@ -70,7 +70,7 @@ def _of_owner(viewer: Viewer) -> list[Card]:
         Card(
             "Datasets",
             f"{datasets.count():,}",
-            f"registered, {sealed.count():,} versions sealed, "
+            f"registered, {sealed.count():,} sealed versions, "
             f"{offered.distinct().count():,} offered to labs",
             reverse("admin:provenance_dataset_changelist"),
         ),
@@ -84,7 +84,7 @@ def _of_owner(viewer: Viewer) -> list[Card]:
         Card(
             "Uses",
             f"{runs.count():,}",
-            "training runs have used your data",
+            "of your data by training runs",
             reverse("admin:provenance_usage_changelist"),
         ),
     ]

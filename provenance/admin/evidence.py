@@ -74,14 +74,35 @@ def _side(match: Match, which: str, viewer: Viewer) -> Side:
 
 
 def _pieces(passages: list[dict[str, Any]], side: str) -> Iterator[Piece]:
-    """The passages in order, each with the words around it."""
+    """The passages in order, each with the words around it; words between two stand once."""
+    span = side.removesuffix("_text")
     for number, passage in enumerate(passages):
         text = passage.get(side) or {}
-        if number:
+        if not text:
+            continue
+        gap = _gap(passages[number - 1], passage, span) if number else None
+        before, after = str(text.get("before", "")), str(text.get("after", ""))
+        if gap is not None:
+            before = _last_words(before, gap)
+        elif number:
             yield Piece(CUT, is_shared=False)
-        for part in ("before", "match", "after"):
-            if words := str(text.get(part, "")):
-                yield Piece(words + " ", is_shared=part == "match")
+        if number + 1 < len(passages) and _gap(passage, passages[number + 1], span) is not None:
+            after = ""
+        for words, is_shared in ((before, False), (str(text["match"]), True), (after, False)):
+            if words:
+                yield Piece(f"{words} ", is_shared=is_shared)
+
+
+def _gap(first: dict[str, Any], second: dict[str, Any], span: str) -> int | None:
+    """How many words stand between two passages, where the second's context holds them all."""
+    text = (second.get(f"{span}_text") or {}).get("before", "")
+    gap = int(second[span][0]) - int(first[span][1])
+    # Where letters count as words (scripts without spaces), the words cannot be counted here.
+    return gap if 0 <= gap <= len(text.split()) else None
+
+
+def _last_words(text: str, count: int) -> str:
+    return " ".join(text.split()[-count:]) if count else ""
 
 
 def _measure(evidence: dict[str, Any], which: str) -> str:
