@@ -6,6 +6,8 @@ tried again at the next beat: the rows that want work are still there.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 from celery import shared_task
 from django.conf import settings
@@ -22,9 +24,11 @@ from provenance import (
     signers,
     usage,
 )
+from provenance.models import IdempotencyKey
 
 log = structlog.get_logger(__name__)
 SEAL_BATCH = 5_000
+REPEATS_FOR = timedelta(days=7)
 # One task ends within seconds even after a bulk load; the next beat goes on.
 BATCHES_AT_ONCE = 10
 NOT_NOW = (
@@ -86,3 +90,10 @@ def lapse_runs() -> None:
 def pass_deadlines() -> None:
     """Release, refer or close what is due in conflicts."""
     conflicts.pass_deadlines(timezone.now())
+
+
+@shared_task
+def forget_answers() -> None:
+    """Delete what was kept to answer repeats alike; nobody repeats a request after a week."""
+    before = timezone.now() - REPEATS_FOR
+    IdempotencyKey.objects.filter(created_at__lt=before).delete()

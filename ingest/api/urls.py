@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from ingest.api.uploads import Uploads
-from ingest.api.versions import DatasetPrints, DatasetVersions, SealVersion
+from ingest.api.versions import DatasetPrints, DatasetVersions, SealVersion, VersionContent
 from provenance.api.door import router
 
 uploads = router()
@@ -15,5 +15,6 @@ urlpatterns = [
     *uploads.urls,
     path("datasets/<uuid:pk>/versions", DatasetVersions.as_view(), name="dataset-versions"),
     path("datasets/<uuid:pk>/prints", DatasetPrints.as_view(), name="dataset-prints"),
+    path("versions/<uuid:pk>/content", VersionContent.as_view(), name="version-content"),
     path("versions/<uuid:pk>/seal", SealVersion.as_view(), name="version-seal"),
 ]

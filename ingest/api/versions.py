@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.generics import GenericAPIView, get_object_or_404
@@ -15,15 +18,19 @@ from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ingest import pipeline
+from ingest import bodies, pipeline
 from ingest.api.uploads import UploadOut
 from ingest.models import Upload
 from provenance import registry
 from provenance.api.door import IDEMPOTENCY, Door, Facts
+from provenance.api.files import lines_of
 from provenance.api.idempotency import idempotent
 from provenance.api.versions import VersionOut
-from provenance.models import Dataset, DatasetVersion, Party
+from provenance.models import Dataset, DatasetVersion, Party, Record
 from provenance.refusals import Refused
+
+# Texts held in memory at once.
+CONTENT_BATCH = 500
 
 
 class NotFingerprintOnly(Refused):
@@ -150,3 +157,36 @@ class SealVersion(Door):
         pipeline.confirm_delta(upload=upload, at=timezone.now())
         upload.refresh_from_db()
         return Response(UploadOut(upload).data, status=status.HTTP_202_ACCEPTED)
+
+
+class VersionContent(Facts, GenericAPIView[DatasetVersion]):
+    """What the service keeps of a version's content, for its owner to take along."""
+
+    queryset = DatasetVersion.objects.none()
+
+    def get_queryset(self) -> QuerySet[DatasetVersion]:
+        """Those that the viewer may see."""
+        return DatasetVersion.objects.visible_to(self.viewer).select_related("dataset__owner")
+
+    def owners_of(self, row: DatasetVersion) -> Iterable[Party]:
+        """The dataset's owner."""
+        return (row.dataset.owner,)
+
+    @extend_schema(responses={(200, "application/x-ndjson"): OpenApiTypes.STR})
+    def get(self, request: Request, pk: str) -> HttpResponseBase:
+        """Every record with its text, one JSON object a line; null where none is kept here."""
+        version = self.get_object()
+        name = f"{version.dataset.name}-{version.number}-content"
+        rows = _with_texts(registry.export_version(version), registry.records_of(version))
+        return lines_of(rows, name, {"Cache-Control": "private, no-store"})
+
+
+def _with_texts(
+    rows: Iterator[dict[str, Any]], records: QuerySet[Record]
+) -> Iterator[dict[str, Any]]:
+    """The registry's rows, each with the text that is kept of it; both come in one order."""
+    ids = records.values_list("pk", flat=True).iterator(CONTENT_BATCH)
+    while batch := list(islice(zip(rows, ids, strict=False), CONTENT_BATCH)):
+        texts = bodies.texts_of(pk for _, pk in batch)
+        for row, pk in batch:
+            yield {**row, "text": texts.get(pk)}

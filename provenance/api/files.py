@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+import json
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.text import slugify
 
 TYPES = {"pdf": "application/pdf", "csv": "text/csv; charset=utf-8"}
@@ -13,3 +19,26 @@ def file_of(content: bytes | str, name: str, ending: str) -> HttpResponse:
     disposition = f'attachment; filename="{slugify(name) or "tallymark"}.{ending}"'
     headers = {"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"}
     return HttpResponse(content, content_type=TYPES[ending], headers=headers)
+
+
+def lines_of(
+    rows: Iterator[dict[str, Any]], name: str, headers: dict[str, str]
+) -> StreamingHttpResponse:
+    """Rows as JSON lines, streamed; what refuses to begin refuses before the answer does."""
+    first = list(_first(rows))
+    disposition = f'attachment; filename="{slugify(name) or "tallymark"}.jsonl"'
+    return StreamingHttpResponse(
+        (_line(row) for row in chain(first, rows)),
+        content_type="application/x-ndjson",
+        headers={"Content-Disposition": disposition, **headers},
+    )
+
+
+def _first(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        yield row
+        return
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, cls=DjangoJSONEncoder).encode() + b"\n"

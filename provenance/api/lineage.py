@@ -11,9 +11,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from provenance import lineage
 from provenance.api.conditional import facts_etag, headers_of, not_modified
 from provenance.api.door import Door
+from provenance.lineage import graph
 
 
 class LineageQuery(serializers.Serializer[Any]):
@@ -42,5 +42,5 @@ class Lineage(Door):
         etag = facts_etag(self.viewer, request.get_full_path())
         if unchanged := not_modified(request, etag):
             return unchanged
-        found = lineage.graph(viewer=self.viewer, node_id=given.pop("nodeId"), **given)
+        found = graph(viewer=self.viewer, node_id=given.pop("nodeId"), **given)
         return Response(found, headers=headers_of(etag))

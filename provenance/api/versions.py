@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -24,7 +20,7 @@ from provenance import registry
 from provenance.api.conditional import etag_of, headers_of, not_modified
 from provenance.api.door import Facts
 from provenance.api.fields import DatasetRef, HexField, ReasonIn
-from provenance.api.files import file_of
+from provenance.api.files import file_of, lines_of
 from provenance.documents import certificates
 from provenance.models import DatasetVersion, Party
 
@@ -104,15 +100,8 @@ class Versions(RetrieveModelMixin, Facts, GenericViewSet[DatasetVersion]):
         etag = etag_of("export", version.pk, version.state, changed_at)
         if unchanged := not_modified(request, etag, changed_at):
             return unchanged
-        name = f"{version.dataset.name}-{version.number}.jsonl"
-        return StreamingHttpResponse(
-            _lines(registry.export_version(version)),
-            content_type="application/x-ndjson",
-            headers={
-                "Content-Disposition": f'attachment; filename="{name}"',
-                **headers_of(etag, changed_at),
-            },
-        )
+        name = f"{version.dataset.name}-{version.number}"
+        return lines_of(registry.export_version(version), name, headers_of(etag, changed_at))
 
     def _mine(self) -> DatasetVersion:
         """The version named in the address, if the viewer speaks for its owner."""
@@ -123,17 +112,3 @@ class Versions(RetrieveModelMixin, Facts, GenericViewSet[DatasetVersion]):
     def _now(self) -> Response:
         """The version as it stands after the act."""
         return Response(VersionOut(super().get_object()).data)
-
-
-def _lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """JSON lines; bytes are shown in hexadecimal."""
-    for row in rows:
-        yield json.dumps(row, ensure_ascii=False, cls=_Encoder).encode() + b"\n"
-
-
-class _Encoder(DjangoJSONEncoder):
-    def default(self, o: Any) -> Any:
-        """Bytes in hexadecimal, everything else as Django does."""
-        if isinstance(o, bytes | memoryview):
-            return "0x" + bytes(o).hex()
-        return super().default(o)

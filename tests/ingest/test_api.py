@@ -66,6 +66,19 @@ def test_a_file_becomes_a_sealed_version(ada: Party, essays: Dataset) -> None:
     assert version["records_root"].startswith("0x")
 
 
+def test_an_owner_takes_its_texts_along_and_nobody_else(
+    ada: Party, ben: Party, essays: Dataset
+) -> None:
+    door = doors.of(ada)
+    upload = work(door.send(f"datasets/{essays.pk}/versions", {"file": file_of(ROWS)}))
+    path = f"versions/{upload['version']['id']}/content"
+    lines = b"".join(door.raw("GET", path).streaming_content).splitlines()
+    assert [json.loads(line)["text"] for line in lines] == [row["text"] for row in ROWS]
+    doors.of(ben).get(path, 404)
+    door.post(f"versions/{upload['version']['id']}/erase")
+    assert door.get(path, 409)["code"] == "version_not_sealed"
+
+
 def test_bad_rows_are_listed_with_line_and_reason(ada: Party, essays: Dataset) -> None:
     door, file = doors.of(ada), file_of(ROWS)
     file.seek(0, io.SEEK_END)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from provenance import parties
 from provenance.models import AccessLog, Dataset, IdempotencyKey, Membership, Party, User
+from provenance.tasks import forget_answers
 from tests import doors, factories
 from tests.factories import NOON
 
@@ -214,3 +215,12 @@ def test_a_key_may_end_itself(ada: Party) -> None:
     door = doors.of(ada, "develop")
     door.post(f"keys/{ada.api_keys.get().pk}/revoke")
     assert door.raw("GET", "parties/me").status_code == 401
+
+
+def test_answers_are_kept_for_repeats_for_a_week(ada: Party) -> None:
+    doors.of(ada).post("datasets", NEW, 201, **{"Idempotency-Key": "old"})
+    forget_answers()
+    assert IdempotencyKey.objects.count() == 1
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(days=8))
+    forget_answers()
+    assert not IdempotencyKey.objects.exists()
