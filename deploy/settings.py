@@ -245,6 +245,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("sweep embeddings", "ingest.tasks.sweep_embeddings", 30),
         ("sweep what was erased", "ingest.tasks.sweep_erased", 600),
         ("bill usages", "compensation.tasks.bill_usages", 5),
+        ("bill what was overlooked", "compensation.tasks.bill_everything", 3600),
         ("apply resolutions", "compensation.tasks.apply_resolutions", 5),
         ("mature credits", "compensation.tasks.mature_credits", 10),
         ("advance payouts", "compensation.tasks.advance_payouts", 3),

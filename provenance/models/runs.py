@@ -167,6 +167,7 @@ class Usage(models.Model):
                 fields=["run", "subject", "purpose"], name="usage_once_per_run_and_version"
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=["reported_at"], name="usage_by_report")]
 
     def __str__(self) -> str:
         return f"{self.subject} by {self.run}"
