@@ -30,6 +30,8 @@ FOR_ALL = {
     "/api/v1/parties",
     "/api/v1/members",
 }
+# Rows that are named by a number.
+NUMBERS = {"events": 1, "charges": 1, "statements": 1}
 ON_SHOW = {"/api/v1/catalogue", "/api/v1/licences"}
 
 
@@ -100,7 +102,7 @@ def filled(path: str, facts: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(("method", "path"), endpoints())
 def test_without_a_key_every_address_answers_401(method: str, path: str) -> None:
-    address = filled(path, {"events": 1, "charges": 1})
+    address = filled(path, NUMBERS)
     answer = APIClient().generic(method, address, content_type="application/json")
     assert answer.status_code == 401, path
     assert answer.json()["code"] == "not_authenticated"
@@ -112,7 +114,7 @@ def test_a_second_partys_key_finds_nothing_at_any_address(
     cache.clear()
     seen = []
     for method, path in endpoints():
-        address = filled(path, {**facts, "charges": 1}).removeprefix("/api/v1/")
+        address = filled(path, {**facts, **NUMBERS}).removeprefix("/api/v1/")
         answer = stranger.raw(method, address, data="{}", content_type="application/json")
         text = (
             b"".join(answer.streaming_content).decode()
