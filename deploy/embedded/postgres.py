@@ -32,6 +32,7 @@ from deploy.embedded.place import CannotStart, Place, run_as
 from deploy.embedded.processes import Say, dies_with_parent, end, make_folder, silent, write_private
 
 DATABASE: Final = "tallymark"
+TEMPORARY_PREFIX: Final = "tallymark-postgres-"
 HOST: Final = "127.0.0.1"
 LARGEST_LOG_BYTES: Final = 20_000_000
 PORT_ATTEMPTS: Final = 5
@@ -159,7 +160,8 @@ def start(
 @contextmanager
 def temporary(*, database: str | None = DATABASE, say: Say = silent) -> Iterator[Server]:
     """A fast server for tests, which forgets everything when the block ends."""
-    data = Path(tempfile.mkdtemp(prefix="tallymark-postgres-"))
+    _sweep()
+    data = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
     data.chmod(0o711)
     try:
         server = start(data, durable=False, database=database, say=say)
@@ -171,6 +173,17 @@ def temporary(*, database: str | None = DATABASE, say: Say = silent) -> Iterator
             server.stop()
     finally:
         places.discard(data)
+
+
+def _sweep() -> None:
+    """Remove what earlier temporary servers left because their owners were killed."""
+    for data in Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*"):
+        try:
+            if data.stat().st_uid == os.geteuid() and (data / "lock").exists():
+                _lock(data).close()
+                places.discard(data)
+        except (AlreadyRunning, OSError):
+            continue
 
 
 def _lock(data: Path) -> IO[str]:

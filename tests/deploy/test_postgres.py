@@ -9,6 +9,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,9 @@ import pytest
 
 from deploy import database
 from deploy.embedded import place, postgres
+
+# Most tests are not about what reaches the disk, and waiting for it takes most of their time.
+start = partial(postgres.start, durable=False)
 
 
 @pytest.fixture(scope="module")
@@ -118,20 +122,32 @@ def test_what_was_committed_survives_a_restart_and_the_port_stays(folder: Path) 
 
 
 def test_only_we_may_read_the_passwords(folder: Path) -> None:
-    with postgres.start(folder / "pg"):
+    with start(folder / "pg"):
         mode = (folder / "pg" / "passwords.json").stat().st_mode
     assert mode & 0o077 == 0
 
 
+def test_what_a_killed_test_run_left_is_removed_and_what_is_in_use_stays(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    left = folder / f"{postgres.TEMPORARY_PREFIX}left"
+    start(left).stop()
+    with postgres.temporary() as first, postgres.temporary() as second:
+        assert not left.exists()
+        assert first.running
+        assert second.running
+
+
 def test_a_second_start_on_the_same_folder_is_refused(folder: Path) -> None:
-    with postgres.start(folder / "pg"), pytest.raises(postgres.AlreadyRunning):
-        postgres.start(folder / "pg")
+    with start(folder / "pg"), pytest.raises(postgres.AlreadyRunning):
+        start(folder / "pg")
 
 
 def test_a_folder_with_a_long_name_and_odd_characters_serves(folder: Path) -> None:
     data = folder / ("long " * 20) / 'a, "b" ü'
     data.mkdir(parents=True)
-    with postgres.start(data) as server, psycopg.connect(server.dsn("app")) as app:
+    with start(data) as server, psycopg.connect(server.dsn("app")) as app:
         app.execute("SELECT 1")
 
 
@@ -140,11 +156,11 @@ def test_a_folder_that_only_root_may_enter_serves(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     said: list[str] = []
-    with postgres.start(closed / "pg", say=said.append) as server:
+    with start(closed / "pg", say=said.append) as server:
         outside = server.place.home
         assert not outside.is_relative_to(closed)
         assert any(str(outside) in line for line in said)
-    with postgres.start(closed / "pg") as server:
+    with start(closed / "pg") as server:
         assert server.place.home == outside
     place.discard(closed / "pg")
     assert not outside.exists()
@@ -155,24 +171,24 @@ def test_programs_that_only_root_may_run_are_copied(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(place, "_may_run", lambda *_: False)
-    with postgres.start(folder / "pg") as server, psycopg.connect(server.dsn("app")) as app:
+    with start(folder / "pg") as server, psycopg.connect(server.dsn("app")) as app:
         assert server.place.binaries.is_relative_to(folder)
         assert app.execute("SELECT '[1]'::vector").fetchone() == ("[1]",)
 
 
 def test_the_missing_password_file_is_named(folder: Path) -> None:
-    with postgres.start(folder / "pg"):
+    with start(folder / "pg"):
         pass
     (folder / "pg" / "passwords.json").unlink()
     with pytest.raises(postgres.CannotStart, match=r"passwords\.json is missing"):
-        postgres.start(folder / "pg")
+        start(folder / "pg")
 
 
 def test_a_stale_pid_file_naming_a_stranger_is_no_obstacle(folder: Path) -> None:
-    with postgres.start(folder / "pg") as server:
+    with start(folder / "pg") as server:
         cluster = server.place.cluster
     (cluster / "postmaster.pid").write_text(f"{os.getpid()}\n{cluster}\n1\n1\n\n\n\n")
-    with postgres.start(folder / "pg") as server:
+    with start(folder / "pg") as server:
         assert server.running
 
 
@@ -198,7 +214,7 @@ def test_a_killed_owner_leaves_no_server_and_no_commit_behind(folder: Path) -> N
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    with postgres.start(folder / "pg") as server:
+    with start(folder / "pg") as server:
         assert server.process is not None
         assert server.process.pid != server_pid
         assert not psutil.pid_exists(server_pid)
