@@ -79,15 +79,18 @@ def temporary() -> Iterator[Place]:
 
 def start(folder: Path, *options: str) -> subprocess.Popen[bytes]:
     """`./run up` on the folder, on a free port, with its output in a log beside it."""
-    log = folder.parent / "up.log"
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "run"), "up", "--data", str(folder), "--port", "0", *options],
-        stdin=subprocess.DEVNULL,
-        stdout=log.open("ab"),
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )
+    with (folder.parent / "up.log").open("ab") as log:
+        return subprocess.Popen(
+            [
+                *(sys.executable, str(ROOT / "run"), "up"),
+                *("--data", str(folder), "--port", "0", *options),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> Place:
