@@ -4,17 +4,17 @@ The kernel is the client's own (`tallymark.fingerprint.batch`), so that an owner
 service compute the same. It is compiled on first use: some 15 s once a machine, then cached.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
-from tallymark.fingerprint.batch import Prints, Texts, of_list
-from tallymark.fingerprint.batch import prints as prints_of
 
-__all__ = ["Prints", "as_texts", "prints", "shingles", "signatures", "token_counts"]
+if TYPE_CHECKING:
+    from tallymark.fingerprint.batch import Prints, Texts
 
 
 def as_texts(texts: Sequence[str] | pa.Array) -> Texts:
@@ -22,11 +22,13 @@ def as_texts(texts: Sequence[str] | pa.Array) -> Texts:
 
     Raises pyarrow.ArrowInvalid where an Arrow array holds bytes that are not UTF-8.
     """
+    from tallymark.fingerprint.batch import Texts, of_list
+
     if not isinstance(texts, pa.Array | pa.ChunkedArray):
         return of_list(texts)
     whole: Any = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     if whole.null_count:
-        whole = pc.fill_null(whole, "")
+        whole = whole.fill_null("")
     whole = whole.cast(pa.large_string())
     whole.validate(full=True)  # the kernel trusts that its input is UTF-8
     if not len(whole):
@@ -39,19 +41,26 @@ def as_texts(texts: Sequence[str] | pa.Array) -> Texts:
 
 def prints(texts: Sequence[str] | pa.Array) -> Prints:
     """Signatures, token counts and shingle sets of `texts` in one pass."""
-    return prints_of(as_texts(texts))
+    return _prints(texts)
 
 
 def signatures(texts: Sequence[str] | pa.Array) -> NDArray[np.uint32]:
     """The signatures alone: uint32 [n, 128]; all ones for a text without tokens."""
-    return prints_of(as_texts(texts), shingles=False).signatures
+    return _prints(texts, shingles=False).signatures
 
 
 def shingles(texts: Sequence[str] | pa.Array) -> list[NDArray[np.uint32]]:
     """The sorted distinct shingle hashes of each text."""
-    return prints_of(as_texts(texts), signatures=False).shingle_sets()
+    return _prints(texts, signatures=False).shingle_sets()
 
 
 def token_counts(texts: Sequence[str] | pa.Array) -> NDArray[np.int32]:
     """How many tokens each text has: [n]."""
-    return prints_of(as_texts(texts), signatures=False, shingles=False).token_counts
+    return _prints(texts, signatures=False, shingles=False).token_counts
+
+
+def _prints(texts: Sequence[str] | pa.Array, **parts: bool) -> Prints:
+    # Whoever only looks a file over, as the web does, need not wait for numba.
+    from tallymark.fingerprint import batch
+
+    return batch.prints(as_texts(texts), **parts)
