@@ -62,6 +62,9 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         body = problem(404, "not_found", "There is nothing here that you may see.")
     elif isinstance(exc, PermissionDenied):
         body = problem(403, "not_allowed", str(exc) or "This is not allowed.")
+    elif isinstance(exc, RecursionError):
+        # The framework's parser lets it through; nothing of ours recurses.
+        body = problem(400, "parse_error", "The JSON is nested too deeply to be read.")
     elif isinstance(exc, exceptions.APIException):
         body = _of_framework(exc, context)
         if wait := getattr(exc, "wait", None):

@@ -224,3 +224,17 @@ def test_answers_are_kept_for_repeats_for_a_week(ada: Party) -> None:
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(days=8))
     forget_answers()
     assert not IdempotencyKey.objects.exists()
+
+
+def test_json_nested_without_end_is_refused_and_kills_nobody(ada: Party) -> None:
+    import web3  # noqa: F401  (its py_ecc would let Python recurse until C's stack overflows)
+
+    _, secret = parties.issue_key(party=ada, name="k", scopes=["rights"], created_by=None, at=NOON)
+    answer = Client().post(
+        "/api/v1/datasets",
+        b'{"name": ' + b"[" * 200_000,
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {secret}"},
+    )
+    assert answer.status_code == 400
+    assert problem(answer)["code"] == "parse_error"
