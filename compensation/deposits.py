@@ -87,7 +87,21 @@ def deposit(
         if (earlier.lab_id, earlier.amount_units) != (lab.pk, amount_units):
             raise ReferenceUsed(f"{reference} was {earlier}.")
         return earlier
-    entry = journal.post(
+    made = Deposit.objects.create(
+        lab=lab,
+        asset=asset,
+        amount_units=amount_units,
+        reference=reference,
+        entry=_credit(lab, asset, amount_units, reference, at),
+        received_at=at,
+        recorded_by=by,
+    )
+    _record_received(made)
+    return made
+
+
+def _credit(lab: Party, asset: Asset, amount_units: int, reference: str, at: datetime) -> Entry:
+    return journal.post(
         kind=Entry.Kind.DEPOSIT,
         lines=[
             (journal.account(Kind.EXTERNAL, asset), -amount_units),
@@ -98,29 +112,23 @@ def deposit(
         idempotency_key=f"deposit:{asset.pk}:{reference}",
         facts={"reference": reference},
     )
-    made = Deposit.objects.create(
-        lab=lab,
-        asset=asset,
-        amount_units=amount_units,
-        reference=reference,
-        entry=entry,
-        received_at=at,
-        recorded_by=by,
-    )
+
+
+def _record_received(made: Deposit) -> None:
+    entry = made.entry
     ledger.record(
         "deposit.received",
-        at=at,
+        at=made.received_at,
         subject_kind="party",
-        subject_id=lab.pk,
-        party=lab,
+        subject_id=made.lab_id,
+        party=made.lab,
         body={
-            "asset": asset.code,
-            "amount_units": str(amount_units),
+            "asset": made.asset.code,
+            "amount_units": str(made.amount_units),
             "entry": entry.pk,
             "entry_hash": bytes(entry.hash),
         },
     )
-    return made
 
 
 @transaction.atomic

@@ -201,36 +201,13 @@ def _settle(contract: ChainContract, at: datetime) -> int:
 
 def _book(contract: ChainContract, paid: evm.Log, at: datetime) -> bool:
     """Book one payment, unless it is booked already."""
-    payee, cumulative = bytes(paid.args["payeeId"]), int(paid.args["cumulative"])
-    leaf = (
-        PayoutLeaf.objects.filter(
-            epoch__contract=contract,
-            payee_id=payee,
-            cumulative=cumulative,
-            address__iexact=str(paid.args["account"]),
-        )
-        .select_related("party", "epoch__asset")
-        .order_by("epoch__number")
-        .first()
-    )
-    assert leaf is not None, f"{paid.tx_hash} paid what no tree of ours owes"
+    leaf, cumulative = _owed_leaf(contract, paid), int(paid.args["cumulative"])
     done = Payout.objects.filter(contract=contract, party=leaf.party, token_cumulative=cumulative)
     if done.exists():
         return False
     asset, tokens = leaf.epoch.asset, int(paid.args["amount"])
     units = _units(asset, tokens)
-    entry = journal.post(
-        kind=Entry.Kind.SETTLEMENT,
-        lines=[
-            (journal.account(Kind.PAYOUTS_IN_FLIGHT, asset, party=leaf.party), -units),
-            (journal.account(Kind.EXTERNAL, asset), units),
-        ],
-        effective_at=at,
-        posted_at=at,
-        idempotency_key=f"paid:{contract.caip10}:{_hex(payee)}:{cumulative}",
-        facts={"tx_hash": paid.tx_hash, "cumulative": str(cumulative)},
-    )
-    Payout.objects.create(
+    payout = Payout.objects.create(
         party=leaf.party,
         asset=asset,
         contract=contract,
@@ -241,25 +218,62 @@ def _book(contract: ChainContract, paid: evm.Log, at: datetime) -> bool:
         token_cumulative=cumulative,
         tx_hash=paid.tx_hash,
         block_number=paid.block_number,
-        entry=entry,
+        entry=_take_from_flight(leaf, units, paid, at),
         settled_at=at,
     )
+    _record_settled(payout)
+    return True
+
+
+def _owed_leaf(contract: ChainContract, paid: evm.Log) -> PayoutLeaf:
+    """The first leaf of our trees that owes what a `Paid` log says."""
+    leaf = (
+        PayoutLeaf.objects.filter(
+            epoch__contract=contract,
+            payee_id=bytes(paid.args["payeeId"]),
+            cumulative=int(paid.args["cumulative"]),
+            address__iexact=str(paid.args["account"]),
+        )
+        .select_related("party", "epoch__asset", "epoch__contract")
+        .order_by("epoch__number")
+        .first()
+    )
+    assert leaf is not None, f"{paid.tx_hash} paid what no tree of ours owes"
+    return leaf
+
+
+def _take_from_flight(leaf: PayoutLeaf, units: int, paid: evm.Log, at: datetime) -> Entry:
+    asset, cumulative = leaf.epoch.asset, int(leaf.cumulative)
+    return journal.post(
+        kind=Entry.Kind.SETTLEMENT,
+        lines=[
+            (journal.account(Kind.PAYOUTS_IN_FLIGHT, asset, party=leaf.party), -units),
+            (journal.account(Kind.EXTERNAL, asset), units),
+        ],
+        effective_at=at,
+        posted_at=at,
+        idempotency_key=f"paid:{leaf.epoch.contract.caip10}:{_hex(leaf.payee_id)}:{cumulative}",
+        facts={"tx_hash": paid.tx_hash, "cumulative": str(cumulative)},
+    )
+
+
+def _record_settled(payout: Payout) -> None:
+    entry = payout.entry
     ledger.record(
         "payout.settled",
-        at=at,
+        at=payout.settled_at,
         subject_kind="party",
-        subject_id=leaf.party_id,
-        party=leaf.party,
+        subject_id=payout.party_id,
+        party=payout.party,
         body={
-            "payee": payee,
-            "asset": asset.code,
-            "amount_units": str(units),
-            "tx_hash": paid.tx_hash,
+            "payee": bytes(payout.leaf.payee_id),
+            "asset": payout.asset.code,
+            "amount_units": str(payout.amount_units),
+            "tx_hash": payout.tx_hash,
             "entry": entry.pk,
             "entry_hash": bytes(entry.hash),
         },
     )
-    return True
 
 
 def _proof(leaf: PayoutLeaf) -> list[bytes]:
