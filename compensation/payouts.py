@@ -56,6 +56,17 @@ class _Added:
     tokens: int
 
 
+@dataclass(frozen=True)
+class _Call:
+    """One call of an epoch's beginning, and who signs it."""
+
+    verb: str
+    role: str
+    to_address: str
+    data: bytes
+    gas_limit: int
+
+
 def contract_of(asset: Asset) -> ChainContract:
     """The contract that pays out an asset; raises NotOnThisChain or ContractMissing."""
     if not asset.is_on_chain or asset.chain_id != settings.CHAIN_ID:
@@ -219,44 +230,38 @@ def _enqueue(epoch: PayoutEpoch, new_tokens: int, at: datetime) -> list[OutboxTr
     """Approve and fund what is new, and propose the root, each by its own account."""
     contract = epoch.contract
     key = f"payouts:{contract.address}:{epoch.number}"
-    treasury, token = signers.address("treasury"), contract.token_address
-    calls = [
-        (
-            "propose",
-            signers.address("proposer"),
-            contract.address,
-            evm.encode_call(
-                owner_payouts(),
-                "proposeRoot",
-                epoch.number,
-                bytes(epoch.root),
-                int(epoch.total),
-                f"{settings.PUBLIC_URL}/payouts/{contract.caip10}/{epoch.number}",
-            ),
-            PROPOSE_GAS,
-        )
-    ]
-    if new_tokens:
-        approval = evm.encode_call(evm.development_token(), "approve", contract.address, new_tokens)
-        funding = evm.encode_call(owner_payouts(), "fund", new_tokens)
-        calls = [
-            ("approve", treasury, token, approval, APPROVE_GAS),
-            ("fund", treasury, contract.address, funding, FUND_GAS),
-            *calls,
-        ]
+    calls = [*(_funding(contract, new_tokens) if new_tokens else []), _proposal(epoch)]
     return [
         outbox.enqueue(
-            purpose=f"{verb} payout epoch {epoch.number}",
-            idempotency_key=f"{key}:{verb}",
-            account=account,
-            to_address=to_address,
-            data=data,
-            gas_limit=gas,
+            purpose=f"{call.verb} payout epoch {epoch.number}",
+            idempotency_key=f"{key}:{call.verb}",
+            account=signers.address(call.role),
+            to_address=call.to_address,
+            data=call.data,
+            gas_limit=call.gas_limit,
             chain_id=contract.chain_id,
             at=at,
         )
-        for verb, account, to_address, data, gas in calls
+        for call in calls
     ]
+
+
+def _funding(contract: ChainContract, tokens: int) -> list[_Call]:
+    approval = evm.encode_call(evm.development_token(), "approve", contract.address, tokens)
+    funding = evm.encode_call(owner_payouts(), "fund", tokens)
+    return [
+        _Call("approve", "treasury", contract.token_address, approval, APPROVE_GAS),
+        _Call("fund", "treasury", contract.address, funding, FUND_GAS),
+    ]
+
+
+def _proposal(epoch: PayoutEpoch) -> _Call:
+    contract = epoch.contract
+    where = f"{settings.PUBLIC_URL}/payouts/{contract.caip10}/{epoch.number}"
+    data = evm.encode_call(
+        owner_payouts(), "proposeRoot", epoch.number, bytes(epoch.root), int(epoch.total), where
+    )
+    return _Call("propose", "proposer", contract.address, data, PROPOSE_GAS)
 
 
 def _begin_activation(epoch: PayoutEpoch, at: datetime) -> bool:
