@@ -285,21 +285,16 @@ def _post_restatement(
     accounts = _accounts(row.asset, deltas)
     lines = [(accounts[payee], delta) for payee, delta in deltas.items()]
     lines.append((journal.account(Kind.ROUNDING, row.asset), -sum(deltas.values())))
-    missing, taken = 0, []
-    for payee, delta in deltas.items():
-        if payee.kind != "owner" or delta > 0:
-            continue
-        held_back = Balance.objects.get(account=accounts[payee]).available
-        short = max(0, -delta - held_back)
-        if -delta - short:
-            taken.append((accounts[payee], -delta - short))
-        if short:
-            debtor = journal.account(
-                Kind.RECEIVABLE, row.asset, party=accounts[payee].party, conflict=conflict
-            )
-            lines += [(accounts[payee], short), (debtor, -short)]
-            missing += short
-    lines += _awaited(row.asset, conflict, lines, missing)
+    losses = [
+        (accounts[payee], -delta)
+        for payee, delta in deltas.items()
+        if payee.kind == "owner" and delta < 0
+    ]
+    taken, owed = _held_back_or_owed(losses)
+    for account, short in owed:
+        debtor = journal.account(Kind.RECEIVABLE, row.asset, party=account.party, conflict=conflict)
+        lines += [(account, short), (debtor, -short)]
+    lines += _awaited(row.asset, conflict, lines, sum(short for _, short in owed))
     entry = journal.post(
         kind=Entry.Kind.RESTATEMENT,
         lines=lines,
@@ -319,6 +314,20 @@ def _post_restatement(
         for account, amount in taken
     )
     return entry
+
+
+def _held_back_or_owed(
+    losses: Iterable[tuple[Account, int]],
+) -> tuple[list[tuple[Account, int]], list[tuple[Account, int]]]:
+    """Part what accounts lose into what is held back for them still, and what is missing."""
+    taken, owed = [], []
+    for account, loss in losses:
+        part = min(loss, Balance.objects.get(account=account).available)
+        if part:
+            taken.append((account, part))
+        if loss > part:
+            owed.append((account, loss - part))
+    return taken, owed
 
 
 def _awaited(

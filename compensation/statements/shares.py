@@ -105,7 +105,7 @@ def shares_of(entry: Entry, party: Party, *, weight_version_id: int | None = Non
             account__asset=entry.asset_id, weight_version__charge_groups__entry=entry,
         ).select_related("weight_version")
     }  # fmt: skip
-    charges = _explained(Charge.objects.filter(entry=entry, weight_version__in=weights))
+    charges = _with_grounds(Charge.objects.filter(entry=entry, weight_version__in=weights))
     if weight_version_id is not None:
         charges = charges.filter(weight_version=weight_version_id)
     rows = list(charges.order_by("pk"))
@@ -115,31 +115,16 @@ def shares_of(entry: Entry, party: Party, *, weight_version_id: int | None = Non
         for one in ChargeGroup.objects.filter(entry=entry).select_related("event")
     }
     leaf = leaf_for(entry, party)
-    found = []
-    for row in rows:
-        weight = weights[row.weight_version_id or 0]
-        usage, rate = row.usage, row.rate
-        found.append(
-            Share(
-                charge=row,
-                lab=usage.run.lab.name,
-                run=usage.run.pseudonym,
-                dataset=str(usage.version),
-                purpose=usage.get_purpose_display(),
-                rate=rate_words(row),
-                used_at=row.used_at,
-                charged_units=row.amount_units,
-                share_units=_share(row, weight),
-                weight=int(weight.weight),
-                weight_sum=int(weight.weight_version.weight_sum),
-                usage_events=usage_events.get(row.usage_id, []),
-                charge_event=groups.get((row.account_id or 0, row.weight_version_id or 0)),
-                entry_id=entry.pk,
-                leaf=leaf,
-            )
+    return [
+        _explain(
+            row,
+            weights[row.weight_version_id or 0],
+            usage_events=usage_events.get(row.usage_id, []),
+            charge_event=groups.get((row.account_id or 0, row.weight_version_id or 0)),
+            leaf=leaf,
         )
-        assert rate is not None, "a charge that earns has a rate"
-    return found
+        for row in rows
+    ]
 
 
 def leaf_for(entry: Entry, party: Party) -> PayoutLeaf | None:
@@ -164,9 +149,38 @@ def rate_words(charge: Charge) -> str:
     return f"{rate.price_units} units {rate.get_basis_display()}"
 
 
-def _explained(charges: QuerySet[Charge]) -> QuerySet[Charge]:
+def _with_grounds(charges: QuerySet[Charge]) -> QuerySet[Charge]:
     return charges.select_related(
         "usage__run__lab", "usage__version__dataset__owner", "rate", "weight_version"
+    )
+
+
+def _explain(
+    charge: Charge,
+    weight: Weight,
+    *,
+    usage_events: list[int | None],
+    charge_event: int | None,
+    leaf: PayoutLeaf | None,
+) -> Share:
+    assert charge.rate is not None, "a charge that earns has a rate"
+    usage = charge.usage
+    return Share(
+        charge=charge,
+        lab=usage.run.lab.name,
+        run=usage.run.pseudonym,
+        dataset=str(usage.version),
+        purpose=usage.get_purpose_display(),
+        rate=rate_words(charge),
+        used_at=charge.used_at,
+        charged_units=charge.amount_units,
+        share_units=_share(charge, weight),
+        weight=int(weight.weight),
+        weight_sum=int(weight.weight_version.weight_sum),
+        usage_events=usage_events,
+        charge_event=charge_event,
+        entry_id=charge.entry_id,
+        leaf=leaf,
     )
 
 
