@@ -7,6 +7,7 @@ database is made anew from the template, because facts refuse to be deleted or t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.test import TransactionTestCase, override_settings
+from hypothesis import settings
 from psycopg.conninfo import conninfo_to_dict
 from pytest_django.plugin import blocking_manager_key
 
@@ -25,6 +27,12 @@ from deploy.embedded import postgres
 
 TEMPLATE = "tallymark_template"
 _CONTROLLER: dict[str, Any] = {}
+
+# A slow machine is no failure. CI tries the same examples each time: what fails there fails again.
+settings.register_profile(
+    "tests", max_examples=100, deadline=None, derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("tests")
 
 pytest_plugins = ["tests.cast", "tests.chain"]
 

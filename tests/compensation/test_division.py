@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compensation import money, pricing
@@ -143,7 +143,3 @@ def test_a_new_hold_takes_nothing_back_and_a_late_decision_moves_only_what_it_ma
     start = Standing((("ben", 1),), "c", "r", False, True, 1)
     assert moved(BASE, start, BASE) == start.place
     assert moved(held.place, start, BASE) == start.place
-
-
-settings.register_profile("quick", max_examples=100, deadline=None)
-settings.load_profile("quick")

@@ -35,7 +35,7 @@ hash_sets = st.sets(st.integers(0, 2**32 - 1), max_size=40).map(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts)
 def test_the_kernel_equals_the_reference(records: list[str]) -> None:
     made = minhash.prints(records)
@@ -46,7 +46,6 @@ def test_the_kernel_equals_the_reference(records: list[str]) -> None:
     assert digest.digests(records) == [reference.digest(record) for record in records]
 
 
-@settings(max_examples=100, deadline=None)
 @given(texts)
 def test_the_kernel_equals_datasketch(records: list[str]) -> None:
     for record, signature in zip(records, minhash.signatures(records), strict=True):
@@ -55,7 +54,7 @@ def test_the_kernel_equals_datasketch(records: list[str]) -> None:
         assert np.array_equal(signature, oracle.hashvalues)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(texts)
 def test_the_canonical_texts_of_the_kernel_are_the_references(records: list[str]) -> None:
     folded = batch.canonical(batch.of_list(records))

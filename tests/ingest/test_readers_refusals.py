@@ -313,7 +313,7 @@ STARTS = [b"", b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08\x00", b"\x28\xb5\x2f
           b"\x89PNG\r\n\x1a\n"]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(NAMES), st.sampled_from(STARTS), st.binary(max_size=400))
 def test_no_bytes_bring_a_reader_down(
     tmp_path_factory: pytest.TempPathFactory, name: str, start: bytes, rest: bytes

@@ -184,7 +184,6 @@ def test_an_export_names_every_record_by_its_digest(essays: Dataset) -> None:
     assert rows[0]["sha256"] == factories.digest("a").hex()
 
 
-@settings(max_examples=100, deadline=None)
 @given(digests=st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=40))
 def test_the_root_is_that_of_openzeppelins_tree(digests: list[bytes]) -> None:
     salt = hashlib.sha256(b"salt").digest()
@@ -192,11 +191,7 @@ def test_the_root_is_that_of_openzeppelins_tree(digests: list[bytes]) -> None:
     assert records_root(salt, digests) == merkle.Tree.of(["bytes32"], rows).root
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     states=st.lists(
         st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["x", "y"]), min_size=1),

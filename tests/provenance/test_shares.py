@@ -46,11 +46,7 @@ actions = st.lists(
 )
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=actions)
 def test_shares_add_up_to_the_version_whatever_happened(
     ada: Party, ben: Party, olga: User, actions: list

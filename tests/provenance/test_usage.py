@@ -92,11 +92,7 @@ def test_a_report_that_comes_late_changes_nothing(run: Run, essays: DatasetVersi
     assert not UsageReport.objects.get().has_gap
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     streams=st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=4), min_size=1, max_size=3),
     seed=st.randoms(use_true_random=False),
