@@ -137,8 +137,8 @@ def run(send, clock, role, address, artefact, function, *args):
 
 
 @pytest.fixture
-def payment_proof(test_token, lineage_anchor, journal, send, clock):
-    """A proof from a usage's event to the money on the chain."""
+def payout(test_token, send, clock):
+    """The part of a payment's proof that a final claim of an active tree gives."""
     token, artefact = evm.development_token(), owner_payouts()
     roles = [signers.address(role) for role in ("deployer", "proposer", "guardian")]
     order = deployment.Order(
@@ -154,6 +154,25 @@ def payment_proof(test_token, lineage_anchor, journal, send, clock):
     activated = run(send, clock, "proposer", payouts, artefact, "activateRoot", 1)
     claim = (PAYEE, ADDRESS, OWED, tree.proof(0))
     paid = run(send, clock, "deployer", payouts, artefact, "claim", *claim)
+    return {
+        "chain": f"eip155:{CHAIN_ID}",
+        "contract": f"eip155:{CHAIN_ID}:{payouts}",
+        "token": test_token.address,
+        "epoch": 1,
+        "root": hexed(tree.root),
+        "total": str(TOTAL),
+        "payee": hexed(PAYEE),
+        "account": ADDRESS,
+        "cumulative": str(OWED),
+        "merkle_proof": [hexed(one) for one in tree.proof(0)],
+        "activated_tx_hash": activated,
+        "paid": {"tx_hash": paid, "amount": str(OWED), "cumulative": str(OWED)},
+    }
+
+
+@pytest.fixture
+def payment_proof(lineage_anchor, payout, journal, send, clock):
+    """A proof from a usage's event to the money on the chain."""
     for kind, body in (
         ("dataset.used", {"usage": USAGE}),
         ("payee.named", {"payee": PAYEE, "account": 8}),
@@ -167,18 +186,5 @@ def payment_proof(test_token, lineage_anchor, journal, send, clock):
         "events": proofs_of(send, clock, 1, 2, 3),
         "entry": journal["entry"],
         "charge": journal["charge"],
-        "payout": {
-            "chain": f"eip155:{CHAIN_ID}",
-            "contract": f"eip155:{CHAIN_ID}:{payouts}",
-            "token": test_token.address,
-            "epoch": 1,
-            "root": hexed(tree.root),
-            "total": str(TOTAL),
-            "payee": hexed(PAYEE),
-            "account": ADDRESS,
-            "cumulative": str(OWED),
-            "merkle_proof": [hexed(one) for one in tree.proof(0)],
-            "activated_tx_hash": activated,
-            "paid": {"tx_hash": paid, "amount": str(OWED), "cumulative": str(OWED)},
-        },
+        "payout": payout,
     }
