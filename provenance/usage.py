@@ -277,13 +277,7 @@ def add_edge(
         run=run, direction=direction, version=version, model=model, defaults={"at": at}
     )
     if is_new:
-        _record_run(
-            f"run.{direction}",
-            run,
-            at,
-            {"version": version.id if version else None, "model": model.id if model else None},
-            other_party=version.dataset.owner if version else None,
-        )
+        _record_edge(edge, at)
     return edge
 
 
@@ -378,16 +372,21 @@ def _pseudonym(lab: Party, run_id: uuid.UUID) -> str:
     return "run-" + hashlib.sha256(bytes(lab.salt) + run_id.bytes).hexdigest()[:12]
 
 
-def _record_run(
-    kind: str, run: Run, at: datetime, body: dict[str, Any], other_party: Party | None = None
-) -> None:
+def _record_run(kind: str, run: Run, at: datetime, body: dict[str, Any]) -> None:
+    ledger.record(kind, at=at, subject_kind="run", subject_id=run.id, party=run.lab, body=body)
+
+
+def _record_edge(edge: RunEdge, at: datetime) -> None:
+    """Owners read the events of their data, and know a run by its pseudonym alone."""
+    run, version = edge.run, edge.version
+    body = {"run": run.pseudonym, "version": edge.version_id, "model": edge.model_id}
     ledger.record(
-        kind,
+        f"run.{edge.direction}",
         at=at,
-        subject_kind="run",
-        subject_id=run.id,
+        subject_kind="version" if version else "model",
+        subject_id=version.id if version else edge.model_id,
         party=run.lab,
-        other_party=other_party,
+        other_party=version.dataset.owner if version else None,
         body=body,
     )
 
@@ -402,7 +401,7 @@ def _record_use(usage: Usage, root: Run, at: datetime) -> None:
         party=root.lab,
         other_party=version.dataset.owner if version else None,
         body={
-            "run": root.id,
+            "run": root.pseudonym,
             "version": usage.version_id,
             "purpose": usage.purpose,
             "meter": usage.meter,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provenance import licensing, registry, usage
+from provenance import ledger, licensing, registry, usage
 from provenance.models import DatasetVersion, Event, Party, Run, Usage, UsageReport
 from provenance.usage import BadReport, Count, NotOurs, RunIdTaken
 from tests import factories
@@ -67,6 +68,19 @@ def test_a_repeat_is_harmless(run: Run, essays: DatasetVersion) -> None:
     again = report(run, essays)
     assert (again.record_count, again.revision) == (first.record_count, first.revision)
     assert Event.objects.filter(kind="dataset.used").count() == 1
+
+
+def test_events_name_a_run_to_owners_by_its_pseudonym_alone(
+    run: Run, essays: DatasetVersion
+) -> None:
+    report(run, essays)
+    usage.add_edge(run=run, direction="consumed", version=essays, at=NOON)
+    seen = Event.objects.filter(other_party=essays.dataset.owner)
+    assert {event.kind for event in seen} >= {"dataset.used", "run.consumed"}
+    for event in seen.filter(party=run.lab):
+        told = ledger.canonical_event(event)
+        assert str(run.pk) not in json.dumps(told, default=str)
+        assert told["body"].get("run", run.pseudonym) == run.pseudonym
 
 
 def test_counters_never_go_back(run: Run, essays: DatasetVersion) -> None:
