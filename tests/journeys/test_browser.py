@@ -123,7 +123,7 @@ def take_a_payout(page: Any, place: Place) -> None:
     page.get_by_role("button", name="Claim what is open").click()
     sees(page, "On its way to your address")
     wait_for(page, f"{place.url}/admin/compensation/payout/", "1 payout")
-    page.locator("#result_list a").first.click()
+    page.locator("#result_list tr.data-row a").first.click()
     sees(page, "reached 0x")
 
 
@@ -136,7 +136,7 @@ def wait_for(page: Any, address: str, words: str) -> None:
     """Load the page again until it says these words."""
     for _ in range(LONG_MS // 2_000):
         page.goto(address)
-        if words in page.content():
+        if words in page.inner_text("body"):
             return
         page.wait_for_timeout(2_000)
     raise AssertionError(f"{words!r} never came at {address}")
