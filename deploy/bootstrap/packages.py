@@ -176,7 +176,8 @@ def _installed(name: str) -> str:
 
 def _pip(*arguments: str) -> bool:
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
-    return subprocess.run(command, check=False).returncode == 0
+    # Standard output is for the path that `./run environment` prints.
+    return subprocess.run(command, check=False, stdout=sys.stderr).returncode == 0
 
 
 def _can_have(*arguments: str) -> bool:
@@ -237,7 +238,8 @@ def _install_locked(settings: PipSettings) -> None:
         command = [*_uv(), "pip", "install", "--python", str(PYTHON), "--no-deps"]
         command += [*pip_settings.uv_arguments(settings), "--requirement", str(LOCK)]
         environment = pip_settings.uv_environment(settings, os.environ)
-        if subprocess.run(command, check=False, env=environment).returncode == 0:
+        done = subprocess.run(command, check=False, env=environment, stdout=sys.stderr)
+        if done.returncode == 0:
             return
         say("uv could not; trying with pip, which is slower")
     if not _pip("--no-deps", "--requirement", str(LOCK)):
