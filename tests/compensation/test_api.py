@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 
 from compensation import billing, deposits
@@ -16,11 +15,6 @@ from tests.factories import NOON
 pytestmark = pytest.mark.django_db
 
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_buckets() -> None:
-    cache.clear()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.core.cache import cache
 from tallymark.rpc import Node
 from tallymark.verify import verify
 
@@ -16,11 +15,6 @@ from tests.compensation.test_payouts import ADAS_ADDRESS, dollar, drive, earn, p
 __all__ = ["dollar", "drive", "paid_lab"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_buckets() -> None:
-    cache.clear()
 
 
 def paid(door, dollar, clock, drive) -> dict:

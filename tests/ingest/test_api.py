@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 from tallymark import cli
 
@@ -20,11 +19,6 @@ from provenance.models import Dataset, DatasetVersion, Party
 from tests import doors, factories
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _fresh_buckets() -> None:
-    cache.clear()
 
 
 @pytest.fixture

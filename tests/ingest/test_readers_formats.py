@@ -7,7 +7,6 @@ import io
 import json
 import lzma
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from PIL import Image
 
 from ingest import readers
 from ingest.readers import BadRow, RawRecord, Withdrawal
+from tests.ingest.conftest import zipped
 
 ROWS = [
     {
@@ -184,14 +184,6 @@ def png(colour: str = "navy") -> bytes:
 
 
 MEMBERS = {"b/two.txt": b"second text", "a.png": png(), "one.md": b"# first text"}
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 def tarred(members: dict[str, bytes], mode: str = "w") -> bytes:

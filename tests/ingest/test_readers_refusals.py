@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from ingest import readers
 from ingest.readers import BadRow, Limits, RawRecord, ReaderError
+from tests.ingest.conftest import zipped
 
 MEGABYTE = 2**20
 LINES = b"".join(b'{"id": "%d", "text": "some words, number %d"}\n' % (n, n) for n in range(5000))
@@ -44,14 +45,6 @@ def table() -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.table({"text": ["one", "two"]}), sink)
     return sink.getvalue()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 def tarred(name: str, data: bytes, **header: object) -> bytes:

@@ -25,7 +25,7 @@ from provenance.models import (
 )
 from tests import factories
 from tests.cast import NOON
-from tests.ingest.conftest import begin, drive, ingest, sealed, sentence, ticking
+from tests.ingest.conftest import begin, drive, ingest, sealed, sentence, ticking, zipped
 
 
 def texts(*numbers: int) -> list[dict[str, str]]:
@@ -181,16 +181,6 @@ def picture(seed: int, size: tuple[int, int] = (400, 300)) -> Image.Image:
     dice = np.random.default_rng(seed)
     small = dice.integers(0, 256, (9, 12, 3), np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
-
-
-def zipped(pictures: dict[str, bytes]) -> bytes:
-    import zipfile
-
-    target = BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
-        for name, data in pictures.items():
-            archive.writestr(name, data)
-    return target.getvalue()
 
 
 def encoded(image: Image.Image, form: str, **given: Any) -> bytes:

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 
 from provenance import conflicts
@@ -16,11 +15,6 @@ from tests import doors, factories
 pytestmark = pytest.mark.django_db
 
 TEXTS = [f"story number {n} of the collection" for n in range(4)]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_buckets() -> None:
-    cache.clear()
 
 
 @pytest.fixture

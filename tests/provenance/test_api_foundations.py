@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -20,11 +19,6 @@ from tests.factories import NOON
 pytestmark = pytest.mark.django_db
 
 NEW = {"name": "essays", "title": "Essays"}
-
-
-@pytest.fixture(autouse=True)
-def _fresh_buckets() -> None:
-    cache.clear()
 
 
 def problem(answer: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import uuid
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from provenance.models import DatasetVersion, Event, Grant, Party, Run, Usage, User
@@ -16,11 +15,6 @@ from tests import doors, factories
 pytestmark = pytest.mark.django_db
 
 USED_AT = "2026-03-01T12:00:00Z"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_buckets() -> None:
-    cache.clear()
 
 
 @pytest.fixture

@@ -41,11 +41,6 @@ def endpoints() -> list[tuple[str, str]]:
     return sorted({(method, path) for path, _, method, _ in found if path.startswith("/api/v1/")})
 
 
-@pytest.fixture(autouse=True)
-def _fresh_buckets() -> None:
-    cache.clear()
-
-
 @pytest.fixture
 def facts(ada: Party, ben: Party, lab: Party) -> dict[str, Any]:
     """One of everything, none of it Delta's; names by which a leak would show."""
