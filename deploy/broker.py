@@ -6,6 +6,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.environment import Environment
 
+CONNECT_SECONDS = 3
+"""Who sends a hint waits no longer for a broker; the sweeper finds what was not said."""
+
 
 def configuration(settings: Environment) -> dict[str, Any]:
     """Celery's configuration for the broker that `settings` names.
@@ -20,6 +23,7 @@ def configuration(settings: Environment) -> dict[str, Any]:
         "task_ignore_result": True,
         "worker_enable_remote_control": False,
         "broker_connection_retry_on_startup": True,
+        "broker_connection_timeout": CONNECT_SECONDS,
     }
 
 
@@ -32,8 +36,11 @@ def _transport(settings: Environment) -> dict[str, Any]:
             "task_default_queue_type": "quorum",
             "worker_detect_quorum_queues": True,
         }
-    visibility = {"visibility_timeout": settings.broker_visibility_seconds}
-    return {"broker_url": settings.broker_url, "broker_transport_options": visibility}
+    options = {
+        "visibility_timeout": settings.broker_visibility_seconds,
+        "socket_connect_timeout": CONNECT_SECONDS,
+    }
+    return {"broker_url": settings.broker_url, "broker_transport_options": options}
 
 
 def _postgresql(settings: Environment) -> dict[str, Any]:
@@ -47,6 +54,7 @@ def _postgresql(settings: Environment) -> dict[str, Any]:
             "init_extension": False,
             "use_notify": True,
             "wait_time_seconds": 0,
+            "pool_timeout": CONNECT_SECONDS,
             "visibility_timeout": settings.broker_visibility_seconds,
         },
     }

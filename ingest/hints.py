@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 from uuid import UUID
 
+import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = structlog.get_logger(__name__)
 
 ADVANCE = "ingest.tasks.advance_upload"
 EMBED = "ingest.tasks.embed_version"
 EXPIRY_SECONDS = 60
 """The sweeper says it again; old words must not pile up before a busy worker."""
+SILENCE_SECONDS = 15.0
+"""So long nobody waits again for a broker that did not answer."""
+
+
+class _Broker:
+    """When the broker may be spoken to again, in seconds of this process's monotonic clock."""
+
+    silent_until = 0.0
 
 
 def advance(upload_id: UUID) -> None:
@@ -27,9 +40,15 @@ def embed(upload_id: UUID) -> None:
 
 def _after_commit(task: str, upload_id: UUID) -> None:
     def send() -> None:
-        _send(task, upload_id)
+        if time.monotonic() < _Broker.silent_until:
+            return
+        try:
+            _send(task, upload_id)
+        except (OperationalError, OSError) as error:
+            # What was committed stands, and the sweeper finds it: no request waits or fails.
+            _Broker.silent_until = time.monotonic() + SILENCE_SECONDS
+            log.warning("hint not sent", task=task, upload=str(upload_id), error=str(error))
 
-    # Robust: what was committed stands, even when no broker answers.
     transaction.on_commit(send, robust=True)
 
 

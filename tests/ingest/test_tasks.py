@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from celery import Celery
 from django.utils import timezone
 
+from deploy import broker
+from deploy.environment import Environment
 from ingest import hints, leases, tasks
 from ingest.models import Upload
 from provenance import registry
@@ -24,6 +28,7 @@ DOORS = {hints.ADVANCE: tasks.advance_upload, hints.EMBED: tasks.embed_version}
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, UUID]]:
     """The hints that were sent, kept instead of carried."""
     kept: list[tuple[str, UUID]] = []
+    monkeypatch.setattr(hints._Broker, "silent_until", 0.0)
     monkeypatch.setattr(hints, "_send", lambda task, upload_id: kept.append((task, upload_id)))
     return kept
 
@@ -42,9 +47,43 @@ def test_a_broker_that_is_down_costs_nobody_an_upload(
         raise ConnectionError("no broker")
 
     monkeypatch.setattr(hints, "_send", down)
+    monkeypatch.setattr(hints._Broker, "silent_until", 0.0)
     with django_capture_on_commit_callbacks(execute=True):
         upload = begin(factories.dataset(ada), ROWS)
     assert Upload.objects.waiting(timezone.now()).get() == upload
+
+
+def test_nobody_waits_twice_for_a_broker_that_does_not_answer(
+    ada: Party, monkeypatch, django_capture_on_commit_callbacks
+):
+    asked = []
+
+    def down(*given):
+        asked.append(given)
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(hints, "_send", down)
+    monkeypatch.setattr(hints._Broker, "silent_until", 0.0)
+    for name in ("one", "two", "three"):
+        with django_capture_on_commit_callbacks(execute=True):
+            begin(factories.dataset(ada, name), ROWS)
+    assert len(asked) == 1
+    assert Upload.objects.waiting(timezone.now()).count() == 3
+
+
+@pytest.mark.parametrize("url", ["", "redis://127.0.0.1:1/0"])
+def test_a_broker_that_cannot_be_reached_is_given_up_in_seconds(url: str):
+    environment = Environment(
+        _env_file=None,
+        BROKER_URL=url,
+        DATABASE_BROKER_URL="postgresql://tallymark_broker@127.0.0.1:1/tallymark",
+    )
+    app = Celery("nobody", set_as_current=False)
+    app.conf.update(**broker.configuration(environment))
+    begun = time.monotonic()
+    with pytest.raises(Exception, match=r"(?i)connect"):
+        app.send_task(hints.ADVANCE, args=["x"], retry=False)
+    assert time.monotonic() - begun < 8
 
 
 def test_hints_carry_an_upload_to_its_end(
