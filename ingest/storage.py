@@ -63,6 +63,26 @@ def safe_name(name: str) -> str:
     return plain[-LONGEST_NAME:] or "file"
 
 
+class _Intake:
+    """What arrives for one upload: written down, hashed, counted, and bounded on the way."""
+
+    def __init__(self, tell: Tell | None) -> None:
+        self.digest = hashlib.sha256()
+        self.byte_count = 0
+        self._tell = tell
+
+    def copy(self, stream: BinaryIO, target: Path) -> None:
+        """Write `stream` to `target`; raises TooLarge once all of it is more than is accepted."""
+        with target.open("wb") as file:
+            while chunk := stream.read(CHUNK_BYTES):
+                self.byte_count += len(chunk)
+                _check_size(self.byte_count)
+                self.digest.update(chunk)
+                file.write(chunk)
+                if self._tell is not None:
+                    self._tell(self.byte_count)
+
+
 def store(upload_id: UUID, name: str, stream: BinaryIO, tell: Tell | None = None) -> Stored:
     """Write `stream` to the upload's folder, at most the service's limit, hashing on the way.
 
@@ -71,46 +91,33 @@ def store(upload_id: UUID, name: str, stream: BinaryIO, tell: Tell | None = None
     folder = folder_of(upload_id)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / safe_name(name)
-    digest, count = hashlib.sha256(), 0
+    intake = _Intake(tell)
     try:
-        with target.open("wb") as file:
-            while chunk := stream.read(CHUNK_BYTES):
-                count += len(chunk)
-                _check_size(count)
-                digest.update(chunk)
-                file.write(chunk)
-                if tell is not None:
-                    tell(count)
-        if not count:
+        intake.copy(stream, target)
+        if not intake.byte_count:
             raise EmptyFile
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-    return Stored(_below_data(target), digest.digest(), count)
+    return Stored(_below_data(target), intake.digest.digest(), intake.byte_count)
 
 
 def store_folder(upload_id: UUID, source: Path, tell: Tell | None = None) -> Stored:
     """Copy the files below `source`, links aside; the digest is over names and contents."""
     target = folder_of(upload_id) / safe_name(source.name)
     shutil.rmtree(target, ignore_errors=True)
-    digest, count = hashlib.sha256(), 0
+    intake = _Intake(tell)
     for file in sorted(source.rglob("*")):
         if file.is_symlink() or not file.is_file():
             continue
         name = file.relative_to(source)
-        digest.update(f"{name.as_posix()}\0{file.stat().st_size}\0".encode())
+        intake.digest.update(f"{name.as_posix()}\0{file.stat().st_size}\0".encode())
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        with file.open("rb") as read, (target / name).open("wb") as write:
-            while chunk := read.read(CHUNK_BYTES):
-                count += len(chunk)
-                _check_size(count)
-                digest.update(chunk)
-                write.write(chunk)
-                if tell is not None:
-                    tell(count)
-    if not count:
+        with file.open("rb") as stream:
+            intake.copy(stream, target / name)
+    if not intake.byte_count:
         raise EmptyFile("The folder holds no file with any bytes.")
-    return Stored(_below_data(target), digest.digest(), count)
+    return Stored(_below_data(target), intake.digest.digest(), intake.byte_count)
 
 
 def remove(upload_id: UUID) -> None:
