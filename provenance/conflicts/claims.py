@@ -24,6 +24,7 @@ from provenance.conflicts.sides import (
     require_operator,
     require_state,
     side_of,
+    submit,
     tell,
 )
 from provenance.models import Claim, Conflict, Dataset, Overlap, Party, Submission, User
@@ -182,7 +183,7 @@ def answer(
         raise NotASide("The other side has claimed: it is not yours to answer your own claim.")
     if not agrees:
         _require_words(text)
-    said = _submit(conflict, party, Submission.Kind.ANSWER, text, by, at, agrees=agrees)
+    said = submit(conflict, party, Submission.Kind.ANSWER, text, by, at, agrees=agrees)
     note(conflict, "answered", at, party=party.id, agrees=agrees)
     if agrees:
         resolve_by_agreement(conflict, claimant, at)
@@ -203,7 +204,7 @@ def reply(
     if party.pk != claimant.owner_id:
         raise NotASide("Only the side that claimed replies to the answer.")
     _require_words(text)
-    said = _submit(conflict, party, Submission.Kind.REPLY, text, by, at)
+    said = submit(conflict, party, Submission.Kind.REPLY, text, by, at)
     note(conflict, "replied", at, party=party.id)
     move(conflict, State.DECIDING, until=at + STEP)
     return said
@@ -245,28 +246,6 @@ def _take_effect(conflict: Conflict, claim: Claim, at: datetime) -> None:
 def _locked(claim: Claim) -> Claim:
     rows = Claim.objects.select_related("claimant")
     return rows.select_for_update(of=("self",), no_key=True).get(pk=claim.pk)
-
-
-def _submit(
-    conflict: Conflict,
-    party: Party,
-    kind: str,
-    text: str,
-    by: User | None,
-    at: datetime,
-    *,
-    agrees: bool = False,
-) -> Submission:
-    return Submission.objects.create(
-        conflict=conflict,
-        party=party,
-        kind=kind,
-        round=conflict.round,
-        text=text,
-        agrees=agrees,
-        made_by=by,
-        made_at=at,
-    )
 
 
 def _require_words(text: str) -> None:

@@ -26,6 +26,7 @@ from provenance.conflicts.sides import (
     settle,
     side_of,
     standing_claims,
+    submit,
     tell,
 )
 from provenance.models import (
@@ -129,15 +130,7 @@ def appeal(
         raise TooLate
     if not text.strip():
         raise BadDecision("An appeal without words says nothing.", hint="Say what was overlooked.")
-    submission = Submission.objects.create(
-        conflict=conflict,
-        party=party,
-        kind=Submission.Kind.APPEAL,
-        round=conflict.round,
-        text=text,
-        made_by=by,
-        made_at=at,
-    )
+    submission = submit(conflict, party, Submission.Kind.APPEAL, text, by, at)
     note(conflict, "appealed", at, party=party.id)
     move(conflict, State.APPEALED, until=at + STEP)
     return submission

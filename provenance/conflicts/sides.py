@@ -18,6 +18,7 @@ from provenance.models import (
     Membership,
     Party,
     StatementOfReasons,
+    Submission,
     User,
 )
 from provenance.refusals import Refused
@@ -76,6 +77,29 @@ def side_of(conflict: Conflict, party: Party) -> Dataset:
 def other(conflict: Conflict, dataset: Dataset) -> Dataset:
     """The dataset on the other side."""
     return conflict.earlier if dataset.pk == conflict.later_id else conflict.later
+
+
+def submit(
+    conflict: Conflict,
+    party: Party,
+    kind: str,
+    text: str,
+    by: User | None,
+    at: datetime,
+    *,
+    agrees: bool = False,
+) -> Submission:
+    """Keep what a side said in this round."""
+    return Submission.objects.create(
+        conflict=conflict,
+        party=party,
+        kind=kind,
+        round=conflict.round,
+        text=text,
+        agrees=agrees,
+        made_by=by,
+        made_at=at,
+    )
 
 
 def require_operator(conflict: Conflict, user: User) -> None:
