@@ -27,7 +27,7 @@ SHORT_LEAST_SHARE = 0.1
 IMAGE_DISTANCE = 31
 """Bits of 256 in which two prints of one picture may differ (PDQ's own threshold)."""
 IMAGE_LEAST_QUALITY = 50
-"""Below it a print says too little (PDQ's own threshold, of 100)."""
+"""Below it a picture has too few features (a plain area) to be accused by (PDQ's own, of 100)."""
 SEMANTIC_COSINE = 0.9
 """Two texts that mean the same to the model: a lead for people, never an accusation."""
 

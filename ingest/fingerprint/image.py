@@ -18,10 +18,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 SIDE = 64
 COEFFICIENTS = 16
-MATCH_DISTANCE = 31
-"""PDQ's documented threshold, of 256 bits."""
-LEAST_QUALITY = 50
-"""PDQ's advice: below it the picture has too few features (a plain area) to be accused by."""
 PIXEL_LIMIT = 100_000_000
 """Decoded pixels; more is refused before anything is decoded."""
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)

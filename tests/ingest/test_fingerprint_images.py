@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from ingest import verdict
 from ingest.fingerprint import image
 
 
@@ -43,14 +44,14 @@ def test_a_copy_stays_near_through_what_copies_suffer(seed: int) -> None:
         "transposed": encoded(original.transpose(Image.Transpose.TRANSPOSE)),
     }
     distances = {name: apart(encoded(original), copy) for name, copy in copies.items()}
-    assert all(distance <= image.MATCH_DISTANCE for distance in distances.values()), distances
+    assert all(distance <= verdict.IMAGE_DISTANCE for distance in distances.values()), distances
 
 
 def test_different_pictures_are_far_apart() -> None:
     prints = [image.fingerprint(encoded(picture(seed))) for seed in range(12)]
     for place, one in enumerate(prints):
         for other in prints[place + 1 :]:
-            assert image.distance(one.hashes[0], other.hashes).min() > image.MATCH_DISTANCE
+            assert image.distance(one.hashes[0], other.hashes).min() > verdict.IMAGE_DISTANCE
 
 
 def test_the_orientation_in_the_metadata_is_applied() -> None:
@@ -79,13 +80,13 @@ def test_transparency_is_seen_over_white() -> None:
 
 def test_a_plain_area_has_too_little_to_be_accused_by() -> None:
     assert image.fingerprint(encoded(Image.new("RGB", (200, 200), "navy"))).quality == 0
-    assert image.fingerprint(encoded(picture(1))).quality >= image.LEAST_QUALITY
+    assert image.fingerprint(encoded(picture(1))).quality >= verdict.IMAGE_LEAST_QUALITY
 
 
 def test_sixteen_bit_pictures_are_read_over_their_range() -> None:
     grey = np.asarray(picture(5).convert("L"), np.uint16)
     deep = Image.fromarray(grey * 257)
-    assert apart(encoded(deep), encoded(picture(5))) <= image.MATCH_DISTANCE
+    assert apart(encoded(deep), encoded(picture(5))) <= verdict.IMAGE_DISTANCE
 
 
 def bomb(width: int, height: int) -> bytes:
