@@ -18,12 +18,10 @@ from compensation import journal, pricing, weights
 from compensation.models import (
     Account,
     Asset,
-    Balance,
     ChargeGroup,
     Entry,
     JournalHead,
     Stage,
-    Waiting,
     WeightVersion,
 )
 from provenance import ledger
@@ -230,32 +228,3 @@ def seal_journal(*, at: datetime) -> int:
         body={"number": head.number, "hash": bytes(head.hash)},
     )
     return head.number
-
-
-@dataclass(frozen=True)
-class Funds:
-    """What a lab has in one asset, and what waits for more of it."""
-
-    asset: Asset
-    available_units: int
-    limit_units: int
-    waiting_count: int
-
-    @property
-    def spendable_units(self) -> int:
-        """What may still be charged, with the credit limit."""
-        return self.available_units + self.limit_units
-
-
-def funds_of(lab: Party) -> list[Funds]:
-    """A lab's money in every asset it has an account in."""
-    rows = Balance.objects.filter(account__kind=Account.Kind.LAB, account__party=lab)
-    return [
-        Funds(
-            asset=row.account.asset,
-            available_units=row.available,
-            limit_units=-(row.floor or 0),
-            waiting_count=Waiting.objects.filter(account=row.account).count(),
-        )
-        for row in rows.select_related("account__asset").order_by("account__asset__code")
-    ]

@@ -86,16 +86,6 @@ def passages(later: str, earlier: str) -> dict[str, Any]:
     }
 
 
-def without_text(shared: int, later_size: int, earlier_size: int) -> dict[str, Any]:
-    """The evidence where a side registered fingerprints only: how much, but not what."""
-    return {
-        "passages": [],
-        "shared_shingle_count": shared,
-        "later_shingle_count": later_size,
-        "earlier_shingle_count": earlier_size,
-    }
-
-
 def common_runs(later: list[str], earlier: list[str]) -> Iterator[Run]:
     """Runs of at least RUN_WORDS equal words, longest at each place of `later`, none twice."""
     known: dict[tuple[str, ...], list[int]] = {}

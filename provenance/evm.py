@@ -263,15 +263,6 @@ class Chain:
         )
         return [_log(entry) for entry in entries]
 
-    def logs_of(self, artefact: Artefact, address: str, event: str, tx_hash: str) -> list[Log]:
-        """The decoded events of one kind that one mined transaction made at `address`."""
-        from web3.logs import DISCARD
-
-        contract = self._contract(artefact, address)
-        receipt = self._ask(lambda: self.w3.eth.get_transaction_receipt(_hex(tx_hash)))
-        decoded = contract.events[event]().process_receipt(receipt, errors=DISCARD)
-        return [_log(entry) for entry in decoded if str(entry["address"]) == contract.address]
-
     def fees(self) -> Fees:
         """What to offer now: twice the base fee and one gwei, under the ceiling."""
         block = self._ask(lambda: self.w3.eth.get_block("latest"))

@@ -8,11 +8,6 @@ from provenance.models import StatementOfReasons
 HEADINGS = ("What was found", "The rule", "The reasons given", "The effect", "What you may do")
 
 
-def statement_text(statement: StatementOfReasons) -> str:
-    """The statement as plain text, with whom it was given to and when."""
-    return f"{_subtitle(statement)}\n\n{statement.text}\n"
-
-
 def statement_pdf(statement: StatementOfReasons) -> bytes:
     """The statement as a PDF."""
     paper = Paper("Statement of reasons", subtitle=_subtitle(statement))

@@ -164,8 +164,7 @@ def test_a_lab_without_money_waits_visibly_and_is_charged_when_money_comes(lab, 
     deposits.deposit(lab=lab, asset=euro, amount_units=600_000, reference="a", at=LATER)
     assert billing.bill_batch(at=LATER) == 1
     assert Waiting.objects.count() == 1
-    funds = billing.funds_of(lab)[0]
-    assert (funds.available_units, funds.waiting_count) == (100_000, 1)
+    assert held(euro, Account.Kind.LAB, lab) == 100_000
     deposits.set_credit_limit(
         lab=lab, asset=euro, limit_units=2_000_000, reason="invoiced", at=LATER
     )
