@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 
-from provenance import parties
+from provenance import letters, parties
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
@@ -51,14 +48,7 @@ def invite_to(request: HttpRequest, party: Party, email: str, role: str) -> Temp
         invitation, token = parties.invite(
             party=party, email=email, role=role, invited_by=person, at=timezone.now()
         )
-        link = f"{settings.PUBLIC_URL}{reverse('accept-invitation', args=[token])}"
-        words = (
-            f"{person.email} invites you to act for {party.name} on Tallymark as {role}.\n\n"
-            f"Accept until {invitation.expires_at:%d %B %Y} (UTC): {link}\n"
-        )
-        transaction.on_commit(
-            lambda: send_mail(f"Tallymark: join {party.name}", words, None, [email])
-        )
+        link = letters.send_invitation(invitation, token)
     context = {
         **site.each_context(request),
         "title": "Invitation sent",

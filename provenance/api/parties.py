@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -15,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from provenance import parties
+from provenance import letters, parties
 from provenance.api.door import Door, Facts
 from provenance.models import AccessLog, ApiKey, Invitation, Membership, Party
 from provenance.refusals import Refused
@@ -87,12 +88,13 @@ class InvitationOut(serializers.ModelSerializer[Invitation]):
 
 
 class InvitationMade(InvitationOut):
-    """An invitation with its token."""
+    """An invitation with its token, and the link that was mailed to the invited."""
 
     token = serializers.CharField(read_only=True)
+    link = serializers.CharField(read_only=True)
 
     class Meta(InvitationOut.Meta):
-        fields = (*InvitationOut.Meta.fields, "token")  # type: ignore[assignment]
+        fields = (*InvitationOut.Meta.fields, "token", "link")  # type: ignore[assignment]
 
 
 class InvitationIn(serializers.Serializer[Any]):
@@ -196,17 +198,19 @@ class Invitations(ListModelMixin, Facts, GenericViewSet[Invitation]):
 
     @extend_schema(request=InvitationIn, responses={201: InvitationMade})
     def create(self, request: Request) -> Response:
-        """Invite a person; the token goes into the link sent to them."""
+        """Invite a person: they are mailed the link, which the answer shows once."""
         self.viewer.require("members")
         if self.person is None:
             raise NeedsPerson
         given = self.read(InvitationIn)
         party_id = given.pop("party") or self.viewer.party.pk
         party = get_object_or_404(Party.objects.visible_to(self.viewer), pk=party_id)
-        invitation, token = parties.invite(
-            party=party, invited_by=self.person, at=timezone.now(), **given
-        )
-        answer = {**InvitationOut(invitation).data, "token": token}
+        with transaction.atomic():
+            invitation, token = parties.invite(
+                party=party, invited_by=self.person, at=timezone.now(), **given
+            )
+            link = letters.send_invitation(invitation, token)
+        answer = {**InvitationOut(invitation).data, "token": token, "link": link}
         return Response(answer, status=status.HTTP_201_CREATED)
 
 

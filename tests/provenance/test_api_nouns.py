@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from rest_framework.test import APIClient
 
 from provenance.models import DatasetVersion, Event, Grant, Party, Run, Usage, User
@@ -292,19 +293,27 @@ def test_the_head_and_the_chain_can_be_asked_for(ada: Party, essays: DatasetVers
 
 
 def test_an_operator_makes_a_party_and_invites_its_first_admin(
-    operator: Party, olga: User, ada: Party
+    operator: Party,
+    olga: User,
+    ada: Party,
+    mailoutbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     browser = APIClient()
     browser.force_login(olga)
     made = browser.post("/api/v1/parties", {"name": "Delta Data", "is_owner": True}, format="json")
     assert made.status_code == 201
-    asked = browser.post(
-        "/api/v1/invitations",
-        {"email": "dora@delta.example", "role": "admin", "party": made.json()["id"]},
-        format="json",
-    )
+    with django_capture_on_commit_callbacks(execute=True):
+        asked = browser.post(
+            "/api/v1/invitations",
+            {"email": "dora@delta.example", "role": "admin", "party": made.json()["id"]},
+            format="json",
+        )
     assert asked.status_code == 201
-    assert asked.json()["token"]
+    [letter] = mailoutbox
+    assert letter.to == ["dora@delta.example"]
+    assert asked.json()["link"] in letter.body
+    assert asked.json()["link"].endswith(f"/invitations/{asked.json()['token']}/")
     assert doors.of(ada).post("parties", {"name": "Mine"}, 403)["code"] == "operators_only"
 
 
