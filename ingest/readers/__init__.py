@@ -14,7 +14,15 @@ from tallymark.fingerprint.columns import cell_text, column_names
 from . import archives, columns, tables, text
 from .detect import Detected, detect
 from .images import IMAGE_BYTES
-from .refusals import EmptySource, NotWhatItClaims, ReaderError, UnpacksTooLarge, Unsupported
+from .refusals import (
+    EmptySource,
+    LinesTooLong,
+    NoSuchColumn,
+    NotWhatItClaims,
+    ReaderError,
+    UnpacksTooLarge,
+    Unsupported,
+)
 from .rows import BadRow, Choice, Inspection, Limits, RawRecord, Row, Withdrawal
 from .streams import open_file
 
@@ -79,8 +87,7 @@ def inspect(
     _check_kind(found, kind)
     choice = Choice(kind, text_column, key_column)
     if found.format in COLUMNAR:
-        cells = _sample(source, found, limits)
-        chosen = columns.guessed(cells, choice)
+        cells, chosen = _chosen(source, found, choice, limits)
         shown = [
             {column: cell_text(cell)[:SHOWN_CELL] for column, cell in row.items()}
             for row in cells[:SHOWN_ROWS]
@@ -145,7 +152,7 @@ def _records(
         if skip == 0:
             yield _image(source)
     else:
-        chosen = columns.guessed(_sample(source, found, limits), choice)
+        _, chosen = _chosen(source, found, choice, limits)
         yield from columns.to_records(_rows(source, found, limits, skip), chosen)
 
 
@@ -167,9 +174,21 @@ def _rows(source: Path, found: Detected, limits: Limits, skip: int = 0) -> Itera
             yield from text.plain(opened, found.encoding, limits, skip, by_paragraph=by_paragraph)
 
 
-def _sample(source: Path, found: Detected, limits: Limits) -> list[dict[str, object]]:
-    rows = islice(_rows(source, found, limits), SAMPLE_ROWS)
-    return [dict(row.cells) for row in rows if isinstance(row, Row)]
+def _chosen(
+    source: Path, found: Detected, choice: Choice, limits: Limits
+) -> tuple[list[dict[str, object]], Choice]:
+    """The first rows, and the columns that are read. Raises NoSuchColumn, LinesTooLong."""
+    rows = list(islice(_rows(source, found, limits), SAMPLE_ROWS))
+    cells = [dict(row.cells) for row in rows if isinstance(row, Row)]
+    try:
+        return cells, columns.guessed(cells, choice)
+    except NoSuchColumn:
+        bad = next((row for row in rows if isinstance(row, BadRow)), None)
+        if bad is None or not bad.reason.endswith(text.too_long(limits)):
+            raise
+        raise LinesTooLong(
+            f"No text could be read. The first problem: line {bad.line}: {bad.reason}."
+        ) from None
 
 
 def _image(source: Path) -> RawRecord | BadRow:
@@ -205,7 +224,7 @@ def _folder_file(file: Path, name: str, choice: Choice, limits: Limits) -> Itera
             member = archives.file_member(file, name, limits)
             yield from archives.members_to_records(iter([member]), limits, 0)
             return
-        chosen = columns.guessed(_sample(file, found, limits), choice)
+        _, chosen = _chosen(file, found, choice, limits)
         yield from columns.to_records(_rows(file, found, limits), chosen, prefix=f"{name}:")
     except (Unsupported, EmptySource) as error:
         yield BadRow(0, 1, f"{name}: {error.message}", file.stat().st_size)

@@ -25,7 +25,7 @@ from .refusals import (
 )
 from .rows import BadRow, Limits, RawRecord
 from .streams import Opened, check_unpacked, open_file
-from .text import too_long, whole
+from .text import file_too_long, whole
 
 TABLES = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".feather"})
 HIDDEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
@@ -109,8 +109,9 @@ def zip_members(path: Path, limits: Limits) -> Iterator[Member]:
         packed = unpacked = 0
         for info in infos:
             packed += info.compress_size
+            check_unpacked(info.file_size, info.compress_size, limits)
             if info.file_size > _limit(info.filename, limits):
-                yield Member(info.filename, b"", too_long(limits), packed)
+                yield Member(info.filename, b"", file_too_long(limits), packed)
                 continue
             data = _zip_data(archive, info)
             unpacked += len(data)
@@ -192,7 +193,7 @@ def _tar_member(
     archive: tarfile.TarFile, info: tarfile.TarInfo, source: Opened, limits: Limits
 ) -> Member:
     if info.size > _limit(info.name, limits):
-        return Member(info.name, b"", too_long(limits), source.bytes_read)
+        return Member(info.name, b"", file_too_long(limits), source.bytes_read)
     if info.issparse():
         return Member(info.name, b"", "a file with holes in it", source.bytes_read)
     file = archive.extractfile(info)
@@ -208,7 +209,7 @@ def file_member(file: Path, name: str, limits: Limits) -> Member:
     with source.stream:
         limit = _limit(name, limits)
         data = source.stream.read(limit + 1)
-        reason = too_long(limits) if len(data) > limit else ""
+        reason = file_too_long(limits) if len(data) > limit else ""
         return Member(name, data[:0] if reason else data, reason, file.stat().st_size)
 
 

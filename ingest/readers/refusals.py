@@ -38,6 +38,13 @@ class EmptySource(ReaderError):
     hint = "Check that the export finished and that the right file was chosen."
 
 
+class LinesTooLong(ReaderError):
+    """Nothing but lines too long to be records: most often the line ends are missing."""
+
+    code = "line_too_long"
+    hint = "Put each record on a line of its own, or into a file of its own in a zip."
+
+
 class UnpacksTooLarge(ReaderError):
     """A compressed file that unpacks to far more than it should: a zip bomb, or close to one."""
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from . import encodings
-from .refusals import MixedEncodings, NotWhatItClaims
+from .refusals import LinesTooLong, MixedEncodings, NotWhatItClaims
 from .rows import BadRow, Limits, Row
 from .streams import Line, Opened, lines
 
@@ -46,12 +46,17 @@ def line_encoding(encoding: str) -> str:
     return "utf-8" if encoding in encodings.WIDE or encoding == "utf-8-sig" else encoding
 
 
+def file_too_long(limits: Limits) -> str:
+    """The reason why a file that would be one record was passed over."""
+    return f"the file is larger than {limits.line_bytes // 2**20} MB, the most of one record"
+
+
 def jsonl(source: Opened, encoding: str, limits: Limits, skip: int = 0) -> Iterator[Row | BadRow]:
     """One object a line; blank lines are passed over, what is no object is a bad row.
 
     Raises NotWhatItClaims where none of the first lines is an object.
     """
-    name, ordinal, good = line_encoding(encoding), -1, 0
+    name, ordinal, good, first_bad = line_encoding(encoding), -1, 0, ""
     for line in text_lines(source, encoding, limits):
         if line.data is not None and not line.data.strip():
             continue
@@ -60,12 +65,16 @@ def jsonl(source: Opened, encoding: str, limits: Limits, skip: int = 0) -> Itera
             continue
         row = _object(line, name, ordinal, source.bytes_read, limits)
         good += isinstance(row, Row)
+        if isinstance(row, BadRow):
+            first_bad = first_bad or f"line {row.line}: {row.reason}"
         if not good and not skip and ordinal + 1 == PARSED_LINES:
             break
         yield row
     if not good and not skip and ordinal >= 0:
+        if first_bad.endswith(too_long(limits)):
+            raise LinesTooLong(f"No record could be read. The first problem: {first_bad}.")
         raise NotWhatItClaims(
-            "None of its first lines is a JSON object: this is not JSONL.",
+            f"None of its first lines is a JSON object: this is not JSONL. ({first_bad})",
             "Write one JSON object on each line.",
         )
 

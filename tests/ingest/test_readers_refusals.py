@@ -283,6 +283,31 @@ def test_a_line_that_is_too_long_is_a_bad_row(tmp_path: Path) -> None:
     assert (bad_cell.line, last.text) == (3, "last")
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.jsonl", b'{"text": "' + b"x " * MEGABYTE + b'"}\n'),
+        ("a.csv", b'id,text\n1,"' + b"x " * MEGABYTE + b'"\n'),
+        ("a.txt", b"x " * MEGABYTE),
+    ],
+)
+def test_a_file_of_one_line_that_is_too_long_says_so(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    small = Limits(line_bytes=MEGABYTE)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ReaderError, match="the line is longer than 1 MB") as refused:
+        readers.inspect(tmp_path / name, kind="text", limits=small)
+    assert refused.value.code == "line_too_long"
+    assert "a line of its own" in refused.value.hint
+
+
+def test_a_zip_bomb_is_called_one_though_its_file_is_larger_than_a_record(tmp_path: Path) -> None:
+    bomb = zipped({"a.txt": b"a" * (3 * MEGABYTE)})
+    small = Limits(line_bytes=MEGABYTE, ratio_free_bytes=MEGABYTE)
+    assert refusal(tmp_path, "a.zip", bomb, small).code == "unpacks_too_large"
+
+
 def test_deeply_nested_json_is_a_bad_row(tmp_path: Path) -> None:
     data = b'{"text": "one"}\n{"text": ' + b"[" * 200_000 + b"\n"
     _, bad = rows_of(tmp_path / "a.jsonl", data)
