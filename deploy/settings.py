@@ -137,7 +137,9 @@ if _env.email_url:
     EMAIL_HOST, EMAIL_PORT = _mail.hostname or "127.0.0.1", _mail.port or 25
     EMAIL_HOST_USER = unquote(_mail.username or "")
     EMAIL_HOST_PASSWORD = unquote(_mail.password or "")
-    EMAIL_USE_TLS = _mail.scheme == "smtps"
+    # smtps speaks TLS from the first byte (RFC 8314); smtp+tls asks for it (STARTTLS).
+    EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.scheme == "smtps", _mail.scheme == "smtp+tls"
+    EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = "tallymark@localhost"
 
 UNFOLD = unfold.UNFOLD
@@ -164,6 +166,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_THROTTLE_CLASSES": ["provenance.api.throttling.PerKeyThrottle"],
     "DEFAULT_THROTTLE_RATES": {"key": "3000/min"},
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "provenance.api.negotiation.Negotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "provenance.api.problems.handle",
     "PAGE_SIZE": 50,

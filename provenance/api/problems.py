@@ -26,6 +26,7 @@ HINTS = {
     "parse_error": "Send well-formed JSON with `Content-Type: application/json`.",
     "throttled": "Wait as long as `Retry-After` says, then send it again.",
     "method_not_allowed": "See /api/docs for what this address accepts.",
+    "not_acceptable": "Ask for `application/json`; PDF and CSV have addresses of their own.",
     "unsupported_media_type": "See /api/docs for what this address accepts.",
     "internal_error": "Try again; if it stays, tell the operator the time and the address.",
 }

@@ -130,6 +130,22 @@ def test_a_list_is_walked_page_by_page_without_gaps(ada: Party) -> None:
     assert set(seen) == names
 
 
+def test_a_cursor_that_no_list_gave_is_called_one(ada: Party) -> None:
+    assert problem(doors.of(ada).raw("GET", "datasets?cursor=zzz"))["code"] == "bad_cursor"
+
+
+@pytest.mark.parametrize("accepted", ["application/problem+json", "application/json", "*/*"])
+def test_who_takes_problems_as_json_is_given_facts_as_json(ada: Party, accepted: str) -> None:
+    answer = doors.of(ada).raw("GET", "datasets", HTTP_ACCEPT=accepted)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+
+
+def test_an_answer_in_a_form_that_is_not_made_says_which_is(ada: Party) -> None:
+    answer = doors.of(ada).raw("GET", "datasets", HTTP_ACCEPT="text/csv")
+    assert problem(answer)["code"] == "not_acceptable"
+    assert "application/json" in answer.json()["hint"]
+
+
 def test_the_same_key_and_body_act_once_and_answer_alike(ada: Party) -> None:
     door, key = doors.of(ada), str(uuid.uuid4())
     first = door.post("datasets", NEW, 201, **{"Idempotency-Key": key})
