@@ -19,7 +19,7 @@ from ingest import fetch, hints, leases, reading, screening, storage
 from ingest.models import Upload
 from ingest.readers import ReaderError
 from provenance import ledger, registry
-from provenance.models import DatasetVersion, User
+from provenance.models import Dataset, DatasetVersion, User
 from provenance.refusals import Refused
 
 log = structlog.get_logger(__name__)
@@ -154,7 +154,17 @@ def choose_columns(
 
 @transaction.atomic
 def start_upload(*, upload: Upload, at: datetime) -> Upload:
-    """Let the workers begin; safe to repeat."""
+    """Let the workers begin; safe to repeat. Raises ColumnRefused where a choice is still due."""
+    upload.refresh_from_db()
+    if (
+        upload.columns
+        and not upload.text_column
+        and upload.version.dataset.kind == Dataset.Kind.TEXT
+    ):
+        raise ColumnRefused(
+            "No column looks like a text.",
+            hint=f"Choose the text column first: {', '.join(upload.columns[:20])}.",
+        )
     Upload.objects.filter(
         pk=upload.pk, started_at__isnull=True, state=Upload.State.RECEIVED
     ).update(started_at=at, retry_at=at)

@@ -46,7 +46,9 @@ class VersionIn(serializers.Serializer[Any]):
     file = serializers.FileField(required=False, allow_empty_file=True)
     url = serializers.CharField(max_length=2000, default="", allow_blank=True)
     mode = serializers.ChoiceField(
-        choices=DatasetVersion.Mode.choices, default=DatasetVersion.Mode.FULL
+        choices=DatasetVersion.Mode.choices,
+        default=DatasetVersion.Mode.FULL,
+        help_text="A delta adds and changes by key; a row whose `_withdrawn` is true takes away.",
     )
     text_column = serializers.CharField(max_length=200, default="", allow_blank=True)
     key_column = serializers.CharField(max_length=200, default="", allow_blank=True)

@@ -111,11 +111,13 @@ class StatementOut(serializers.ModelSerializer[StatementOfReasons]):
 
 
 class OpeningOut(serializers.ModelSerializer[Opening]):
-    """A contested record that a fingerprint-only claimant is asked to open."""
+    """A contested record, with the key its owner gave it, that the claimant is asked to open."""
+
+    key = serializers.CharField(source="record.key", read_only=True)
 
     class Meta:
         model = Opening
-        fields = ("record", "asked_at", "opened_at")
+        fields = ("record", "key", "asked_at", "opened_at")
 
 
 class ClaimIn(serializers.Serializer[Any]):

@@ -193,7 +193,7 @@ class Conflicts(Browse):
 
     def _openings(self, conflict: Conflict) -> QuerySet[Opening]:
         """Those asked of the viewer; all for an operator."""
-        rows = Opening.objects.filter(conflict=conflict)
+        rows = Opening.objects.filter(conflict=conflict).select_related("record")
         if self.viewer.is_operator:
             return rows
         return rows.filter(record__dataset__owner=self.viewer.party)

@@ -13,7 +13,7 @@ from provenance.registry import NotSealed
 
 PROVES = (
     "Content with exactly these records existed, and was held by whoever registered it, at the "
-    "time stated below.",
+    "time stated here.",
     "It has not been changed since: any other record gives another root.",
 )
 DOES_NOT_PROVE = (

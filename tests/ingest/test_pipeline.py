@@ -198,6 +198,8 @@ def test_a_text_column_that_nobody_could_guess_is_asked_for(essays: Dataset):
     content = [{"a": "one two", "b": "three"}, {"a": "four", "b": "five six"}]
     upload = begin(essays, content, starts=False)
     assert (upload.state, upload.columns, upload.text_column) == (State.RECEIVED, ["a", "b"], "")
+    with pytest.raises(pipeline.ColumnRefused):
+        pipeline.start_upload(upload=upload, at=NOON)
     pipeline.choose_columns(upload=upload, text_column="b")
     pipeline.start_upload(upload=upload, at=NOON)
     assert drive(upload).record_count == 2

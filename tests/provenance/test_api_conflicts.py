@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from provenance import conflicts
-from provenance.models import Conflict, DatasetVersion, Match, Party, User
+from provenance.models import Conflict, DatasetVersion, Match, Party, Record, User
 from tests import doors, factories
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +128,8 @@ def test_a_fingerprint_only_claimant_opens_what_it_is_asked_to(ada: Party, ben: 
     door, path = doors.of(ada), f"conflicts/{opened.pk}"
     door.post(f"{path}/claim", {"statement": "Mine.", "evidence": "Drafts."})
     asked = door.get(f"{path}/openings")["results"]
+    keys = dict(Record.objects.values_list("pk", "key"))
+    assert all(one["key"] == keys[one["record"]] for one in asked)
     assert asked
     assert doors.of(ben).get(f"{path}/openings")["results"] == []
     record = asked[0]["record"]
