@@ -73,7 +73,7 @@ def _of_owner(viewer: Viewer) -> list[Card]:
     url = reverse("admin:compensation_payout_changelist")
     return [
         Card("Payable", ready or "Nothing", "goes out with the next payout", url),
-        Card("Earned", pending or "Nothing", "is held back before it becomes payable", url),
+        Card("Held back", pending or "Nothing", "is earned and becomes payable later", url),
         Card(
             "In question",
             disputed or "Nothing",

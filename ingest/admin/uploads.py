@@ -174,6 +174,7 @@ class UploadAdmin(ReadOnlyFacts):
         bad = Paginator(subject.bad_rows.order_by("line", "pk"), 25)
         return {
             "title": subject.file_name or subject.url,
+            "forms_first": True,
             "bad_rows": bad.get_page(request.GET.get("bad")),
             "preview": pipeline.preview(subject) if subject.state == State.READY else None,
             "result": result_of(subject, viewer_of(request)),

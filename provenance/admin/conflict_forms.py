@@ -102,7 +102,7 @@ class DecisionForm(VerbForm):
     outcome = forms.ChoiceField(choices=Resolution.Outcome.choices, widget=forms.RadioSelect)
     kinds = forms.MultipleChoiceField(
         label="Which open records",
-        choices=MatchKind.choices,
+        choices=[one for one in MatchKind.choices if one[0] != MatchKind.SEMANTIC],
         widget=forms.CheckboxSelectMultiple,
         required=False,
         help_text="None ticked means all kinds.",

@@ -158,16 +158,6 @@ def _decide_appeal(request: HttpRequest, conflict: Any, cleaned: dict[str, Any])
 
 VERBS: tuple[Verb, ...] = (
     Verb(
-        "claim",
-        "Claim these records",
-        "rights",
-        _claim,
-        ClaimForm,
-        "Say that the contested records are yours. The other side has 14 days to answer.",
-        offered=_may_claim,
-        is_inline=True,
-    ),
-    Verb(
         "answer",
         "Answer the claim",
         "rights",
@@ -196,6 +186,16 @@ VERBS: tuple[Verb, ...] = (
         "You registered fingerprints only. Show the text of the records that were drawn, before "
         "anything can be released to you.",
         offered=_must_open,
+        is_inline=True,
+    ),
+    Verb(
+        "claim",
+        "Claim these records",
+        "rights",
+        _claim,
+        ClaimForm,
+        "Say that the contested records are yours. The other side has 14 days to answer.",
+        offered=_may_claim,
         is_inline=True,
     ),
     Verb(

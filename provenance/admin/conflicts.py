@@ -146,8 +146,8 @@ def steps(conflict: Conflict) -> list[Step]:
         agreed = ", and accepts the claim" if said.agrees else ""
         done.append(Step(said.made_at, f"{said.party} {verb}{agreed}", said.text))
     for resolution in conflict.resolutions.all():
-        who = "on appeal" if resolution.is_on_appeal else ""
-        title = f"Decided {who}: {resolution.get_outcome_display()}".replace("  ", " ")
+        how = "Decided on appeal" if resolution.is_on_appeal else "Decided"
+        title = f"{how}: {resolution.get_outcome_display()}"
         done.append(Step(resolution.decided_at, title, resolution.reasons))
     done.sort(key=lambda step: step.at or conflict.opened_at)
     if conflict.closed_at:
@@ -188,6 +188,10 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
     def kind_words(self, statement: StatementOfReasons) -> str:
         return statement.kind.replace("_", " ").replace(".", " ").capitalize()
 
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        rows = [(name.replace("_", " "), _plain(value)) for name, value in subject.facts.items()]
+        return {"title": f"{self.kind_words(subject)}, to {subject.party}", "facts": rows}
+
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [named("<str:object_id>/statement.pdf", self.pdf, "pdf")]
 
@@ -203,6 +207,15 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
             content_type="application/pdf",
             headers={"Content-Disposition": name},
         )
+
+
+def _plain(value: Any) -> str:
+    """A fact without brackets and braces."""
+    if isinstance(value, dict):
+        return ", ".join(f"{each} {name}" for name, each in value.items())
+    if isinstance(value, list):
+        return " to ".join(str(each) for each in value)
+    return str(value)
 
 
 site.register(Conflict, ConflictAdmin)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from django import forms
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
@@ -42,7 +43,13 @@ class GraphForm(forms.Form):
 
 def nodes_of(viewer: Viewer) -> list[tuple[str, str]]:
     """What a viewer may start from: its datasets, models and runs."""
-    datasets = Dataset.objects.visible_to(viewer).select_related("owner").order_by("-created_at")
+    datasets = (
+        Dataset.objects.visible_to(viewer)
+        .filter(versions__sealed_at__isnull=False)
+        .annotate(edge_count=Count("versions__run_edges"))
+        .select_related("owner")
+        .order_by("-edge_count", "-created_at")
+    )
     models = TrainedModel.objects.visible_to(viewer).select_related("lab").order_by("-created_at")
     runs = Run.objects.visible_to(viewer).select_related("lab").order_by("-started_at")
     return [

@@ -52,7 +52,7 @@ def until(value: datetime | None) -> SafeString | str:
     at = value.astimezone(UTC)
     date = f"{at.day} {at:%b %Y} at {at:%H:%M} UTC"
     if left.total_seconds() < 0:
-        return format_html("since {}, it is past", date)
+        return format_html("due since {}", date)
     hours = int(left.total_seconds() // 3600)
     amount = f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
     return format_html("in {}, on {}", "less than an hour" if hours < 1 else amount, date)

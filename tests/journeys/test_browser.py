@@ -91,7 +91,7 @@ def test_an_owner_registers_watches_claims_and_is_paid(
     texts, tag = stories(40), secrets.token_hex(3)
     ben = page_of(browser, place, "birch-books", watched)
     register(ben, place, f"Harbour {tag}", file_of(tmp_path, f"harbour-{tag}", texts[:20]))
-    sees(ben, "20 records are registered")
+    sees(ben, "is sealed with 20 records")
 
     ada = page_of(browser, place, "aurora-archive", watched)
     register(ada, place, f"Ropes {tag}", file_of(tmp_path, f"ropes-{tag}", texts[10:]))
