@@ -118,3 +118,19 @@ def test_register_sends_fingerprints_and_no_text(
 
     content = storage.location(upload.path).read_bytes()
     assert b"Sentence" not in gzip.decompress(content)
+
+
+def test_register_that_waited_long_enough_does_not_say_that_nothing_was_registered(
+    live_server: Any, ada: Party, tmp_path: Path, no_workers: None, monkeypatch: Any, capsys: Any
+) -> None:
+    (tmp_path / "essays.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    monkeypatch.setattr("tallymark.commands.register.WAIT_SECONDS", 0.0)
+    status = cli.main(
+        ["register", str(tmp_path / "essays.jsonl"), "--name", "essays",
+         "--url", live_server.url, "--key", doors.of(ada).secret]
+    )  # fmt: skip
+    told = capsys.readouterr().err
+    assert status == 2
+    assert str(Upload.objects.get().pk) in told
+    assert "nothing has to be sent again" in told
+    assert "Not registered" not in told

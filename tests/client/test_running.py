@@ -168,7 +168,7 @@ def test_flush_sends_what_is_left_and_says_so(
 
 
 def test_reports_for_another_key_are_not_sent_with_this_one(
-    service: Recorder, tmp_path: Path
+    service: Recorder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.status = 503
     with job(service.url) as run:
@@ -176,6 +176,10 @@ def test_reports_for_another_key_are_not_sent_with_this_one(
     service.status = 202
     done = flush(tmp_path / "spool", Client(service.url, "tm_other567_secret"))
     assert (done.delivered, done.foreign) == (0, 1)
+    folder = str(tmp_path / "spool")
+    given = ["--url", service.url, "--key", "tm_other567_secret", "--spool", folder]
+    assert cli.main(["flush", *given]) == 1
+    assert "TALLYMARK_KEY that their jobs had" in capsys.readouterr().err
     assert service.calls == []
     assert len(spools(tmp_path)) == 1
 

@@ -34,7 +34,11 @@ def act(arguments: argparse.Namespace) -> int:
     done = flush(folder, Client(arguments.url, arguments.key))
     print(f"{done.delivered} spools delivered from {folder}.")
     if done.foreign:
-        print(f"{done.foreign} were meant for another service or key.", file=sys.stderr)
+        print(
+            f"{done.foreign} were meant for another service or key, and stay there: "
+            "flush with the TALLYMARK_URL and TALLYMARK_KEY that their jobs had.",
+            file=sys.stderr,
+        )
     if done.kept:
         print(f"{done.kept} could not be delivered and stay there.", file=sys.stderr)
     return KEPT if done.kept or done.foreign else DELIVERED

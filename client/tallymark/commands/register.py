@@ -50,6 +50,9 @@ def act(arguments: argparse.Namespace) -> int:
             return REFUSED
         try:
             upload = _send(client, arguments, file)
+        except TimeoutError as error:
+            print(f"{error} Look at it later: nothing has to be sent again.", file=sys.stderr)
+            return REFUSED
         except (Problem, Unreachable, UploadFailed, OSError) as error:
             print(f"Not registered: {error}", file=sys.stderr)
             return REFUSED
