@@ -97,7 +97,7 @@ def _held(request: HttpRequest, conflict: Any) -> Panel | None:
         if account.balance.posted
     ]
     if not rows:
-        words = "Nothing was earned by these records yet, so no money is held."
+        words = "No money is held in this conflict."
     else:
         words = f"{', '.join(rows)} is held until it is settled; it belongs to no one yet."
     return Panel("Money that is held", "provenance/parts/words.html", {"words": words})
