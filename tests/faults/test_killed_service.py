@@ -17,24 +17,33 @@ import psutil
 import pytest
 
 from tests.journeys import service
+from tests.journeys import walk as journey
 from tests.journeys.walk import EPOCHS, OWN_COUNT, SHARED_COUNT, Walk, expect, until
+
+KILLS = 2
+PATIENCE_SECONDS = 300
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
 class Killer(threading.Thread):
-    """Kills every process of the service's worker now and then, until it is told to stop."""
+    """Kills every process of the service's workers, a few times, at moments that dice choose.
 
-    def __init__(self, supervisor: int, pause_seconds: float) -> None:
+    Between two kills they get the time to come back and to be in the middle of something.
+    """
+
+    def __init__(self, supervisor: int, seed: int) -> None:
         super().__init__(daemon=True)
-        self.supervisor, self.pause_seconds = psutil.Process(supervisor), pause_seconds
-        self.dice = random.Random(5)
+        self.supervisor, self.dice = psutil.Process(supervisor), random.Random(seed)
         self.killed = 0
         self.done = threading.Event()
 
     def run(self) -> None:
-        while not self.done.wait(self.pause_seconds * self.dice.uniform(0.5, 1.5)):
+        self.done.wait(self.dice.uniform(0.2, 1.5))
+        for _ in range(KILLS):
             self.killed += kill_workers(self.supervisor)
+            if self.done.wait(self.dice.uniform(15.0, 25.0)):
+                return
 
 
 def kill_workers(supervisor: psutil.Process) -> int:
@@ -52,9 +61,9 @@ def kill_workers(supervisor: psutil.Process) -> int:
 
 
 @contextmanager
-def killing(supervisor: int, pause_seconds: float) -> Iterator[Killer]:
+def killing(supervisor: int, seed: int) -> Iterator[Killer]:
     """Within, workers die again and again; afterwards they are left in peace."""
-    killer = Killer(supervisor, pause_seconds)
+    killer = Killer(supervisor, seed)
     killer.start()
     try:
         yield killer
@@ -84,21 +93,22 @@ def _wait_for_the_worker(walk: Walk) -> None:
 
 
 def test_killed_workers_neither_lose_nor_repeat_a_record_a_charge_or_a_payment(
-    walk: tuple[Walk, int],
+    walk: tuple[Walk, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(journey, "PATIENCE_SECONDS", PATIENCE_SECONDS)
     walker, supervisor = walk
-    with killing(supervisor, 4.0) as killer:
+    with killing(supervisor, 1) as killer:
         walker.register()
         walker.conflict()
     assert killer.killed > 0, "no worker was killed during ingest"
     walker.grant()
     walker.fund()
-    with killing(supervisor, 3.0) as killer:
+    with killing(supervisor, 2) as killer:
         walker.run_and_use()
         walker.charge()
         walker.resolve()
     assert killer.killed > 0, "no worker was killed during billing"
-    with killing(supervisor, 4.0) as killer:
+    with killing(supervisor, 3) as killer:
         walker.payout()
     assert killer.killed > 0, "no worker was killed during the payout"
     _wait_for_the_worker(walker)
