@@ -9,6 +9,8 @@ from deploy.environment import Environment
 CONNECT_SECONDS = 3
 """Who sends a hint waits no longer for a broker; the sweeper finds what was not said."""
 
+POLL_SECONDS = 0.25
+
 
 def configuration(settings: Environment) -> dict[str, Any]:
     """Celery's configuration for the broker that `settings` names.
@@ -54,6 +56,8 @@ def _postgresql(settings: Environment) -> dict[str, Any]:
             "init_extension": False,
             "use_notify": True,
             "wait_time_seconds": 0,
+            # A worker that was busy when a hint came hears of it at the next look, not before.
+            "polling_interval": POLL_SECONDS,
             "pool_timeout": CONNECT_SECONDS,
             "visibility_timeout": settings.broker_visibility_seconds,
         },

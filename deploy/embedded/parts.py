@@ -123,12 +123,17 @@ def web(host: str, port: int) -> Part:
     return Part("web", command, lambda _: web_faults(host, port) == "")
 
 
-def worker(name: str, queue: str, concurrency: int) -> Part:
-    """A Celery worker for one queue: long ingests must not keep sealing and payments waiting."""
+def worker(name: str, queue: str, concurrency: int, *, prefetch: int = 1) -> Part:
+    """A Celery worker for one queue: long ingests must not keep sealing and payments waiting.
+
+    `prefetch` is how many hints each process takes at a time: with one, a worker of short tasks
+    fetches once a look and falls behind its clock.
+    """
     command = (
         *(sys.executable, "-m", "celery", "-A", "deploy.celery", "worker"),
         *("--loglevel", "INFO", "--concurrency", str(concurrency)),
         *("--queues", queue, "--hostname", f"{name}@%h"),
+        *("--prefetch-multiplier", str(prefetch)),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
     return Part(name, command, lambda running: " ready." in running.written())

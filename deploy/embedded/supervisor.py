@@ -250,7 +250,7 @@ def _bring_up(supervisor: Supervisor, planned: Service) -> None:
     environment = planned.part_environment()
     for part in (
         parts.web(planned.host, planned.port),
-        parts.worker("worker", "celery", 1),
+        parts.worker("worker", "celery", 1, prefetch=16),
         parts.worker("ingest", "ingest", planned.worker_count),
         parts.beat(planned.folder.path / "beat-schedule"),
     ):
