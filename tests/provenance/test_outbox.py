@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 
 from provenance import evm, outbox, signers
@@ -191,9 +192,12 @@ def test_a_reverted_transaction_waits_for_a_person(lineage_anchor, send, clock):
     assert row.state == STATE.REVIEW
     clock.pass_time(3600)
     assert send("anchorer").sent == 0, "it is never repeated by itself"
-    again = outbox.send_again(reviewed=row, reason="the gap was closed", at=clock())
-    assert (again.state, again.nonce) == (STATE.QUEUED, None)
-    assert "the gap was closed" in again.note
+    with pytest.raises(CommandError, match="--reason"):
+        call_command("send", again=row.pk)
+    call_command("send", again=row.pk, reason="the gap was closed")
+    row.refresh_from_db()
+    assert (row.state, row.nonce) == (STATE.QUEUED, None)
+    assert "the gap was closed" in row.note
     assert send("anchorer").sent == 1
     assert send("anchorer", blocks=2).reverted == 1
     with pytest.raises(outbox.NotInReview):

@@ -6,10 +6,12 @@ import time
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from provenance import anchor, evm, outbox
+from provenance.models import OutboxTransaction
+from provenance.refusals import Refused
 
 
 class Command(BaseCommand):
@@ -21,9 +23,19 @@ class Command(BaseCommand):
         """How long to wait between passes, and whether to end after one."""
         parser.add_argument("--pause-seconds", type=float, default=2.0)
         parser.add_argument("--once", action="store_true")
+        parser.add_argument(
+            "--again",
+            type=int,
+            metavar="ID",
+            help="queue a reverted transaction anew, once its cause is removed; needs --reason",
+        )
+        parser.add_argument("--reason", default="", help="what the cause was, for the record")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """One pass for every account, then a pause; a node that is away is asked again."""
+        if options["again"] is not None:
+            self._send_again(options["again"], options["reason"])
+            return
         while True:
             try:
                 for account, sent in outbox.send_all(
@@ -36,3 +48,16 @@ class Command(BaseCommand):
             if options["once"]:
                 return
             time.sleep(options["pause_seconds"])
+
+    def _send_again(self, number: int, reason: str) -> None:
+        """Release one transaction from review."""
+        if not reason:
+            raise CommandError("Say with --reason why it reverted and what was done about it.")
+        reviewed = OutboxTransaction.objects.filter(pk=number).first()
+        if reviewed is None:
+            raise CommandError(f"There is no outbox transaction {number}.")
+        try:
+            outbox.send_again(reviewed=reviewed, reason=reason, at=timezone.now())
+        except Refused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self.stdout.write(f"transaction {number} ({reviewed.purpose}) is queued again")
