@@ -125,6 +125,11 @@ COMMANDS = {
         "prepare a PostgreSQL of your own: roles, extension, queue",
         _module("deploy.database"),
     ),
+    "tallymark": Command(
+        "tallymark verify FILE ...",
+        "the client: verify, fingerprint, register, flush",
+        _module("tallymark"),
+    ),
     "bench": Command("bench NAME ...", "measure something; without NAME, list what", _bench),
     "screenshots": Command("screenshots DIR", "picture every page into DIR", _screenshots),
     "contracts": Command("contracts [--check]", "rebuild the contracts, or compare", _contracts),
