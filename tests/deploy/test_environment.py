@@ -79,4 +79,7 @@ def test_rabbitmq_gets_quorum_queues_and_redis_a_visibility_timeout() -> None:
     redis = broker.configuration(
         Environment(BROKER_URL="redis://h/0", broker_visibility_seconds=30)
     )
-    assert redis["broker_transport_options"] == {"visibility_timeout": 30}
+    assert redis["broker_transport_options"] == {
+        "visibility_timeout": 30,
+        "socket_connect_timeout": broker.CONNECT_SECONDS,
+    }

@@ -116,7 +116,7 @@ def test_killed_workers_neither_lose_nor_repeat_a_record_a_charge_or_a_payment(
     count = (OWN_COUNT + SHARED_COUNT) * EPOCHS
     charges = list(walker.lab.charges(usage=walker.usage["id"]))
     expect(sum(one["amount_units"] for one in charges), count * walker.price // 1000, "charges")
-    versions = list(walker.ben.pages("versions", dataset=walker.second["id"]))
+    versions = list(walker.ben.pages(f"datasets/{walker.second['id']}/versions"))
     expect([one["record_count"] for one in versions], [OWN_COUNT + SHARED_COUNT], "records")
 
 
