@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable
 
 import zstandard
@@ -30,6 +31,15 @@ def texts_of(record_ids: Iterable[int]) -> dict[int, str]:
     """The texts of those records that have one here, by record id."""
     rows = Body.objects.filter(record_id__in=list(record_ids), media_type=TEXT)
     return {row.record_id: text(row) for row in rows}
+
+
+def pictures_of(record_ids: Iterable[int]) -> dict[int, str]:
+    """The marked thumbnails of those records that are images, as `data:` addresses, by id."""
+    rows = Body.objects.filter(record_id__in=list(record_ids)).exclude(media_type=TEXT)
+    return {
+        row.record_id: f"data:{row.media_type};base64,{b64encode(bytes(row.content)).decode()}"
+        for row in rows
+    }
 
 
 def content_of(record: Record) -> Body | None:

@@ -172,9 +172,8 @@ def keep(version: DatasetVersion, found: Sequence[Found], *, at: datetime) -> No
                 "false_accusation_rate": verdict.FALSE_ACCUSATION_RATE,
             },
         )
-    texts = bodies.texts_of({row.newcomer.record.pk for row in found} | {
-        row.earlier.record_id for row in found
-    })  # fmt: skip
+    compared = {row.newcomer.record.pk for row in found} | {row.earlier.record_id for row in found}
+    texts, pictures = bodies.texts_of(compared), bodies.pictures_of(compared)
     Match.objects.bulk_create(
         (
             Match(
@@ -184,7 +183,7 @@ def keep(version: DatasetVersion, found: Sequence[Found], *, at: datetime) -> No
                 kind=row.verdict.kind.value,
                 jaccard=row.verdict.jaccard,
                 containment=row.verdict.containment,
-                evidence=_evidence(row, texts),
+                evidence=_evidence(row, texts) | _pictures(row, pictures),
             )
             for row in found
         ),
@@ -206,6 +205,12 @@ def _evidence(row: Found, texts: dict[int, str]) -> dict[str, Any]:
     if later is None or earlier is None:
         return {"passages": []} | row.counted
     return evidence.passages(later, earlier) | row.counted
+
+
+def _pictures(row: Found, pictures: dict[int, str]) -> dict[str, str]:
+    """The two marked thumbnails, where the records are images that were sent to us."""
+    sides = {"later": row.newcomer.record.pk, "earlier": row.earlier.record_id}
+    return {f"{side}_thumbnail": pictures[pk] for side, pk in sides.items() if pk in pictures}
 
 
 def publish(upload: Upload, *, at: datetime) -> None:

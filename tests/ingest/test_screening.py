@@ -214,6 +214,9 @@ def test_a_recoded_and_a_mirrored_image_are_near_copies(ada: Party, ben: Party):
         ("same.png", "0.png", "exact"),
         ("small.jpg", "1.png", "near"),
     ]
+    for match in overlap.matches.all():
+        for side in ("later", "earlier"):
+            assert match.evidence[f"{side}_thumbnail"].startswith("data:image/jpeg;base64,/9j/")
 
 
 def test_copied_articles_are_found_among_others(ada: Party, ben: Party, articles):
