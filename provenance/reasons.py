@@ -105,6 +105,12 @@ _EFFECTS = {
 }
 
 
+OPENING = (
+    "You registered fingerprints only: before anything is released to you, open the records that"
+    " were drawn for it; the page of the conflict names them."
+)
+
+
 def _found(facts: Mapping[str, Any]) -> str:
     """Kinds, counts, interval, detector and its false-accusation rate, always together."""
     sides = f"{facts['later']} and {facts['earlier']} have records that match closely"

@@ -171,13 +171,19 @@ def tell(conflict: Conflict, kind: str, at: datetime, **facts: Any) -> None:
     """Give both sides a statement of reasons with the facts of the overlap."""
     facts = {**_facts(conflict), **{key: _plain(value) for key, value in facts.items()}}
     text = reasons.write(kind, facts)
+    claimants = {claim.claimant_id for claim in standing_claims(conflict)}
+    opening = {
+        name
+        for name, side in (("later", conflict.later), ("earlier", conflict.earlier))
+        if side.is_fingerprint_only and side.owner_id in claimants
+    }
     StatementOfReasons.objects.bulk_create(
         StatementOfReasons(
             conflict=conflict,
             party=side.owner,
             kind=kind,
             facts={**facts, "side": name},
-            text=text,
+            text=f"{text}\n{reasons.OPENING}" if name in opening else text,
             made_at=at,
         )
         for name, side in (("later", conflict.later), ("earlier", conflict.earlier))

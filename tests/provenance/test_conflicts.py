@@ -283,6 +283,8 @@ def test_a_fingerprint_only_claimant_gets_nothing_before_it_opened_its_sample(
     copied = blind.later.versions.get()
     conflicts.answer(conflict=blind, party=ben, text="", agrees=True, at=NOON)
     assert (earned(copied, ada), held(copied)) == (0, 8)
+    told = {statement.party: statement.text for statement in blind.statements.filter(kind="agreed")}
+    assert ("open the records" in told[ada], "open the records" in told[ben]) == (True, False)
     drawn = list(Opening.objects.filter(conflict=blind).select_related("record"))
     assert len(drawn) == 5
     assert {opening.record.dataset_id for opening in drawn} == {blind.earlier_id}
