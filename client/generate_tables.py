@@ -3,16 +3,19 @@
 Interpreters carry different Unicode versions, so a fingerprint that asked the interpreter would
 change with it. This program asks once, for one version, and its output is committed. Run it with
 a Python whose `unicodedata` is 15.1.0 (CPython 3.13), or with `unicodedata2==15.1.0` installed on
-a later one; it refuses anything else. Permutations need `datasketch` 2.0 and are written with
-`--permutations`.
+a later one; it refuses anything else. Look-alike letters come from `confusable_homoglyphs==3.3.1`,
+which carries the confusables.txt of Unicode 15.1 but for the right-to-left letters, and those are
+not folded. Permutations need `datasketch` 2.0 and are written with `--permutations`.
 
     python client/generate_tables.py [--permutations]
 """
 
 import argparse
+import json
 import sys
 import unicodedata as own_data
 from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata, resources
 from itertools import groupby
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +46,11 @@ TRIPLE_NAMES = (
     "THAI", "LAO", "KHMER", "MYANMAR", "TAI LE", "NEW TAI LUE", "TAI THAM", "TAI VIET", "AHOM",
 )  # fmt: skip
 
+# It looks like m as a capital only, and stands for a unit: 5 \u03bcg are not 5 mg.
+NOT_FOLDED = {"\u03bc"}
+LOOKALIKES = "confusable_homoglyphs"
+LOOKALIKES_VERSION = "3.3.1"
+
 
 def character_data() -> ModuleType:
     """The character database of exactly UNICODE_VERSION."""
@@ -57,7 +65,7 @@ def character_data() -> ModuleType:
     return data
 
 
-def folding(data: ModuleType) -> dict[int, str]:
+def case_folding(data: ModuleType) -> dict[int, str]:
     """Toward NFKC_Casefold of UAX 44, code point by code point, where it changes the character.
 
     Beyond it, every control and space character becomes U+0020, and a lone surrogate U+FFFD.
@@ -88,6 +96,55 @@ def fixpoint(data: ModuleType, text: str, ignorable: set[int]) -> str:
         if folded == text:
             return text
         text = folded
+
+
+def prototypes() -> dict[str, str]:
+    """UTS 39: each character whose prototype is one ASCII letter, and that letter in lower case.
+
+    The package lists pairs both ways round; a prototype is never itself a look-alike.
+    """
+    if metadata.version(LOOKALIKES) != LOOKALIKES_VERSION:
+        sys.exit(f"needs {LOOKALIKES}=={LOOKALIKES_VERSION}, whose data are of Unicode 15.1")
+    listed = json.loads(resources.files(LOOKALIKES).joinpath("confusables.json").read_text("utf-8"))
+    pairs = [(one, pair["c"]) for one, found in listed.items() for pair in found]
+    return {
+        one: other.lower()
+        for one, other in pairs
+        if len(one) == len(other) == 1 and one > "\x7f" and other.isascii() and other.isalpha()
+    }
+
+
+def lookalikes(data: ModuleType, folded: dict[int, str]) -> dict[int, str]:
+    """The case-folded letters that pass for an ASCII letter themselves, or as a capital.
+
+    Left out are letters of unspaced scripts, whose runs would be cut, and of scripts written from
+    right to left, which cannot stand unnoticed among Latin ones.
+    """
+    known, result = prototypes(), {}
+    for cp in range(0x80, 0x110000):
+        letter = chr(cp)
+        if cp in folded or cp in SURROGATES or letter in NOT_FOLDED or data.decomposition(letter):
+            continue
+        if data.category(letter)[0] != "L" or token_class(data, cp) != WORD:
+            continue
+        target = known.get(letter) or known.get(letter.upper())
+        if target and data.bidirectional(letter) == "L":
+            result[cp] = target
+    return result
+
+
+def folding(data: ModuleType) -> dict[int, str]:
+    """`case_folding`, and look-alike letters as the ASCII letter, with or without marks."""
+    table = case_folding(data)
+    alike = lookalikes(data, table)
+    for cp in range(0x110000):
+        before = table.get(cp, chr(cp))
+        folded = data.normalize("NFC", data.normalize("NFD", before).translate(alike))
+        if folded != before:
+            table[cp] = folded
+    for folded in table.values():
+        assert folded.translate(table) == folded, "the fold is not idempotent"
+    return table
 
 
 def token_class(data: ModuleType, cp: int) -> int:

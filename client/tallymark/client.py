@@ -39,13 +39,21 @@ class Unreachable(Exception):
     """The service did not answer, or answered with something that is not the API's."""
 
 
-class UploadFailed(Exception):
-    """An upload ended without a registered version; the message says why and what to do."""
+class WorkFailed(Exception):
+    """What was sent could not be worked on; the message says why and what to do."""
 
-    def __init__(self, upload: Json) -> None:
-        self.upload = upload
-        words = (upload.get("error_detail"), upload.get("error_hint"))
-        super().__init__(" ".join(word for word in words if word) or "The upload failed.")
+    def __init__(self, work: Json) -> None:
+        self.work = work
+        words = (work.get("error_detail"), work.get("error_hint"))
+        super().__init__(" ".join(word for word in words if word) or "It failed.")
+
+
+class UploadFailed(WorkFailed):
+    """An upload ended without a registered version."""
+
+
+class ScreeningFailed(WorkFailed):
+    """A candidate file could not be screened."""
 
 
 class Client:
@@ -225,6 +233,37 @@ class Client:
         """Ask for a grant; asking accepts the licence's terms as they stand."""
         body = {"licence": licence, "purposes": purposes, "message": message}
         return self._dict("POST", "grants", body)
+
+    def screen(self, records: list[Json], purpose: str, *, passages: bool = False) -> Json:
+        """May I use these? Up to 100 records, each with `text`, `code`, `row` or `image`."""
+        body = {"purpose": purpose, "records": records, "passages": passages}
+        return self._dict("POST", "screenings", body)
+
+    def screen_file(self, path: str | Path, purpose: str, **choices: Any) -> Json:
+        """Send a candidate file; `choices`: kind, text_column, watch_days; the screening."""
+        fields = {name: str(value) for name, value in choices.items() if value}
+        return self.send_file("screenings/files", Path(path), {"purpose": purpose, **fields})
+
+    def wait_for_report(
+        self,
+        screening: str,
+        *,
+        timeout_seconds: float = 86_400.0,
+        on_progress: Callable[[Json], None] | None = None,
+    ) -> Json:
+        """Wait until a candidate file is screened; its signed report. Raises ScreeningFailed."""
+        until = time.monotonic() + timeout_seconds
+        while True:
+            found = self._dict("GET", f"screenings/files/{screening}")
+            if on_progress is not None:
+                on_progress(found)
+            if found["state"] == "failed":
+                raise ScreeningFailed(found)
+            if found["state"] == "done":
+                return self._dict("GET", f"screenings/files/{screening}/report")
+            if time.monotonic() >= until:
+                raise TimeoutError(f"Screening {screening} is still {found['stage']}.")
+            time.sleep(0.3)
 
     def start_run(
         self,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tallymark import proofs
+from tallymark import proofs, signed
 from tallymark.keccak import keccak
 from tallymark.proofs import NotAProof, Section, word
 from tallymark.rpc import Node, Receipt, find_log
@@ -51,13 +51,48 @@ class Report:
         return is_ok
 
 
-def verify_file(path: Path, *, rpc_url: str = "", contract: str = "") -> Report:
-    """Check the proof in a file; see `verify`. Raises OSError if it cannot be read."""
+def verify_file(path: Path, *, rpc_url: str = "", contract: str = "", signer: str = "") -> Report:
+    """Check the proof, or the signed report, in a file; see `verify` and `check_signed`.
+
+    Raises OSError if it cannot be read.
+    """
     try:
         proof = proofs.parse(path.read_bytes())
     except NotAProof as error:
         return Report(checks=[Check(is_ok=False, words=f"Not a proof: {error}.")])
+    if "report" in proof:
+        return check_signed(proof, signer)
     return verify(proof, node=Node(rpc_url) if rpc_url else None, contract=contract)
+
+
+def check_signed(document: dict[str, Any], signer: str = "") -> Report:
+    """Check that a screening report is as it was signed; by `signer`, where the reader knows it."""
+    report = Report()
+    try:
+        found = signed.signer_of(document)
+    except signed.NotSigned as error:
+        report.checks.append(Check(is_ok=False, words=f"Not a signed report: {error}."))
+        return report
+    stated = str(document["signature"].get("signer", "")).lower()
+    report.check(
+        found == stated,
+        f"The report is as {found} signed it.",
+        f"The report was changed after it was signed: its signature leads to {found}, not to "
+        f"{stated}.",
+    )
+    if signer:
+        report.check(
+            found == signer.lower(),
+            "The signer is the one that you named.",
+            f"The signer is {found}, not {signer}.",
+        )
+    else:
+        report.not_checked.append(
+            "whether the signer is the service: compare it with the account that anchors its "
+            "ledger, or give that with --signer"
+        )
+    report.facts.append(f"SHA-256 of the report: {signed.digest_of(document).hex()}.")
+    return report
 
 
 def verify(proof: dict[str, Any], *, node: Node | None = None, contract: str = "") -> Report:

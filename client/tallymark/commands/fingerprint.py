@@ -34,29 +34,40 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--text-column", default=None, help="which column or field is the text")
     parser.add_argument("--key-column", default=None, help="which one names the record")
     parser.add_argument(
-        "--kind", choices=("text", "table"), default=None, help="table: each whole row is a record"
+        "--kind",
+        choices=("text", "table", "code"),
+        default=None,
+        help="table: each whole row is a record; code: each text is a source file",
     )
     parser.set_defaults(act=act)
 
 
 def act(arguments: argparse.Namespace) -> int:
+    """Write the prints and tell where they are; returns the exit status."""
+    status = write(arguments)
+    if status != REFUSED:
+        print(f"They are in {arguments.output}.")
+    return status
+
+
+def write(arguments: argparse.Namespace) -> int:
     """Write the prints; returns the exit status."""
     skips = _Skips()
     found = sources.records(
         arguments.file,
-        kind=arguments.kind,
+        kind="text" if arguments.kind == "code" else arguments.kind,
         text_column=arguments.text_column,
         key_column=arguments.key_column,
     )
     unfinished = arguments.output.with_name(arguments.output.name + ".part")
     try:
-        count = _write(unfinished, skips.passed(found))
+        count = _write(unfinished, skips.passed(found), are_code=arguments.kind == "code")
     except (SourceRefused, OSError) as error:
         unfinished.unlink(missing_ok=True)
         print(f"Nothing was written: {error}", file=sys.stderr)
         return REFUSED
     unfinished.replace(arguments.output)
-    print(f"{count} records are in {arguments.output}; {skips.count} rows were skipped.")
+    print(f"{count} records are fingerprinted; {skips.count} rows were skipped.")
     return SOME_SKIPPED if skips.count else DONE
 
 
@@ -76,11 +87,11 @@ class _Skips:
                 print(f"line {record.line} is skipped: {record.reason}", file=sys.stderr)
 
 
-def _write(path: Path, records: Iterator[Record]) -> int:
+def _write(path: Path, records: Iterator[Record], *, are_code: bool) -> int:
     count = 0
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=6) as file:
         file.write(json.dumps(prints.header()) + "\n")
-        for count, made in enumerate(prints.lines(records), 1):
+        for count, made in enumerate(prints.lines(records, are_code=are_code), 1):
             file.write(json.dumps(made, ensure_ascii=False) + "\n")
             if count % PROGRESS_RECORDS == 0:
                 print(f"{count} records so far", file=sys.stderr)

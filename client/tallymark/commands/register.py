@@ -13,6 +13,7 @@ from tallymark.commands import fingerprint
 
 DONE, SOME_SKIPPED, REFUSED = 0, 1, 2
 WAIT_SECONDS = 3600.0
+KINDS = ("text", "table", "code")
 
 
 def add(subparsers: Any) -> None:
@@ -29,6 +30,12 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--name", required=True, help="the dataset's short name")
     parser.add_argument("--title", default="", help="its title, when it is made now")
+    parser.add_argument(
+        "--kind",
+        choices=KINDS,
+        default=KINDS[0],
+        help="table: each whole row is a record; code: each text is a source file",
+    )
     parser.add_argument("--prints", action="store_true", help="FILE holds fingerprints already")
     parser.add_argument("--delta", action="store_true", help="FILE holds changes, by key")
     parser.add_argument("--text-column", default=None, help="which column or field is the text")
@@ -45,7 +52,7 @@ def act(arguments: argparse.Namespace) -> int:
         file = arguments.file
         if not arguments.prints:
             file = Path(folder) / "prints.jsonl.gz"
-            status = fingerprint.act(_for_fingerprint(arguments, file))
+            status = fingerprint.write(_for_fingerprint(arguments, file))
         if status == fingerprint.REFUSED:
             return REFUSED
         try:
@@ -67,7 +74,8 @@ def _for_fingerprint(arguments: argparse.Namespace, output: Path) -> argparse.Na
         output=output,
         text_column=arguments.text_column,
         key_column=arguments.key_column,
-        kind=None,
+        # Of a text, a file of rows is still looked through for the column that has it.
+        kind=None if arguments.kind == KINDS[0] else arguments.kind,
     )
 
 
@@ -76,7 +84,9 @@ def _send(client: Client, arguments: argparse.Namespace, file: Path) -> dict[str
     found = list(client.pages("datasets", name=arguments.name))
     dataset = found[0] if found else None
     if dataset is None:
-        dataset = client.register_dataset(arguments.name, arguments.title, is_fingerprint_only=True)
+        dataset = client.register_dataset(
+            arguments.name, arguments.title, kind=arguments.kind, is_fingerprint_only=True
+        )
     mode = {"mode": "delta" if arguments.delta else "full"}
     upload = client.send_file(f"datasets/{dataset['id']}/prints", file, mode)
     return client.wait(upload["id"], timeout_seconds=WAIT_SECONDS)
@@ -96,6 +106,7 @@ def _outcome(client: Client, upload: dict[str, Any]) -> str:
         return f"{words} Nothing registered before is like it."
     lines = [
         f"  {one['matching_count']} records match {one['earlier']['name']}"
+        + (f", {one['possible_count']} more possibly" if one["possible_count"] else "")
         for one in alike
         if one["later"]["id"] == upload["version"]["id"]
     ]

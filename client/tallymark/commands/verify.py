@@ -19,8 +19,9 @@ def add(subparsers: Any) -> None:
     """Add the subcommand's parser."""
     parser = subparsers.add_parser(
         "verify",
-        help="check a proof file",
-        description="Checks a proof file. Exit status: 0 true, 1 false, 2 could not be checked.",
+        help="check a proof file or a signed report",
+        description="Checks a proof file or a signed screening report. Exit status: 0 true, "
+        "1 false, 2 could not be checked.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the proof file (JSON)")
     parser.add_argument(
@@ -29,6 +30,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--contract", default="", metavar="ADDRESS", help="the service's contract, as you know it"
     )
+    parser.add_argument(
+        "--signer", default="", metavar="ADDRESS", help="the service's signing account, of a report"
+    )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     parser.set_defaults(act=act)
 
@@ -36,7 +40,12 @@ def add(subparsers: Any) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Check the file and print the outcome; returns the exit status."""
     try:
-        report = verify_file(arguments.file, rpc_url=arguments.rpc, contract=arguments.contract)
+        report = verify_file(
+            arguments.file,
+            rpc_url=arguments.rpc,
+            contract=arguments.contract,
+            signer=arguments.signer,
+        )
     except (OSError, NodeFailed) as error:
         print(f"Could not be checked: {error}", file=sys.stderr)
         return UNDECIDED

@@ -5,7 +5,10 @@ from Python strings. Needs numpy and numba.
 """
 
 import hashlib
+import os
+import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,8 +23,13 @@ from .scheme import EMPTY, PERMUTATION_COUNT
 # Folding, ordering, unspaced scripts and every length class of token.
 SELF_TEST = (
     "Ab\u200bc ＤＥＦ e\u0327\u0301 वि क़"
-    " 12345678 sixteen_letters_x 中文字 ภาษาไทย \u1112\u1161\u11ab"
+    " 12345678 sixteen_letters_x раураl 中文字 ภาษาไทย \u1112\u1161\u11ab"
 )
+LEAST_BYTES = 2**21
+"""Of texts for each thread: fewer are done before a thread has begun."""
+PIECES_PER_THREAD = 4
+JOINED = 64
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Texts(NamedTuple):
@@ -50,34 +58,87 @@ class Prints(NamedTuple):
 
 def of_list(texts: Sequence[str]) -> Texts:
     """Encode `texts`; a lone surrogate becomes U+FFFD, as in `normalise`."""
-    encoded = [_utf8(text) for text in texts]
-    offsets = np.zeros(len(encoded) + 1, np.int64)
-    np.cumsum([len(text) for text in encoded], out=offsets[1:])
-    return Texts(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+    others = {at: _utf8(text) for at, text in enumerate(texts) if not text.isascii()}
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    sizes[list(others)] = [len(data) for data in others.values()]
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    source = np.empty(offsets[-1], np.uint8)
+    # A few texts at a time: they are copied from memory that those before have just left.
+    for first in range(0, len(texts), JOINED):
+        some = texts[first : first + JOINED]
+        data = b"".join([others.get(at) or text.encode() for at, text in enumerate(some, first)])
+        source[offsets[first] : offsets[first] + len(data)] = np.frombuffer(data, np.uint8)
+    return Texts(source, offsets)
 
 
 def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        return SURROGATE.sub("\ufffd", text).encode()
 
 
-def prints(texts: Texts, *, signatures: bool = True, shingles: bool = True) -> Prints:
-    """Fingerprint `texts`; what is not asked for stays all ones, or empty."""
+def prints(
+    texts: Texts, *, signatures: bool = True, shingles: bool = True, threads: int | None = None
+) -> Prints:
+    """Fingerprint `texts`; what is not asked for stays all ones, or empty.
+
+    A batch of several MB is shared out to `threads`, by default as many as there are processors
+    for this process: the compiled code holds no lock.
+    """
     _check()
-    return _prints(texts, signatures=signatures, shingles=shingles)
+    size = int(texts.offsets[-1] - texts.offsets[0])
+    most = threads or min(processors(), size // LEAST_BYTES)
+    if most <= 1:
+        return _prints(texts, signatures=signatures, shingles=shingles)
+    with ThreadPoolExecutor(most) as pool:
+        made = pool.map(
+            lambda piece: _prints(piece, signatures=signatures, shingles=shingles),
+            pieces(texts, most * PIECES_PER_THREAD),
+        )
+        return joined(list(made))
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def pieces(texts: Texts, count: int) -> list[Texts]:
+    """`texts` in up to `count` runs of about as many bytes each; at least one."""
+    offsets = texts.offsets
+    cuts = np.searchsorted(offsets, np.linspace(offsets[0], offsets[-1], count + 1)[1:-1])
+    bounds = sorted({0, *cuts.tolist(), len(offsets) - 1})
+    runs = [Texts(texts.source, offsets[a : z + 1]) for a, z in pairwise(bounds)]
+    return runs or [texts]
+
+
+def joined(made: Sequence[Prints]) -> Prints:
+    """The prints of runs of texts as those of one batch."""
+    starts = np.cumsum([0, *(len(part.shingles) for part in made)])
+    ends = [part.shingle_offsets[1:] + at for part, at in zip(made, starts, strict=False)]
+    return Prints(
+        np.concatenate([part.signatures for part in made]),
+        np.concatenate([part.token_counts for part in made]),
+        np.concatenate([part.shingles for part in made]),
+        np.concatenate([np.zeros(1, np.int64), *ends]),
+    )
 
 
 def _prints(texts: Texts, *, signatures: bool, shingles: bool) -> Prints:
     count = len(texts.offsets) - 1
-    made = np.full((count, PERMUTATION_COUNT), EMPTY, np.uint32)
+    made = np.empty(count * PERMUTATION_COUNT, np.uint32)
+    if not signatures:
+        made.fill(EMPTY)
     token_counts, ends = np.zeros(count, np.int32), np.zeros(count + 1, np.int64)
     values = kernel_sign.sign_batch(
         texts.source, texts.offsets, kernel_tables.load(), kernel_tables.constants(),
         made, token_counts, ends[1:], signatures, shingles,
     )  # fmt: skip
-    return Prints(made, token_counts, values, ends)
+    return Prints(made.reshape(count, PERMUTATION_COUNT), token_counts, values, ends)
 
 
 def canonical(texts: Texts) -> Texts:

@@ -1,4 +1,4 @@
-"""What numba lacks: vector masks and unaligned loads; and how kernels are compiled.
+"""What numba lacks: unaligned loads and bit counts; and how kernels are compiled.
 
 Kernels are cached on disk. The cache of a function does not notice a change in another file,
 so `batch` holds the compiled code against the reference once a process.
@@ -15,27 +15,30 @@ from numba.extending import intrinsic
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
+
+
 def compiled(function: Function) -> Function:
     """Compile for arrays, cached on disk where there is a place to write."""
-    options: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
     try:
-        return cast(Function, njit(cache=True, **options)(function))
+        return cast(Function, njit(cache=True, **OPTIONS)(function))
     except RuntimeError:  # neither beside the source nor in the user's cache folder
-        return cast(Function, njit(**options)(function))
+        return cast(Function, njit(**OPTIONS)(function))
 
 
-def _word_mask(typing: Any, array: Any, at: Any) -> Any:
-    """Bit i says whether array[at + i] is not 0, for 64 bytes."""
+def borrowing(function: Function) -> Function:
+    """Compile for a caller that holds the arrays: it makes none and keeps none.
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        vector = ir.VectorType(ir.IntType(8), 64)
-        place = builder.gep(data, [arguments[1]])
-        loaded = builder.load(builder.bitcast(place, vector.as_pointer()), align=1)
-        words = builder.icmp_unsigned("!=", loaded, ir.Constant(vector, None))
-        return builder.bitcast(words, ir.IntType(64))
+    Elsewhere numba counts an array as in use wherever it is passed on, atomically, which for a
+    short record is as much work as to sign it.
+    """
+    options = {**OPTIONS, "_nrt": False}  # numba's own name for it
+    return cast(Function, njit(**options)(function))
 
-    return types.uint64(array, at), generate
+
+def inlined(function: Function) -> Function:
+    """Compile into each caller: for the steps of a loop."""
+    return cast(Function, njit(inline="always", **OPTIONS)(function))
 
 
 def _load_8(typing: Any, array: Any, at: Any) -> Any:
@@ -59,7 +62,6 @@ def _trailing_zeros(typing: Any, value: Any) -> Any:
 
 
 # Their typing context is the compiler's to pass, so that a type checker must not ask for it.
-word_mask: Any = intrinsic(_word_mask)
 load_8: Any = intrinsic(_load_8)
 trailing_zeros: Any = intrinsic(_trailing_zeros)
 

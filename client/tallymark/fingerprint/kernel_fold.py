@@ -9,44 +9,18 @@ Every function releases the interpreter's lock.
 import numpy as np
 from numpy.typing import NDArray
 
-from .intrinsics import compiled, wide
+from .intrinsics import compiled, inlined, trailing_zeros, wide
 from .kernel_tables import DEPENDS, ITSELF, MAPPED, MAPPED_UNSPACED, KernelTables
 from .tables import PAIR, SEPARATOR
+from .vectors import fold_text, fold_words, high_mask
 
 Bytes = NDArray[np.uint8]
 
 NEEDS_ORDER = -1
 NEEDS_ROOM = -2
-SLACK = 160
-"""Zero bytes kept after folded text: the tokeniser reads 64 at a time, the hash 16."""
-
-
-@compiled
-def is_ascii(source: Bytes) -> bool:
-    """Whether no byte has its top bit set."""
-    seen = np.uint8(0)
-    for at in range(source.shape[0]):
-        seen |= source[at]
-    return bool(seen < np.uint8(128))
-
-
-@compiled
-def fold_ascii_words(source: Bytes, folded: Bytes) -> None:
-    """Lower case, and 0 for what is no word character; branchless, so that it vectorises."""
-    for at in range(source.shape[0]):
-        byte = source[at]
-        lower = np.uint8(byte | np.uint8(0x20))
-        is_letter = np.uint8(lower - np.uint8(97)) < np.uint8(26)
-        is_digit = np.uint8(byte - np.uint8(48)) < np.uint8(10)
-        value = lower if is_letter else byte
-        folded[at] = value if is_letter | is_digit | (byte == np.uint8(95)) else np.uint8(0)
-
-
-@compiled
-def fold_ascii_text(source: Bytes, folded: Bytes, ascii_table: Bytes) -> None:
-    """Lower case, and a space for every space and control."""
-    for at in range(source.shape[0]):
-        folded[at] = ascii_table[source[at]]
+SLACK = 144
+"""Bytes of room kept after folded text, for the words cut from it: they are looked for 64 at a
+time, and the hash reads 16 from the start of each."""
 
 
 @compiled
@@ -64,29 +38,61 @@ def character(source: Bytes, at: int) -> tuple[int, int]:
     return (first & 7) << 18 | tail | wide(source[at + 3]) & 63, at + 4
 
 
+@inlined
+def fold_ascii(
+    source: Bytes, at: int, stop: int, folded: Bytes, to: int, ascii_table: Bytes, words: bool
+) -> int:
+    """Fold the run of ASCII that begins at `at` and ends before `stop`; its length.
+
+    Up to 63 bytes after what was folded are overwritten.
+    """
+    begin = at
+    while at < stop:
+        if at + 64 > source.shape[0]:  # the last bytes of a batch, one by one
+            if source[at] >= 128:
+                break
+            folded[to] = ascii_table[source[at]]
+            at, to = at + 1, to + 1
+            continue
+        if words:
+            fold_words(source, at, folded, to)
+        else:
+            fold_text(source, at, folded, to)
+        high = high_mask(source, at)
+        if high:
+            at += wide(trailing_zeros(high))
+            break
+        at, to = at + 64, to + 64
+    return min(at, stop) - begin
+
+
 @compiled
-def fold(source: Bytes, folded: Bytes, tables: KernelTables, words: bool) -> tuple[int, bool]:
-    """Fold character by character: bytes written and whether unspaced scripts were seen.
+def fold(
+    source: Bytes, at: int, stop: int, folded: Bytes, end: int, words: bool,
+    ascii_table: Bytes, pool: Bytes, kinds: Bytes, contexts: Bytes,
+    offsets: NDArray[np.int32], lengths: Bytes,
+) -> tuple[int, bool]:  # fmt: skip
+    """Fold source[at:stop] to folded[end:]: where it ends, and whether unspaced scripts were seen.
 
     With `words`, separators become zero bytes. NEEDS_ORDER where characters depend on their
-    neighbours, NEEDS_ROOM where `folded` is too short.
+    neighbours, NEEDS_ROOM where `folded` is too short. The tables come one by one: each taken
+    from their tuple here would be counted as in use, for each record and thread.
     """
-    ascii_table = tables.word_ascii if words else tables.text_ascii
-    pool = tables.word_pool if words else tables.text_pool
-    at, end, last, unspaced = 0, 0, np.uint8(0), False
-    while at < source.shape[0]:
-        if end + 64 > folded.shape[0] - SLACK:
+    last, unspaced, room = np.uint8(0), False, folded.shape[0] - SLACK - 64
+    while at < stop:
+        if end >= room:
             return NEEDS_ROOM, unspaced
         if source[at] < 128:
-            folded[end] = ascii_table[source[at]]
-            end, at, last = end + 1, at + 1, np.uint8(0)
+            most = min(stop, at + room - end)
+            count = fold_ascii(source, at, most, folded, end, ascii_table, words)
+            end, at, last = end + count, at + count, np.uint8(0)
             continue
         code, after = character(source, at)
-        kind, context = tables.kind[code], tables.context[code]
+        kind, context = kinds[code], contexts[code]
         if context == DEPENDS or (context and context < last):
             return NEEDS_ORDER, unspaced
         if kind >= MAPPED:
-            start, length = tables.offset[code], wide(tables.length[code])
+            start, length = offsets[code], wide(lengths[code])
             for step in range(length):
                 folded[end + step] = pool[start + step]
             end += length
@@ -212,37 +218,45 @@ def encode(
 
 
 @compiled
-def folded_text(
-    source: Bytes, folded: Bytes, tables: KernelTables, words: bool
-) -> tuple[Bytes, int, bool]:
-    """Fold one record into `folded` or, where that is too short, into a longer array.
+def room_for(size: int) -> int:
+    """The bytes that folding `size` bytes takes, but for the few characters that grow."""
+    return size * 5 // 4 + 64 + SLACK
 
-    Returns the array, the bytes written and whether unspaced scripts were seen.
+
+@compiled
+def fold_rest(
+    source: Bytes,
+    begin: int,
+    stop: int,
+    folded: Bytes,
+    done: int,
+    tables: KernelTables,
+    words: bool,
+) -> tuple[Bytes, int, bool]:
+    """Fold source[begin:stop], whose first `done` bytes are ASCII and were folded already.
+
+    Returns `folded` or, where that is too short, a longer array, the bytes written and whether
+    unspaced scripts were seen.
     """
-    size = source.shape[0]
-    if folded.shape[0] < size + 64 + SLACK:
-        folded = np.empty(size * 5 // 4 + 64 + SLACK, np.uint8)
-    end, unspaced = 0, False
-    if not is_ascii(source):
-        end, unspaced = fold(source, folded, tables, words)
-        while end == NEEDS_ROOM:
-            folded = np.empty(folded.shape[0] * 2, np.uint8)
-            end, unspaced = fold(source, folded, tables, words)
-        if end == NEEDS_ORDER:
-            codes = decompose(source, tables)
-            order(codes, tables.combining)
-            count = compose(codes, tables)
-            if folded.shape[0] < count * 4 + SLACK:
-                folded = np.empty(count * 4 + SLACK, np.uint8)
-            end, unspaced = encode(codes, count, folded, tables, words)
-    elif words:
-        fold_ascii_words(source, folded)
-        end = size
-    else:
-        fold_ascii_text(source, folded, tables.text_ascii)
-        end = size
-    for at in range(end, end + SLACK):
-        folded[at] = 0
+    pool = tables.word_pool if words else tables.text_pool
+    ascii_table = tables.word_ascii if words else tables.text_ascii
+    end, unspaced = NEEDS_ROOM, False
+    while end == NEEDS_ROOM:
+        end, unspaced = fold(
+            source, begin + done, stop, folded, done, words, ascii_table, pool,
+            tables.kind, tables.context, tables.offset, tables.length,
+        )  # fmt: skip
+        if end == NEEDS_ROOM:
+            longer = np.empty(folded.shape[0] * 2, np.uint8)
+            longer[:done] = folded[:done]
+            folded = longer
+    if end == NEEDS_ORDER:
+        codes = decompose(source[begin:stop], tables)
+        order(codes, tables.combining)
+        count = compose(codes, tables)
+        if folded.shape[0] < count * 4 + SLACK:
+            folded = np.empty(count * 4 + SLACK, np.uint8)
+        end, unspaced = encode(codes, count, folded, tables, words)
     return folded, end, unspaced
 
 
@@ -262,11 +276,15 @@ def canonical_batch(
     source: Bytes, offsets: NDArray[np.int64], tables: KernelTables, ends: NDArray[np.int64]
 ) -> Bytes:
     """The canonical texts of the records, one after the other; record r ends at `ends[r]`."""
-    folded = np.empty(8192, np.uint8)
+    folded, ascii_table = np.empty(8192, np.uint8), tables.text_ascii
     texts, used = np.empty(source.shape[0] + 64, np.uint8), 0
     for record in range(offsets.shape[0] - 1):
-        text = source[offsets[record] : offsets[record + 1]]
-        folded, end, _ = folded_text(text, folded, tables, False)
+        begin, stop = offsets[record], offsets[record + 1]
+        if folded.shape[0] < room_for(stop - begin):
+            folded = np.empty(room_for(stop - begin), np.uint8)
+        end = fold_ascii(source, begin, stop, folded, 0, ascii_table, False)
+        if end < stop - begin:
+            folded, end, _ = fold_rest(source, begin, stop, folded, end, tables, False)
         end = squeeze(folded, end)
         if texts.shape[0] < used + end:
             grown = np.empty((used + end) * 3 // 2, np.uint8)

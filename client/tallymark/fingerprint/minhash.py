@@ -4,11 +4,9 @@
 updated with `shingles(text)`.
 """
 
-from .normal import normalise
 from .permutations import INCREMENTS, MULTIPLIERS
 from .scheme import (
     EMPTY,
-    GRAM_CHARACTERS,
     PERMUTATION_COUNT,
     SHINGLE_KEYS,
     SHINGLE_TOKENS,
@@ -65,17 +63,6 @@ def distinct(words: list[str]) -> set[int]:
     hashes = [token_hash(word.encode()) for word in words]
     count = max(len(hashes) - SHINGLE_TOKENS + 1, min(len(hashes), 1))
     return {combine(hashes[at : at + SHINGLE_TOKENS]) for at in range(count)}
-
-
-def grams(text: str) -> list[int]:
-    """The distinct hashes of the character 5-grams of the canonical form, ascending: uint32.
-
-    For short records, whose words are too few to compare. A shorter text is one gram.
-    """
-    canonical = normalise(text)
-    starts = range(max(len(canonical) - GRAM_CHARACTERS + 1, min(len(canonical), 1)))
-    pieces = {canonical[at : at + GRAM_CHARACTERS] for at in starts}
-    return sorted({token_hash(piece.encode()) for piece in pieces})
 
 
 def mixed(value: int) -> int:

@@ -1,9 +1,11 @@
 """The canonical form of a text: what is digested, tokenised and compared.
 
 It is toNFKC_Casefold of the Unicode standard (section 3.13) by the committed tables: each
-character is folded, then the whole is put in canonical order and composed (NFC). Beyond it, runs
-of spaces and controls become one space, and the ends are trimmed. So two texts have one canonical
-form when they differ only in case, compatibility forms, invisible characters and spacing.
+character is folded, then the whole is put in canonical order and composed (NFC). Beyond it, a
+letter that passes for an ASCII letter becomes that letter (Cyrillic "а" becomes "a", in every
+word alike, so that no context decides), runs of spaces and controls become one space, and the
+ends are trimmed. So two texts have one canonical form when they differ only in case,
+compatibility forms, look-alike letters, invisible characters and spacing.
 """
 
 import re

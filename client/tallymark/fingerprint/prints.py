@@ -3,8 +3,9 @@
 The first line names the scheme. Each other line is one record: its key, the SHA-256 of its
 canonical text, counts of tokens and UTF-8 bytes, and, in base64 of little-endian uint32, its
 signature and its distinct shingle hashes, ascending; both are empty where there is no token. A
-record of fewer than five tokens also has the hashes of its character 5-grams. Fingerprints of
-short texts can leak them: who guesses the text can check the guess.
+record of at most 96 tokens also has the sketch of short texts (`short.py`), by which it is found
+where it was reworded. Fingerprints of short texts can leak them: who guesses the text can check
+the guess.
 """
 
 import base64
@@ -13,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from . import digest, minhash
-from .scheme import HASH_VERSION, SCHEME, SEED, SHORT_TOKENS
+from . import code, digest, minhash, short
+from .scheme import HASH_VERSION, SCHEME, SEED
 from .sources import Record
 from .words import tokens
 
@@ -32,10 +33,17 @@ def packed(values: Sequence[int]) -> str:
     return base64.b64encode(struct.pack(f"<{len(values)}I", *values)).decode()
 
 
-def lines(records: Iterator[Record]) -> Iterator[dict[str, Any]]:
-    """The line of each record: by the compiled kernel where it is installed."""
+def lines(records: Iterator[Record], *, are_code: bool = False) -> Iterator[dict[str, Any]]:
+    """The line of each record: by the compiled kernel where it is installed.
+
+    Sources, by what their keys end in or because all `are_code`, have the sketch of code too.
+    """
     while batch := list(islice(records, BATCH_RECORDS)):
-        yield from _compiled(batch) if is_compiled() else map(line, batch)
+        for record, made in zip(
+            batch, _compiled(batch) if is_compiled() else map(line, batch), strict=True
+        ):
+            sketch = code.sketch(record.text) if are_code or code.is_source(record.key) else []
+            yield made | {code.CODE_SCHEME: packed(sketch)} if sketch else made
 
 
 def is_compiled() -> bool:
@@ -53,28 +61,32 @@ def line(record: Record) -> dict[str, Any]:
     words = tokens(record.text)
     hashes = sorted(minhash.distinct(words))
     signature = packed(minhash.signature_of(hashes)) if words else ""
-    return _line(record, digest(record.text), len(words), signature, packed(hashes))
+    sketch = packed(short.sketch(record.text, words))
+    return _line(record, digest(record.text), len(words), signature, packed(hashes), sketch)
 
 
 def _compiled(batch: list[Record]) -> Iterator[dict[str, Any]]:
     from . import batch as compiled
+    from . import sketches
 
     texts = compiled.of_list([record.text for record in batch])
     made = compiled.prints(texts)
     digests, sets = compiled.digests(texts), made.shingle_sets()
+    short_ones = sketches.of_texts(texts)
     for place, record in enumerate(batch):
         count = int(made.token_counts[place])
         signature = made.signatures[place].astype("<u4").tobytes() if count else b""
         yield _line(
             record, digests[place], count, base64.b64encode(signature).decode(),
             base64.b64encode(sets[place].astype("<u4").tobytes()).decode(),
+            base64.b64encode(short_ones[place].astype("<u4").tobytes()).decode(),
         )  # fmt: skip
 
 
 def _line(
-    record: Record, digested: bytes, count: int, signature: str, shingles: str
+    record: Record, digested: bytes, count: int, signature: str, shingles: str, sketch: str
 ) -> dict[str, Any]:
-    made = {
+    made: dict[str, Any] = {
         "key": record.key,
         "digest": digested.hex(),
         "tokens": count,
@@ -82,6 +94,4 @@ def _line(
         "signature": signature,
         "shingles": shingles,
     }
-    if count < SHORT_TOKENS:
-        made["grams"] = packed(minhash.grams(record.text))
-    return made
+    return made | {short.SKETCH: sketch} if sketch else made

@@ -6,14 +6,14 @@ Every stored fingerprint carries `HASH_VERSION` (text to shingle hashes) and `SC
 
 import hashlib
 
-HASH_VERSION = "words5-unicode15.1-1"
+HASH_VERSION = "words5-unicode15.1-2"
 SCHEME = "affine32"
 SEED = 1
 PERMUTATION_COUNT = 128
 SHINGLE_TOKENS = 5
 GRAM_CHARACTERS = 5
-SHORT_TOKENS = 5
-"""A record of fewer tokens is short: matched exactly and by its character n-grams."""
+SHORT_TOKENS = 96
+"""A record of at most so many tokens also has a sketch of its character n-grams (`short.py`)."""
 EMPTY = 0xFFFFFFFF
 """Every value of the signature of a text without tokens."""
 

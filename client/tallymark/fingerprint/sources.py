@@ -188,7 +188,10 @@ def _zip_records(path: Path) -> Iterator[Record | Skipped]:
                 continue
             try:
                 text = archive.read(info).decode("utf-8-sig")
-            except (UnicodeDecodeError, RuntimeError, zipfile.BadZipFile) as error:
+            except UnicodeDecodeError:
+                yield Skipped(number, f"{info.filename} is no text in UTF-8")
+                continue
+            except (RuntimeError, zipfile.BadZipFile) as error:
                 yield Skipped(number, f"{info.filename}: {error}")
                 continue
             if text.strip() and "\0" not in text and len(info.filename) <= LONGEST_KEY:
