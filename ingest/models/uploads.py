@@ -1,8 +1,4 @@
-"""Work in progress and what is derived from content: uploads, fingerprints, postings, bodies.
-
-None of it is a fact: all of it can be made again from the content, and all of it is deleted when
-the content is withdrawn or erased.
-"""
+"""Files on their way into versions, and the rows of theirs that could not be read."""
 
 from __future__ import annotations
 
@@ -10,12 +6,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
-from pgvector.django import HalfVectorField
 
-from provenance.models import DatasetVersion, Record, User
+from ingest.models.leased import Leased
+from provenance.models import DatasetVersion, User
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,7 +51,7 @@ class Progress:
     remaining_seconds: int | None
 
 
-class Upload(models.Model):
+class Upload(Leased):
     """A file on its way into a version: where it lies, how far it is read, who works on it.
 
     received -> reading -> [ready, a delta waiting to be confirmed] -> screening -> sealed; or
@@ -118,11 +113,6 @@ class Upload(models.Model):
     started_at = models.DateTimeField(null=True)
     stage_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    # Who works on it: a worker that lost its lease cannot commit, for the token has changed.
-    lease = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
-    retry_at = models.DateTimeField()
-    attempt_count = models.PositiveIntegerField(default=0)
 
     objects = UploadQuerySet.as_manager()
 
@@ -177,94 +167,3 @@ class BadRow(models.Model):
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
-
-
-class Fingerprint(models.Model):
-    """What a record's text is compared by: its MinHash signature and its set of shingles."""
-
-    record = models.OneToOneField(
-        Record, on_delete=models.CASCADE, primary_key=True, related_name="fingerprint"
-    )
-    scheme = models.CharField(max_length=30)
-    hash_version = models.CharField(max_length=40)
-    # 128 little-endian uint32; empty where the text has no token.
-    signature = models.BinaryField()
-    # Ascending little-endian uint32, each once.
-    shingles = models.BinaryField()
-
-    def __str__(self) -> str:
-        return f"fingerprint of {self.record_id}"
-
-
-class Posting(models.Model):
-    """One key of a record: records that share one are worth comparing."""
-
-    class Kind(models.IntegerChoices):
-        BAND = 1
-        SAMPLE = 2
-        IMAGE = 3
-
-    pk = models.CompositePrimaryKey("kind", "key", "record_id")
-    kind = models.SmallIntegerField(choices=Kind.choices)
-    key = models.BigIntegerField()
-    # A hundred rows a record: checking each against `record` would cost more than it guards, and
-    # records are deleted by `ingest.erasure` alone, which takes these rows first.
-    record = models.ForeignKey(
-        Record, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
-    )
-
-    class Meta:
-        indexes: ClassVar = [
-            BrinIndex(fields=["record"], name="posting_by_record", autosummarize=True)
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.key} {self.record_id}"
-
-
-class Embedding(models.Model):
-    """A chunk of a record as one model sees it; vectors of unlike models never compare."""
-
-    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="embeddings")
-    model = models.CharField(max_length=100)
-    weights_digest = models.CharField(max_length=64)
-    chunk = models.PositiveIntegerField()
-    vector = HalfVectorField()
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["record", "weights_digest", "chunk"], name="embedding_once_per_chunk"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.model} of {self.record_id}#{self.chunk}"
-
-
-class ImagePrint(models.Model):
-    """What an image is compared by: its perceptual hash, and how far that can be trusted."""
-
-    record = models.OneToOneField(
-        Record, on_delete=models.CASCADE, primary_key=True, related_name="image_print"
-    )
-    scheme = models.CharField(max_length=30)
-    # Eight hashes of 32 bytes: as the image stands, then its turns and mirrors.
-    hashes = models.BinaryField()
-    quality = models.SmallIntegerField()
-
-    def __str__(self) -> str:
-        return f"image print of {self.record_id}"
-
-
-class Body(models.Model):
-    """A record's content as its owner may see it: a text under zstd, or a marked thumbnail."""
-
-    record = models.OneToOneField(
-        Record, on_delete=models.CASCADE, primary_key=True, related_name="body"
-    )
-    media_type = models.CharField(max_length=40, default="text/plain")
-    content = models.BinaryField()
-
-    def __str__(self) -> str:
-        return f"body of {self.record_id}"
