@@ -35,7 +35,10 @@ def mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return np.asarray(values ^ values >> np.uint32(16))
 
 
-def sampled(shingles: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """The 1/8 sample of shingle hashes, in their order: the same hashes from every text."""
-    chosen: NDArray[np.uint32] = shingles[mixed(shingles) >> np.uint32(32 - SAMPLE_BITS) == 0]
+def sampled(shingles: NDArray[np.uint32], bits: int = SAMPLE_BITS) -> NDArray[np.uint32]:
+    """One in 2**bits of the shingle hashes, in their order: the same hashes from every text.
+
+    A denser sample holds all of a thinner one.
+    """
+    chosen: NDArray[np.uint32] = shingles[mixed(shingles) >> np.uint32(32 - bits) == 0]
     return chosen

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from tallymark.fingerprint.minhash import grams as reference_grams
 
 
 def shared(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -30,11 +29,3 @@ def containment(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
     """Shared over the smaller: 0 to 1, and 0 where either is empty."""
     smaller = min(len(one), len(other))
     return len(shared(one, other)) / smaller if smaller else 0.0
-
-
-def grams(text: str) -> NDArray[np.uint32]:
-    """The sorted distinct hashes of the character 5-grams of the canonical form of `text`.
-
-    For short records, whose words are too few to compare.
-    """
-    return np.array(reference_grams(text), np.uint32)

@@ -20,6 +20,8 @@ SIDE = 64
 COEFFICIENTS = 16
 PIXEL_LIMIT = 100_000_000
 """Decoded pixels; more is refused before anything is decoded."""
+HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
+"""Brands of the files that telephones make: their codec is patented, and Pillow has none."""
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -59,9 +61,16 @@ def canonical(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _too_large(str(error)) from error
     except UnidentifiedImageError as error:
-        raise ImageRefused("not_an_image", "This is not an image in a format we read.") from error
+        raise _unread(data) from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
         raise ImageRefused("broken_image", f"The image cannot be decoded: {error}.") from error
+
+
+def _unread(data: bytes) -> ImageRefused:
+    if data[4:8] == b"ftyp" and data[8:12] in HEIC:
+        words = "HEIC pictures are not read here. Send it as JPEG, PNG, WebP or AVIF."
+        return ImageRefused("format_not_read", words)
+    return ImageRefused("not_an_image", "This is not an image in a format we read.")
 
 
 def _check_size(width: int, height: int) -> None:
@@ -99,9 +108,12 @@ def _stretched(picture: Image.Image) -> Image.Image:
 
 def fingerprint(data: bytes) -> ImagePrint:
     """Decode and fingerprint one image file. Raises ImageRefused."""
-    picture = canonical(data)
-    width, height = picture.size
-    pixels = np.asarray(picture, np.uint8)
+    return of_pixels(np.asarray(canonical(data), np.uint8))
+
+
+def of_pixels(pixels: NDArray[np.uint8]) -> ImagePrint:
+    """The fingerprint of an upright RGB picture: uint8 [h, w, 3]."""
+    height, width = pixels.shape[:2]
     header = f"rgb {width} {height} ".encode()
     small = downsampled(pixels)
     return ImagePrint(

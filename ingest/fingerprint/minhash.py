@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ingest.fingerprint import device
+
 if TYPE_CHECKING:
     from tallymark.fingerprint.batch import Prints, Texts
 
@@ -24,13 +26,17 @@ def as_texts(texts: Sequence[str] | pa.Array) -> Texts:
     """
     from tallymark.fingerprint.batch import Texts, of_list
 
-    if not isinstance(texts, pa.Array | pa.ChunkedArray):
-        return of_list(texts)
-    whole: Any = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    if whole.null_count:
-        whole = whole.fill_null("")
-    whole = whole.cast(pa.large_string())
-    whole.validate(full=True)  # the kernel trusts that its input is UTF-8
+    if isinstance(texts, pa.Array | pa.ChunkedArray):
+        whole: Any = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+        if whole.null_count:
+            whole = whole.fill_null("")
+        whole = whole.cast(pa.large_string())
+        whole.validate(full=True)  # the kernel trusts that its input is UTF-8
+    else:
+        try:
+            whole = pa.array(texts, pa.large_string())
+        except UnicodeEncodeError:  # a lone surrogate
+            return of_list(texts)
     if not len(whole):
         return of_list([])
     _, places, data = whole.buffers()
@@ -63,4 +69,6 @@ def _prints(texts: Sequence[str] | pa.Array, **parts: bool) -> Prints:
     # Whoever only looks a file over, as the web does, need not wait for numba.
     from tallymark.fingerprint import batch
 
-    return batch.prints(as_texts(texts), **parts)
+    whole = as_texts(texts)
+    made = device.attempt(whole, **parts)
+    return batch.prints(whole, **parts) if made is None else made
