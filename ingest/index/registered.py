@@ -17,6 +17,7 @@ from django.db import connection
 from provenance.models import DatasetVersion
 
 MOST_PER_DIGEST = 64
+NO_DATASET = UUID(int=0)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Earlier:
 
 # A record counts as long as a sealed version holds it; one that is withdrawn everywhere is not
 # compared with any more.
-EARLIER = """
+HELD = """
 SELECT record.id, version.id, dataset.owner_id, version.sealed_sequence, record.digest,
        record.token_count
 FROM provenance_record AS record
@@ -44,15 +45,24 @@ CROSS JOIN LATERAL (
       AND (record.withdrawn_number IS NULL OR number < record.withdrawn_number)
     ORDER BY number LIMIT 1
 ) AS version
+"""
+EARLIER = f"""{HELD}
 WHERE record.id = ANY(%s) AND record.dataset_id <> %s AND version.sealed_sequence < %s
 """
+# Whatever is registered in a stretch of the ledger, whoever owns it.
+CURRENT = f"""{HELD}
+WHERE record.id = ANY(%s) AND version.sealed_sequence > %s AND version.sealed_sequence <= %s
+"""
 
+# OFFSET 0 keeps the plan at the index of digests: to have them in order it would read all records.
 SAME_DIGEST = """
 SELECT sought.digest, same.id
 FROM unnest(%s::bytea[]) AS sought (digest)
 CROSS JOIN LATERAL (
-    SELECT id FROM provenance_record
-    WHERE digest = sought.digest AND dataset_id <> %s ORDER BY id LIMIT %s
+    SELECT id FROM (
+        SELECT id, dataset_id FROM provenance_record WHERE digest = sought.digest OFFSET 0
+    ) AS held
+    WHERE dataset_id <> %s ORDER BY id LIMIT %s
 ) AS same
 """
 
@@ -70,21 +80,35 @@ GROUP BY record.digest
 
 def earlier(version: DatasetVersion, record_ids: Sequence[int]) -> dict[int, Earlier]:
     """Those of `record_ids` that other datasets had registered before `version`, by id."""
+    return _rows(EARLIER, record_ids, version.dataset_id, version.sealed_sequence)
+
+
+def current(record_ids: Sequence[int], *, after: int = 0, upto: int) -> dict[int, Earlier]:
+    """Those of `record_ids` that were registered after event `after` and up to `upto`, by id."""
+    return _rows(CURRENT, record_ids, after, upto)
+
+
+def _rows(statement: str, record_ids: Sequence[int], *place: Any) -> dict[int, Earlier]:
     if not record_ids:
         return {}
     with connection.cursor() as cursor:
-        place: list[Any] = [list(record_ids), version.dataset_id, version.sealed_sequence]
-        cursor.execute(EARLIER, place)
+        cursor.execute(statement, [list(record_ids), *place])
         return {
             pk: Earlier(pk, version_id, owner_id, sequence, bytes(digest), token_count)
             for pk, version_id, owner_id, sequence, digest, token_count in cursor.fetchall()
         }
 
 
-def same_digest(version: DatasetVersion, digests: Sequence[bytes]) -> list[tuple[bytes, int]]:
-    """(digest, record id) of other datasets' records with these digests, the oldest of each."""
+def same_digest(
+    version: DatasetVersion | None, digests: Sequence[bytes]
+) -> list[tuple[bytes, int]]:
+    """(digest, record id) of other datasets' records with these digests, the oldest of each.
+
+    Without a version, of all datasets.
+    """
+    own = NO_DATASET if version is None else version.dataset_id
     with connection.cursor() as cursor:
-        cursor.execute(SAME_DIGEST, [list(set(digests)), version.dataset_id, MOST_PER_DIGEST])
+        cursor.execute(SAME_DIGEST, [list(set(digests)), own, MOST_PER_DIGEST])
         return [(bytes(digest), pk) for digest, pk in cursor.fetchall()]
 
 
