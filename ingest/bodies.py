@@ -14,10 +14,9 @@ TEXT = "text/plain"
 LEVEL = 3
 
 
-def of_text(record: Record, text: str) -> Body:
-    """The body of a text; not saved."""
-    packed = zstandard.ZstdCompressor(level=LEVEL).compress(text.encode("utf-8", "replace"))
-    return Body(record=record, media_type=TEXT, content=packed)
+def packed(text: str) -> bytes:
+    """The content of a text's body."""
+    return zstandard.ZstdCompressor(level=LEVEL).compress(text.encode("utf-8", "replace"))
 
 
 def text(body: Body) -> str:

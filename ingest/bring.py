@@ -7,8 +7,12 @@ The first line says how the prints were made; each other line is one record:
      "signature": "<base64>", "shingles": "<base64>"}
 
 `signature` holds 128 and `shingles` any number of little-endian uint32, the shingles distinct and
-ascending; both are empty where the text has no token. In a delta, {"key": "a", "withdrawn": true}
-takes a record away. The file may be compressed with gzip or zstd.
+ascending; both are empty where the text has no token. A short text may have its sketch too, under
+the name of the sketch's scheme. In a delta, {"key": "a", "withdrawn": true}
+takes a record away. An owner who has datasketch signatures already, updated with our shingles by
+our hash, gives `"lean_minhash": "<base64>"`, the bytes of LeanMinHash.serialize, in place of
+`signature`, and may leave `shingles` out: such a record is found by its signature alone, and what
+is found so is a lead that holds nothing. The file may be compressed with gzip or zstd.
 """
 
 from __future__ import annotations
@@ -23,13 +27,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.entries import LONGEST_KEY, UINT32, Entry
-from ingest.fingerprint import scheme
+from ingest.entries import LONGEST_KEY, Entry
+from ingest.fingerprint import code, exchange, grams, scheme
+from ingest.prints import MINHASH, UINT32, WORDS, Prints
 from ingest.readers import BadRow, Limits, ReaderError
 from ingest.readers.rows import Withdrawal
 from ingest.readers.streams import Line, lines, open_file
 
 FORMAT = "prints/1"
+LEAN = "lean_minhash"
 LIMITS = Limits()
 LARGEST_COUNT = 2**31 - 1
 
@@ -89,23 +95,48 @@ def _made(row: dict[str, Any], ordinal: int, bytes_read: int) -> Entry:
     if len(row["key"]) > LONGEST_KEY:
         raise ValueError(f"the key is longer than {LONGEST_KEY} characters")
     digest = bytes.fromhex(_text(row, "digest"))
-    signature, shingles = _numbers(row, "signature"), _numbers(row, "shingles")
+    signature, shingles = _signature(row), _shingles(row)
     if len(digest) != 32:
         raise ValueError("the digest is not 32 bytes")
     if len(shingles) > 1 and not bool((shingles[1:] > shingles[:-1]).all()):
         raise ValueError("the shingles are not ascending")
-    if len(signature) != (scheme.PERMUTATION_COUNT if len(shingles) else 0):
+    is_alone = LEAN in row and not len(shingles)
+    expected = scheme.PERMUTATION_COUNT if len(shingles) or (is_alone and len(signature)) else 0
+    if len(signature) != expected:
         raise ValueError("the signature does not have 128 values")
+    parts = {MINHASH: signature.tobytes()} if len(signature) else {}
+    if len(shingles):
+        parts[WORDS] = shingles.tobytes()
+    if code.SCHEME in row:
+        parts[code.SCHEME] = _numbers(row, code.SCHEME).tobytes()
+        code.check(parts[code.SCHEME])
+    if grams.SKETCH in row:
+        parts[grams.SKETCH] = base64.b64decode(_text(row, grams.SKETCH), validate=True)
+        grams.check(parts[grams.SKETCH])
     return Entry(
         ordinal=ordinal,
         key=row["key"],
-        digest=digest,
-        token_count=_count(row, "tokens"),
+        prints=Prints(digest, _count(row, "tokens"), parts),
         byte_count=_count(row, "bytes"),
         bytes_read=bytes_read,
-        signature=signature,
-        shingles=shingles,
     )
+
+
+def _signature(row: dict[str, Any]) -> NDArray[np.uint32]:
+    """The 128 minima, or none where the text has no token."""
+    if LEAN not in row:
+        return _numbers(row, "signature")
+    made = exchange.from_bytes(base64.b64decode(_text(row, LEAN), validate=True))
+    if (made == scheme.EMPTY).all():
+        return made[:0]
+    return made.astype(UINT32)
+
+
+def _shingles(row: dict[str, Any]) -> NDArray[np.uint32]:
+    """The shingle hashes; beside a lean MinHash they may be left out."""
+    if LEAN in row and "shingles" not in row:
+        return np.empty(0, UINT32)
+    return _numbers(row, "shingles")
 
 
 def _text(row: dict[str, Any], name: str) -> str:

@@ -1,24 +1,15 @@
-"""Which pairs of records are worth comparing: by digest, by bands, by sample, by image keys."""
+"""Which pairs of records are worth comparing: by digest, and by each lookup of `lookups`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ingest import verdict
-from ingest.entries import UINT32, flat
-from ingest.fingerprint import bands, image, scheme
-from ingest.index import postings, registered
+from ingest import lookups, prints, verdict
+from ingest.index import registered
 from ingest.index.registered import Earlier
-from ingest.models import Fingerprint, ImagePrint, Posting
+from ingest.prints import Prints
 from provenance.models import DatasetVersion, Record
-
-MOST_PER_SAMPLE = 64
-SAMPLE_SLACK = 0.35
-"""A sample is a draw: this part of the shared hashes that containment would make likely will do."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +17,17 @@ class Newcomer:
     """A record being screened, with what it is compared by."""
 
     record: Record
-    signature: NDArray[np.uint32] | None = None
-    shingles: NDArray[np.uint32] | None = None
-    hashes: NDArray[np.uint8] | None = None
-    quality: int = 0
+    prints: Prints
 
     @property
     def digest(self) -> bytes:
         """The record's digest."""
-        return bytes(self.record.digest)
+        return self.prints.digest
 
     @property
     def is_short(self) -> bool:
-        """Whether an exact copy of it may be chance (a text of very few tokens)."""
-        return self.hashes is None and self.record.token_count < verdict.SHORT_TOKENS
+        """Whether an exact copy of it may be chance."""
+        return is_short(self.prints)
 
 
 @dataclass(frozen=True)
@@ -50,43 +38,72 @@ class Pair:
     earlier: Earlier
 
 
-def newcomers(records: Sequence[Record]) -> list[Newcomer]:
-    """The records with their prints, as far as they have comparable ones."""
-    ids = [record.pk for record in records]
-    texts = Fingerprint.objects.in_bulk(ids)
-    images = ImagePrint.objects.in_bulk(ids)
-    return [_newcomer(r, texts.get(r.pk), images.get(r.pk)) for r in records]
+@dataclass(frozen=True)
+class Near:
+    """What the lookups found: (place, record id), and why."""
 
+    sure: set[tuple[int, int]]
+    counted: dict[tuple[int, int], list[tuple[lookups.Lookup, int]]]
+    """Those whose lookup asks how many keys are shared."""
 
-def _newcomer(record: Record, text: Fingerprint | None, picture: ImagePrint | None) -> Newcomer:
-    if text is not None and text.hash_version == scheme.HASH_VERSION and text.signature:
-        return Newcomer(
-            record,
-            signature=np.frombuffer(text.signature, UINT32),
-            shingles=np.frombuffer(text.shingles, UINT32),
+    def pairs(self) -> set[tuple[int, int]]:
+        """All of them."""
+        return self.sure | self.counted.keys()
+
+    def is_plausible(self, pair: tuple[int, int], later_tokens: int, earlier_tokens: int) -> bool:
+        """Whether the pair is worth a comparison, now that both lengths are known."""
+        return pair in self.sure or any(
+            lookup.plausible is not None and lookup.plausible(count, later_tokens, earlier_tokens)
+            for lookup, count in self.counted.get(pair, ())
         )
-    if picture is not None and picture.scheme == scheme.IMAGE_HASH:
-        hashes = np.frombuffer(picture.hashes, np.uint8).reshape(8, 32)
-        return Newcomer(record, hashes=hashes, quality=picture.quality)
-    return Newcomer(record)
+
+
+def is_short(own: Prints) -> bool:
+    """Whether an exact copy may be chance: of a text of very few tokens, a row of few bits."""
+    return (
+        prints.PDQ not in own.parts
+        and own.token_count < verdict.SHORT_TOKENS
+        and not verdict.rows.is_telling(own)
+    )
+
+
+def newcomers(records: Sequence[Record]) -> list[Newcomer]:
+    """The records with their stored prints."""
+    parts = prints.load([record.pk for record in records])
+    return [
+        Newcomer(r, Prints(bytes(r.digest), r.token_count, parts.get(r.pk, {}))) for r in records
+    ]
+
+
+def near(batch: Sequence[Prints]) -> Near:
+    """What shares enough keys with each of `batch`, in one look at each of the lookups."""
+    found = Near(set(), {})
+    for lookup in lookups.LOOKUPS:
+        pairs = lookups.find(lookup, batch)
+        if lookup.plausible is None:
+            found.sure.update(pairs)
+            continue
+        for pair, count in pairs.items():
+            found.counted.setdefault(pair, []).append((lookup, count))
+    return found
 
 
 def pairs(version: DatasetVersion, batch: Sequence[Newcomer]) -> list[Pair]:
     """The candidates of a batch, each pair once; exact copies of short records are left out."""
-    sure = {(place, pk) for place, pk in exact(version, batch) if not batch[place].is_short}
-    sure |= _by_bands(batch) | _by_image_keys(batch)
-    sampled = _by_sample(batch)
-    ids = {pk for _, pk in sure} | {pk for _, pk in sampled}
-    known = registered.earlier(version, sorted(ids))
+    found = near([newcomer.prints for newcomer in batch])
+    found.sure.update(
+        (place, pk) for place, pk in exact(version, batch) if not batch[place].is_short
+    )
+    known = registered.earlier(version, sorted({pk for _, pk in found.pairs()}))
     dates = registered.own_dates(version, [newcomer.digest for newcomer in batch])
     result = []
-    for place, pk in sorted(sure | sampled.keys()):
+    for place, pk in sorted(found.pairs()):
         row, newcomer = known.get(pk), batch[place]
         if row is None or not is_news(newcomer, row, version, dates):
             continue
         if newcomer.is_short and newcomer.digest == row.digest:
             continue
-        if (place, pk) in sure or _is_plausible(sampled[place, pk], newcomer, row):
+        if found.is_plausible((place, pk), newcomer.prints.token_count, row.token_count):
             result.append(Pair(place, row))
     return result
 
@@ -110,49 +127,3 @@ def exact(version: DatasetVersion, batch: Sequence[Newcomer]) -> list[tuple[int,
         places.setdefault(newcomer.digest, []).append(place)
     found = registered.same_digest(version, list(places))
     return [(place, pk) for digest, pk in found for place in places[digest]]
-
-
-def _by_bands(batch: Sequence[Newcomer]) -> set[tuple[int, int]]:
-    known = [(place, n.signature) for place, n in enumerate(batch) if n.signature is not None]
-    if not known:
-        return set()
-    places = np.array([place for place, _ in known], np.int64)
-    keys = bands.band_keys(np.stack([signature for _, signature in known]))
-    return _probed(Posting.Kind.BAND, keys, places)
-
-
-def _by_image_keys(batch: Sequence[Newcomer]) -> set[tuple[int, int]]:
-    known = [(place, n.hashes) for place, n in enumerate(batch)
-             if n.hashes is not None and n.quality >= verdict.IMAGE_LEAST_QUALITY]  # fmt: skip
-    if not known:
-        return set()
-    # A copy may be turned or mirrored: each of the eight hashes is looked up.
-    places = np.repeat(np.array([place for place, _ in known], np.int64), 8)
-    keys = image.band_keys(np.concatenate([hashes for _, hashes in known]))
-    return _probed(Posting.Kind.IMAGE, keys, places)
-
-
-def _probed(
-    kind: Posting.Kind, keys: NDArray[np.uint64], places: NDArray[np.int64]
-) -> set[tuple[int, int]]:
-    found = postings.probe(kind, *flat(keys.view(np.int64), places))
-    return {(place, pk) for place, pk, _ in found.tolist()}
-
-
-def _by_sample(batch: Sequence[Newcomer]) -> dict[tuple[int, int], int]:
-    """How many sampled shingles each pair shares."""
-    known = [(place, bands.sampled(n.shingles)) for place, n in enumerate(batch)
-             if n.shingles is not None]  # fmt: skip
-    if not known:
-        return {}
-    keys = np.concatenate([sample for _, sample in known]).astype(np.int64)
-    places = np.repeat([place for place, _ in known], [len(sample) for _, sample in known])
-    found = postings.probe(Posting.Kind.SAMPLE, keys, places, most_per_key=MOST_PER_SAMPLE)
-    return {(place, pk): count for place, pk, count in found.tolist()}
-
-
-def _is_plausible(count: int, newcomer: Newcomer, row: Earlier) -> bool:
-    """Whether the samples share about as many as texts do that are alike enough."""
-    smaller: int = min(newcomer.record.token_count, row.token_count)
-    expected: float = verdict.LEAST_CONTAINMENT * smaller / 2**scheme.SAMPLE_BITS
-    return bool(count >= SAMPLE_SLACK * expected)

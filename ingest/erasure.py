@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from ingest import storage
 from ingest.index import postings
-from ingest.models import Body, Embedding, Fingerprint, ImagePrint, Upload
+from ingest.models import Body, Embedding, Fingerprint, ImagePrint, Sketch, Upload
 from provenance.models import Record
 
 CHUNK = 5_000
@@ -37,6 +37,7 @@ WHERE record.id > %s AND (record.withdrawn_number IS NOT NULL OR EXISTS (
     EXISTS (SELECT FROM ingest_fingerprint WHERE record_id = record.id)
     OR EXISTS (SELECT FROM ingest_imageprint WHERE record_id = record.id)
     OR EXISTS (SELECT FROM ingest_body WHERE record_id = record.id)
+    OR EXISTS (SELECT FROM ingest_embedding WHERE record_id = record.id)
 )
 ORDER BY record.id LIMIT %s
 """
@@ -59,9 +60,12 @@ def _orphans(after: int) -> list[int]:
 
 @transaction.atomic
 def forget(record_ids: Sequence[int]) -> None:
-    """Delete postings, prints, vectors and bodies of these records; the records are facts."""
+    """Delete prints, vectors and bodies of these records, and hide their postings for good.
+
+    The postings leave the segments within days; the records themselves are facts.
+    """
     postings.forget(record_ids)
-    for kept in (Embedding, ImagePrint, Fingerprint, Body):
+    for kept in (Embedding, ImagePrint, Sketch, Fingerprint, Body):
         kept.objects.filter(record_id__in=record_ids).delete()
 
 
@@ -82,5 +86,5 @@ def sweep_files(*, at: datetime) -> int:
 
 def is_forgotten(record: Record) -> bool:
     """Whether nothing derived from this record's content is left here."""
-    kinds = (Embedding, ImagePrint, Fingerprint, Body)
+    kinds = (Embedding, ImagePrint, Sketch, Fingerprint, Body)
     return not any(kept.objects.filter(record=record).exists() for kept in kinds)

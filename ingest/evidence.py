@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tallymark.fingerprint import normalise, tables
+from tallymark.fingerprint import code_tokens, normalise, tables
 
 CONTEXT_WORDS = 30
 RUN_WORDS = 5
 """As long as a shingle: shorter runs are phrases that everybody uses."""
+RUN_TOKENS = 8
+"""Of source code, whose abstract tokens are few kinds, a run must be longer."""
 MOST_PASSAGES = 8
 MOST_SHOWN_WORDS = 120
 MOST_WORDS = 20_000
@@ -49,6 +51,18 @@ class Words:
             spans.append((start, end))
         return cls(text, spans, forms, places)
 
+    @classmethod
+    def of_code(cls, text: str) -> Words:
+        """The abstract tokens of a source, at most MOST_WORDS: all of them say something."""
+        code = code_tokens.read(text)
+        codes = code.codes[:MOST_WORDS]
+        return cls(text, code.spans[:MOST_WORDS], list(map(chr, codes)), list(range(len(codes))))
+
+    def lines(self, first: int, last: int) -> list[int]:
+        """The lines, counted from 1, on which words `first` to `last` (exclusive) begin and end."""
+        start, end = self.spans[first][0], self.spans[last - 1][1]
+        return [self.text.count("\n", 0, place) + 1 for place in (start, end)]
+
     def shown(self, first: int, last: int) -> str:
         """The text of words `first` to `last` (exclusive), cut in its middle where it is long."""
         if last <= first:
@@ -75,7 +89,24 @@ def passages(later: str, earlier: str) -> dict[str, Any]:
     after it; `later_context` and `earlier_context` join them with the match between ⟦ and ⟧.
     """
     one, other = Words.of(later), Words.of(earlier)
-    runs = sorted(common_runs(one.forms, other.forms), key=lambda run: -run.length)
+    return _shown(one, other, list(common_runs(one.forms, other.forms)))
+
+
+def code_passages(later: str, earlier: str) -> dict[str, Any]:
+    """The evidence that two sources share passages, whatever their names and literals are now.
+
+    As `passages`, in tokens instead of words; each passage also has its lines in both sources.
+    """
+    one, other = Words.of_code(later), Words.of_code(earlier)
+    made = _shown(one, other, list(common_runs(one.forms, other.forms, RUN_TOKENS)))
+    for passage in made["passages"]:
+        passage["later_lines"] = one.lines(*passage["later"])
+        passage["earlier_lines"] = other.lines(*passage["earlier"])
+    return made
+
+
+def _shown(one: Words, other: Words, runs: list[Run]) -> dict[str, Any]:
+    runs.sort(key=lambda run: -run.length)
     shown = sorted(runs[:MOST_PASSAGES], key=lambda run: run.later)
     found = [_passage(one, other, run) for run in shown]
     return {
@@ -86,18 +117,18 @@ def passages(later: str, earlier: str) -> dict[str, Any]:
     }
 
 
-def common_runs(later: list[str], earlier: list[str]) -> Iterator[Run]:
-    """Runs of at least RUN_WORDS equal words, longest at each place of `later`, none twice."""
+def common_runs(later: list[str], earlier: list[str], least: int = RUN_WORDS) -> Iterator[Run]:
+    """Runs of at least `least` equal words, longest at each place of `later`, none twice."""
     known: dict[tuple[str, ...], list[int]] = {}
-    for place in range(len(earlier) - RUN_WORDS + 1):
-        places = known.setdefault(tuple(earlier[place : place + RUN_WORDS]), [])
+    for place in range(len(earlier) - least + 1):
+        places = known.setdefault(tuple(earlier[place : place + least]), [])
         if len(places) < MOST_PLACES:
             places.append(place)
     at = 0
-    while at <= len(later) - RUN_WORDS:
-        starts = known.get(tuple(later[at : at + RUN_WORDS]), ())
-        best = max((Run(at, start, _length(later, earlier, at, start)) for start in starts),
-                   key=lambda run: run.length, default=None)  # fmt: skip
+    while at <= len(later) - least:
+        starts = known.get(tuple(later[at : at + least]), ())
+        runs = (Run(at, start, _length(later, earlier, at, start, least)) for start in starts)
+        best = max(runs, key=lambda run: run.length, default=None)
         if best is None:
             at += 1
             continue
@@ -105,8 +136,8 @@ def common_runs(later: list[str], earlier: list[str]) -> Iterator[Run]:
         at += best.length
 
 
-def _length(later: list[str], earlier: list[str], at: int, start: int) -> int:
-    length = RUN_WORDS
+def _length(later: list[str], earlier: list[str], at: int, start: int, least: int) -> int:
+    length = least
     most = min(len(later) - at, len(earlier) - start)
     while length < most and later[at + length] == earlier[start + length]:
         length += 1

@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 ADVANCE = "ingest.tasks.advance_upload"
 EMBED = "ingest.tasks.embed_version"
+SCREEN = "ingest.tasks.screen_file"
+WATCH = "ingest.tasks.watch_screening"
 EXPIRY_SECONDS = 60
 """The sweeper says it again; old words must not pile up before a busy worker."""
 SILENCE_SECONDS = 15.0
@@ -36,6 +38,16 @@ def advance(upload_id: UUID) -> None:
 def embed(upload_id: UUID) -> None:
     """Tell a worker that a screened version may have records worth embedding."""
     _after_commit(EMBED, upload_id)
+
+
+def screen(screening_id: UUID) -> None:
+    """Tell a worker that a candidate file has work to do."""
+    _after_commit(SCREEN, screening_id)
+
+
+def watch(screening_id: UUID) -> None:
+    """Tell a worker that something was registered since a report whose lab wants to know."""
+    _after_commit(WATCH, screening_id)
 
 
 def _after_commit(task: str, upload_id: UUID) -> None:

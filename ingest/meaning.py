@@ -7,20 +7,22 @@ CPU: the first so many undecided records of each version.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef
-from numpy.typing import NDArray
 
 from ingest import bodies, leases, screening, verdict
 from ingest.candidates import Newcomer
 from ingest.fingerprint import embedding
 from ingest.index import registered, vectors
+from ingest.index.vectors import Chunk, Near
 from ingest.models import Upload
+from ingest.prints import Prints
 from ingest.screening import Found
 from provenance.models import DatasetVersion, Match, Overlap, Record
 
@@ -30,6 +32,7 @@ BATCH = 64
 SLICE = timedelta(seconds=60)
 LONG_STEP = timedelta(minutes=10)
 """Loading a model, and the search through all vectors, cannot renew a lease on the way."""
+BASIS = "meaning only: a lead for a person to look at, which opens and holds nothing"
 
 
 def embed(upload_id: UUID, *, clock: Clock, time_limit: timedelta = SLICE) -> bool:
@@ -62,6 +65,7 @@ def _embed(upload: Upload, *, clock: Clock, until: datetime) -> bool:
             return False
     leases.hold(upload, at=clock(), lasting=LONG_STEP)
     _find_leads(upload, model.name.weights_sha256, at=clock())
+    vectors.keep_index(model.name.weights_sha256)
     return True
 
 
@@ -71,7 +75,7 @@ def _undecided(upload: Upload, most: int) -> list[Record]:
     if most <= 0:
         return []
     version = upload.version
-    matched = Match.objects.filter(later=OuterRef("pk"), kind__in=screening.ACCUSING)
+    matched = Match.objects.filter(later=OuterRef("pk")).exclude(kind=verdict.Kind.SEMANTIC)
     return list(
         Record.objects.filter(
             ~Exists(matched),
@@ -89,12 +93,7 @@ def _store(
     texts = bodies.texts_of(record.pk for record in records)
     made = model.embed([texts.get(record.pk, "") for record in records])
     with transaction.atomic():
-        vectors.insert(
-            [record.pk for record in records],
-            made,
-            model=model.name.model,
-            weights_digest=model.name.weights_sha256,
-        )
+        vectors.insert([record.pk for record in records], made, model.name)
         leases.hold(
             upload,
             at=at,
@@ -108,28 +107,49 @@ def _store(
 def _find_leads(upload: Upload, weights_digest: str, *, at: datetime) -> None:
     """Match the version's vectors with earlier ones; write what is close, and finish."""
     version = upload.version
-    ids, own = vectors.of_version(version, weights_digest)
-    found = _leads(version, ids, own, weights_digest) if ids else []
+    chunks, own = vectors.of_version(version, weights_digest)
+    near = vectors.nearest(
+        own,
+        weights_digest=weights_digest,
+        least=verdict.SEMANTIC_COSINE,
+        apart_from=[chunk.id for chunk in chunks],
+    )
+    found = _leads(version, chunks, near)
     with transaction.atomic():
         screening.keep(version, screening.best(found), at=at)
         _count_leads(version)
         leases.hold(upload, at=at, embedded_at=at)
 
 
-def _leads(
-    version: DatasetVersion, ids: Sequence[int], own: NDArray[np.float16], weights_digest: str
-) -> list[Found]:
-    """The earlier records that mean nearly the same."""
-    hits = vectors.nearest(own, weights_digest=weights_digest, least=verdict.SEMANTIC_COSINE)
-    known = registered.earlier(version, sorted({pk for _, pk, _ in hits}))
-    records = Record.objects.in_bulk([ids[place] for place, _, _ in hits])
+def _leads(version: DatasetVersion, chunks: Sequence[Chunk], near: Sequence[Near]) -> list[Found]:
+    """The earlier records that mean nearly the same, each by its best pair of chunks."""
+    known = registered.earlier(version, sorted({one.chunk.record_id for one in near}))
+    pairs: dict[tuple[int, int], Near] = {}
+    for one in sorted(near, key=lambda one: -one.cosine):
+        if one.chunk.record_id in known:
+            pairs.setdefault((chunks[one.place].record_id, one.chunk.record_id), one)
+    records = Record.objects.in_bulk({later for later, _ in pairs})
+    meant = {
+        pk: Newcomer(r, Prints(bytes(r.digest), r.token_count, {})) for pk, r in records.items()
+    }
     found = []
-    for place, pk, cosine in hits:
-        made = verdict.judge_meaning(cosine)
-        if made is not None and pk in known:
-            counted = {"cosine": round(cosine, 4)}
-            found.append(Found(Newcomer(records[ids[place]]), known[pk], made, counted))
+    for (later, earlier), one in pairs.items():
+        made = verdict.judge_meaning(one.cosine)
+        if made is not None:
+            made = replace(made, counted=made.counted | _places(chunks[one.place], one.chunk))
+            found.append(Found(meant[later], known[earlier], made))
     return found
+
+
+def _places(later: Chunk, earlier: Chunk) -> dict[str, Any]:
+    """What a person needs to look: which chunks, and the characters of the texts they span."""
+    return {
+        "basis": BASIS,
+        "later_chunk": later.number,
+        "later_characters": [later.start, later.end],
+        "earlier_chunk": earlier.number,
+        "earlier_characters": [earlier.start, earlier.end],
+    }
 
 
 def _count_leads(version: DatasetVersion) -> None:

@@ -159,7 +159,7 @@ def start_upload(*, upload: Upload, at: datetime) -> Upload:
     if (
         upload.columns
         and not upload.text_column
-        and upload.version.dataset.kind == Dataset.Kind.TEXT
+        and upload.version.dataset.kind in (Dataset.Kind.TEXT, Dataset.Kind.CODE)
     ):
         raise ColumnRefused(
             "No column looks like a text.",

@@ -11,14 +11,14 @@ import structlog
 from django.db import transaction
 
 from ingest import bring as prints_file
-from ingest import entries, fetch, leases, readers, storage
+from ingest import columns, entries, fetch, leases, readers, storage
 from ingest.entries import Entry
 from ingest.models import BadRow, Upload
 from ingest.readers import RawRecord, ReaderError
 from ingest.readers.refusals import EmptySource, NoSuchColumn
 from ingest.readers.rows import Withdrawal
 from provenance import registry
-from provenance.models import DatasetVersion
+from provenance.models import Dataset, DatasetVersion
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +103,9 @@ def check_columns(upload: Upload) -> None:
 
 def choice_of(upload: Upload) -> dict[str, Any]:
     """What the readers are told: the kind of rows, and the columns that were chosen or guessed."""
+    kind = upload.version.dataset.kind
     return {
-        "kind": upload.version.dataset.kind,
+        "kind": Dataset.Kind.TEXT if kind == Dataset.Kind.CODE else kind,
         "text_column": upload.text_column or None,
         "key_column": upload.key_column or None,
     }
@@ -178,7 +179,7 @@ def _size(row: Row) -> int:
 
 def register(upload: Upload, batch: list[Row], *, at: datetime) -> None:
     """One batch: records, prints, postings, bodies, bad rows and the place, in one commit."""
-    made, bad = _made(batch)
+    made, bad = _made(batch, upload.version.dataset.kind)
     gone = [row for row in batch if isinstance(row, Withdrawal)]
     with transaction.atomic():
         if upload.version.mode == DatasetVersion.Mode.DELTA:
@@ -205,13 +206,13 @@ def register(upload: Upload, batch: list[Row], *, at: datetime) -> None:
         raise TooManyBadRows(f"More than {MOST_BAD_ROWS:,} rows cannot be read.")
 
 
-def _made(batch: list[Row]) -> tuple[list[Entry], list[readers.BadRow]]:
+def _made(batch: list[Row], kind: str) -> tuple[list[Entry], list[readers.BadRow]]:
     """The entries of a batch, in order, and its bad rows."""
     bad = [row for row in batch if isinstance(row, readers.BadRow)]
     ready = [row for row in batch if isinstance(row, Entry)]
     raw = [row for row in batch if isinstance(row, RawRecord)]
     images, broken = entries.of_images([row for row in raw if row.image is not None])
-    texts = entries.of_texts([row for row in raw if row.image is None])
+    texts = entries.of_texts([row for row in raw if row.image is None], kind)
     made = sorted(chain(ready, texts, images), key=lambda entry: entry.ordinal)
     return made, bad + broken
 
@@ -273,4 +274,5 @@ def seal(upload: Upload, *, clock: Clock) -> None:
     leases.hold(upload, at=at, lasting=SEALING_LEASE, stage="sealing", stage_at=at)
     with transaction.atomic():
         upload.version = registry.seal_version(version=upload.version, at=at)
+        columns.keep(upload.version)
         leases.hold(upload, at=clock(), stage="waiting for its place in the ledger")

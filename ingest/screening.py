@@ -7,60 +7,61 @@ next batch begins, in one commit. What was found is published once all of it is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import structlog
 from django.db import transaction
 from django.db.models import Count, Q
-from numpy.typing import NDArray
 
-from ingest import bodies, candidates, evidence, hints, leases, verdict
+from ingest import bodies, candidates, columns, evidence, hints, leases, prints, verdict
 from ingest.candidates import Newcomer, Pair
-from ingest.entries import UINT32
-from ingest.fingerprint import containment, image, scheme
-from ingest.index import registered
+from ingest.index import merging, registered
 from ingest.index.registered import Earlier
-from ingest.models import Fingerprint, ImagePrint, Upload
+from ingest.models import Upload
+from ingest.prints import Prints
 from ingest.verdict import Kind, Verdict
 from provenance import conflicts, ledger
-from provenance.models import DatasetVersion, Match, Overlap, Record
+from provenance.models import Dataset, DatasetVersion, Match, Overlap, Record
 
 log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
 
 BATCH = 500
+TENDED_FROM = 5_000
+"""So many records leave so many small segments that merging them first is the shorter way."""
 PAIRS_AT_ONCE = 2_000
 MOST_PER_RECORD = 16
 """Of one record's matches in one earlier version, so many are kept: the best."""
-RANK = {Kind.EXACT: 0, Kind.NEAR: 1, Kind.CONTAINED: 2, Kind.SEMANTIC: 3}
-ACCUSING = (Kind.EXACT, Kind.NEAR, Kind.CONTAINED)
+COLUMNS_LEASE = timedelta(minutes=5)
+"""Comparing columns is part of one transaction, which cannot renew its lease on the way."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A pair with its verdict, and what was counted to reach it."""
+    """A pair with its verdict."""
 
     newcomer: Newcomer
     earlier: Earlier
     verdict: Verdict
-    counted: dict[str, Any]
 
     @property
-    def order(self) -> tuple[int, float, int]:
+    def order(self) -> tuple[Any, ...]:
         """The best match of a record comes first; of equals, the one registered first."""
-        return RANK[self.verdict.kind], -self.verdict.containment, self.earlier.sequence
+        return *self.verdict.order, self.earlier.sequence
 
 
 def screen(upload: Upload, *, clock: Clock, until: datetime) -> None:
     """Screen batches from where screening stopped; after the last, publish."""
     if not upload.screened_count and upload.stage != "comparing":
         leases.hold(upload, at=clock(), stage="comparing", stage_at=clock())
+        if upload.record_count >= TENDED_FROM:
+            merging.tend(go_on=lambda: clock() < until)
     while batch := _next_records(upload):
         screen_batch(upload, batch, at=clock())
         if clock() >= until:
@@ -93,58 +94,30 @@ def screen_batch(upload: Upload, records: Sequence[Record], *, at: datetime) -> 
 def judged(batch: Sequence[Newcomer], pairs: Sequence[Pair]) -> list[Found]:
     """The candidates that are matches, on the records' own prints."""
     found: list[Found] = []
-    for start in range(0, len(pairs), PAIRS_AT_ONCE):
-        some = pairs[start : start + PAIRS_AT_ONCE]
-        ids = {pair.earlier.record_id for pair in some}
-        texts, images = _shingles(ids), _images(ids)
-        for pair in some:
-            newcomer = batch[pair.place]
-            row = _judged(newcomer, pair.earlier, texts, images)
-            if row is not None:
-                found.append(row)
+    for some in _together(pairs):
+        parts = prints.load({pair.earlier.record_id for pair in some})
+        for place, own in groupby(some, key=lambda pair: pair.place):
+            newcomer, rows = batch[place], [pair.earlier for pair in own]
+            theirs = [Prints(r.digest, r.token_count, parts.get(r.record_id, {})) for r in rows]
+            made = verdict.judge_all(newcomer.prints, theirs)
+            found += [
+                Found(newcomer, row, one)
+                for row, one in zip(rows, made, strict=True)
+                if one is not None
+            ]
     return found
 
 
-def _judged(
-    newcomer: Newcomer,
-    row: Earlier,
-    texts: dict[int, NDArray[np.uint32]],
-    images: dict[int, ImagePrint],
-) -> Found | None:
-    same = newcomer.digest == row.digest
-    counted: dict[str, Any] = {}
-    made: Verdict | None
-    if newcomer.hashes is not None and row.record_id in images:
-        other = images[row.record_id]
-        standing = np.frombuffer(other.hashes, np.uint8)[:32]
-        counted["distance"] = int(image.distance(newcomer.hashes, standing).min())
-        made = verdict.judge_images(
-            same_digest=same,
-            distance=counted["distance"],
-            later_quality=newcomer.quality,
-            earlier_quality=other.quality,
-        )
-    else:
-        mine = newcomer.shingles
-        mine = np.empty(0, np.uint32) if mine is None else mine
-        theirs = texts.get(row.record_id, np.empty(0, np.uint32))
-        counted["shared"] = len(containment.shared(mine, theirs))
-        counted |= {"later_size": len(mine), "earlier_size": len(theirs)}
-        made = verdict.judge(same_digest=same, **counted)
-    return None if made is None else Found(newcomer, row, made, counted)
-
-
-def _shingles(ids: Iterable[int]) -> dict[int, NDArray[np.uint32]]:
-    rows = Fingerprint.objects.filter(record_id__in=ids, hash_version=scheme.HASH_VERSION)
-    return {
-        pk: np.frombuffer(shingles, UINT32)
-        for pk, shingles in rows.values_list("record_id", "shingles")
-    }
-
-
-def _images(ids: Iterable[int]) -> dict[int, ImagePrint]:
-    rows = ImagePrint.objects.filter(record_id__in=ids, scheme=scheme.IMAGE_HASH)
-    return {row.record_id: row for row in rows}
+def _together(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """Pairs, about PAIRS_AT_ONCE at a time, those of one newcomer together; they come in order."""
+    some: list[Pair] = []
+    for _, own in groupby(pairs, key=lambda pair: pair.place):
+        some += own
+        if len(some) >= PAIRS_AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def best(found: Sequence[Found]) -> list[Found]:
@@ -174,6 +147,7 @@ def keep(version: DatasetVersion, found: Sequence[Found], *, at: datetime) -> No
         )
     compared = {row.newcomer.record.pk for row in found} | {row.earlier.record_id for row in found}
     texts, pictures = bodies.texts_of(compared), bodies.pictures_of(compared)
+    found = [_confirmed(row, texts) for row in found]
     Match.objects.bulk_create(
         (
             Match(
@@ -183,6 +157,8 @@ def keep(version: DatasetVersion, found: Sequence[Found], *, at: datetime) -> No
                 kind=row.verdict.kind.value,
                 jaccard=row.verdict.jaccard,
                 containment=row.verdict.containment,
+                score=row.verdict.score,
+                holds=row.verdict.holds,
                 evidence=_evidence(row, texts) | _pictures(row, pictures),
             )
             for row in found
@@ -192,19 +168,25 @@ def keep(version: DatasetVersion, found: Sequence[Found], *, at: datetime) -> No
     )
 
 
+def _confirmed(row: Found, texts: dict[int, str]) -> Found:
+    """The pair with its verdict looked at once more, where both texts are here."""
+    later, earlier = texts.get(row.newcomer.record.pk), texts.get(row.earlier.record_id)
+    if not later or not earlier:
+        return row
+    return replace(row, verdict=verdict.confirmed(row.verdict, later=later, earlier=earlier))
+
+
 def _evidence(row: Found, texts: dict[int, str]) -> dict[str, Any]:
     """What both sides will be shown of this match."""
     later, earlier = texts.get(row.newcomer.record.pk), texts.get(row.earlier.record_id)
-    if row.verdict.kind == Kind.SEMANTIC:
-        # Nothing but the meaning is shared: there is no passage that a side could be shown.
-        return {"passages": []} | row.counted
-    if "distance" in row.counted:
-        return {"passages": [], "differing_bits": row.counted["distance"], "bits": 256}
+    counted = row.verdict.counted
     if row.verdict.kind == Kind.EXACT and (later or earlier):
-        return evidence.whole(later or earlier or "") | row.counted
-    if later is None or earlier is None:
-        return {"passages": []} | row.counted
-    return evidence.passages(later, earlier) | row.counted
+        return evidence.whole(later or earlier or "") | counted
+    if row.verdict.kind == Kind.SEMANTIC or later is None or earlier is None:
+        # Where nothing but the meaning is shared there is no passage that could be shown.
+        return {"passages": []} | counted
+    show = evidence.code_passages if "code" in counted else evidence.passages
+    return show(later, earlier) | counted
 
 
 def _pictures(row: Found, pictures: dict[int, str]) -> dict[str, str]:
@@ -216,11 +198,14 @@ def _pictures(row: Found, pictures: dict[int, str]) -> dict[str, str]:
 def publish(upload: Upload, *, at: datetime) -> None:
     """All is compared: count each overlap, open its conflict, and finish the upload."""
     version = upload.version
+    if version.dataset.kind == Dataset.Kind.TABLE:
+        leases.hold(upload, at=at, lasting=COLUMNS_LEASE)
     with transaction.atomic():
         _add_short_copies(version, at=at)
+        columns.compare(version, at=at)
         overlaps = list(
             Overlap.objects.filter(later=version, detector=verdict.DETECTOR)
-            .select_related("earlier__dataset")
+            .select_related("earlier__dataset", "later__dataset")
             .order_by("earlier__sealed_sequence")
         )
         for overlap in overlaps:
@@ -241,19 +226,37 @@ def leave(upload: Upload, *, at: datetime) -> None:
 
 
 def _count(overlap: Overlap, *, compared: int) -> None:
-    """Count the distinct later records of an overlap, by their best kind and in all."""
+    """Count the distinct later records of an overlap: by kind those that hold, and the others."""
     rows = Match.objects.filter(overlap=overlap)
-    kinds = {kind: Count("later", distinct=True, filter=Q(kind=kind)) for kind in RANK}
+    kinds = {kind: Count("later", distinct=True, filter=Q(kind=kind, holds=True)) for kind in Kind}
+    kinds[Kind.SEMANTIC] = Count("later", distinct=True, filter=Q(kind=Kind.SEMANTIC))
     counts = rows.aggregate(
         **{f"{kind}_count": count for kind, count in kinds.items()},
-        matching_count=Count("later", distinct=True, filter=Q(kind__in=ACCUSING)),
+        matching_count=Count("later", distinct=True, filter=Q(holds=True)),
+        found_count=Count("later", distinct=True, filter=~Q(kind=Kind.SEMANTIC)),
     )
+    counts["possible_count"] = counts.pop("found_count") - counts["matching_count"]
     for name, value in counts.items():
         setattr(overlap, name, value)
-    overlap.interval_low, overlap.interval_high = verdict.matching_interval(
-        overlap.exact_count, overlap.matching_count - overlap.exact_count, compared
+    found = verdict.overlap.Found(
+        compared=compared,
+        exact=overlap.exact_count,
+        holding=overlap.matching_count - overlap.exact_count,
+        possible=overlap.possible_count,
     )
-    overlap.save(update_fields=[*counts, "interval_low", "interval_high"])
+    overlap.estimate_count, overlap.interval_low, overlap.interval_high = _estimate(overlap, found)
+    overlap.save(update_fields=[*counts, "estimate_count", "interval_low", "interval_high"])
+
+
+def _estimate(overlap: Overlap, found: verdict.overlap.Found) -> tuple[int, int, int]:
+    """How many later records overlap, at least and at most; rows of shared columns are counted."""
+    equal_rows = overlap.details.get("rows", {}).get("shared", 0)
+    if equal_rows > overlap.matching_count:
+        return equal_rows, equal_rows, equal_rows
+    is_text = overlap.later.dataset.kind == Dataset.Kind.TEXT
+    return verdict.overlap.estimate(
+        found, verdict.overlap.SENTENCES if is_text else verdict.overlap.COUNTED
+    )
 
 
 def _record(
@@ -268,6 +271,7 @@ def _record(
             "near": overlap.near_count,
             "contained": overlap.contained_count,
             "matching": overlap.matching_count,
+            "possible": overlap.possible_count,
         }
         for overlap in overlaps
     ]
@@ -284,15 +288,15 @@ def _record(
 def _add_short_copies(version: DatasetVersion, *, at: datetime) -> None:
     """Match exact copies of short records, where a version shares too many for chance."""
     found: dict[UUID, list[Found]] = defaultdict(list)
-    short = _short_records(version)
+    short = short_records(version)
     for start in range(0, short.count(), BATCH):
-        batch = [Newcomer(record) for record in short.order_by("pk")[start : start + BATCH]]
+        batch = candidates.newcomers(short.order_by("pk")[start : start + BATCH])
         for row in _exact_copies(version, batch):
             found[row.earlier.version_id].append(row)
     for version_id, rows in found.items():
         earlier = DatasetVersion.objects.get(pk=version_id)
         distinct = len({row.newcomer.digest for row in rows})
-        if verdict.short_copies_count(distinct, short.count(), _short_records(earlier).count()):
+        if verdict.short_copies_count(distinct, short.count(), short_records(earlier).count()):
             for start in range(0, len(rows), BATCH):
                 keep(version, best(rows[start : start + BATCH]), at=at)
 
@@ -307,12 +311,11 @@ def _exact_copies(version: DatasetVersion, batch: Sequence[Newcomer]) -> list[Fo
         row, newcomer = known.get(pk), batch[place]
         if row is None or not candidates.is_news(newcomer, row, version, dates):
             continue
-        made = Verdict(Kind.EXACT, 1.0, 1.0)
-        copies.setdefault((place, row.version_id), Found(newcomer, row, made, {}))
+        copies.setdefault((place, row.version_id), Found(newcomer, row, verdict.EXACT))
     return list(copies.values())
 
 
-def _short_records(version: DatasetVersion) -> Any:
+def short_records(version: DatasetVersion) -> Any:
     """The texts that a version added and that are too short to match alone; images are none."""
     return Record.objects.filter(
         dataset=version.dataset_id,

@@ -1,4 +1,8 @@
-"""Where an upload's bytes lie until they are read: one folder each below the data folder."""
+"""Where an upload's bytes lie until they are read: one folder each below the data folder.
+
+A candidate file that is only screened lies beside them, in a part of its own: nothing of it may
+stay, so a sweeper must be able to tell it from an upload even where no row knows of it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ from provenance.refusals import Refused
 
 CHUNK_BYTES = 2**20
 LONGEST_NAME = 120
+
+UPLOADS, SCREENINGS = "uploads", "screenings"
 
 Tell = Callable[[int], None]
 """Told how many bytes have arrived so far."""
@@ -47,9 +53,9 @@ class Stored:
     byte_count: int
 
 
-def folder_of(upload_id: UUID) -> Path:
-    """The folder that belongs to one upload."""
-    return Path(settings.DATA_FOLDER) / "uploads" / str(upload_id)
+def folder_of(upload_id: UUID, part: str = UPLOADS) -> Path:
+    """The folder that belongs to one upload, or in another part to one screening."""
+    return Path(settings.DATA_FOLDER) / part / str(upload_id)
 
 
 def location(path: str) -> Path:
@@ -83,12 +89,19 @@ class _Intake:
                     self._tell(self.byte_count)
 
 
-def store(upload_id: UUID, name: str, stream: BinaryIO, tell: Tell | None = None) -> Stored:
+def store(
+    upload_id: UUID,
+    name: str,
+    stream: BinaryIO,
+    tell: Tell | None = None,
+    *,
+    part: str = UPLOADS,
+) -> Stored:
     """Write `stream` to the upload's folder, at most the service's limit, hashing on the way.
 
     Raises TooLarge and EmptyFile; what was written of a refused file is removed.
     """
-    folder = folder_of(upload_id)
+    folder = folder_of(upload_id, part)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / safe_name(name)
     intake = _Intake(tell)
@@ -120,9 +133,9 @@ def store_folder(upload_id: UUID, source: Path, tell: Tell | None = None) -> Sto
     return Stored(_below_data(target), intake.digest.digest(), intake.byte_count)
 
 
-def remove(upload_id: UUID) -> None:
+def remove(upload_id: UUID, part: str = UPLOADS) -> None:
     """Delete the bytes of an upload; safe to repeat."""
-    shutil.rmtree(folder_of(upload_id), ignore_errors=True)
+    shutil.rmtree(folder_of(upload_id, part), ignore_errors=True)
 
 
 def _below_data(path: Path) -> str:

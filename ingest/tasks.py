@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
 
-from ingest import erasure, hints, meaning, pipeline
-from ingest.models import Upload
+from ingest import columns, erasure, hints, meaning, pipeline
+from ingest.gateways import files, notices, watching
+from ingest.index import merging
+from ingest.models import Screening, Upload
 
 SWEPT = 200
+TENDING_SECONDS = 20.0
+"""So long one turn of merging begins new steps; a step of a large index may last minutes."""
 
 
 @shared_task
@@ -25,6 +30,47 @@ def embed_version(upload_id: str) -> None:
     """Embed what matching left undecided, for a while."""
     if meaning.embed(UUID(upload_id), clock=timezone.now):
         hints.embed(UUID(upload_id))
+
+
+@shared_task
+def screen_file(screening_id: str) -> None:
+    """Compare a candidate file for a while, then let others have a turn."""
+    if files.advance(UUID(screening_id), clock=timezone.now):
+        hints.screen(UUID(screening_id))
+
+
+@shared_task
+def watch_screening(screening_id: str) -> None:
+    """Compare a watched file with what was registered since, for a while."""
+    if watching.look(UUID(screening_id), clock=timezone.now):
+        hints.watch(UUID(screening_id))
+
+
+@shared_task
+def sweep_screenings() -> None:
+    """Send hints for candidate files that wait, and for watched ones that something concerns."""
+    at = timezone.now()
+    waiting = Screening.objects.waiting(at).order_by("retry_at")
+    for screening_id in waiting.values_list("pk", flat=True)[:SWEPT]:
+        hints.screen(screening_id)
+    for screening_id in watching.due(at).values_list("pk", flat=True)[:SWEPT]:
+        hints.watch(screening_id)
+
+
+@shared_task
+def sweep_reports() -> None:
+    """Tell labs of changed terms; delete what is left of candidate files and of old watches."""
+    at = timezone.now()
+    notices.check_terms(at=at)
+    watching.forget_old(at)
+    files.sweep(at=at)
+
+
+@shared_task
+def tend_index() -> None:
+    """Pack, merge and clean the segments of the index for a while."""
+    end = time.monotonic() + TENDING_SECONDS
+    merging.tend(go_on=lambda: time.monotonic() < end)
 
 
 @shared_task
@@ -47,4 +93,5 @@ def sweep_embeddings() -> None:
 def sweep_erased() -> None:
     """Delete what is kept of withdrawn and erased records, and files of ended uploads."""
     erasure.sweep_records()
+    columns.forget_ended()
     erasure.sweep_files(at=timezone.now())

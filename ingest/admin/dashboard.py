@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from ingest.models import Upload
+from ingest.models import Screening, Upload
 from provenance.access import Viewer
 from provenance.admin.cards import Card, Todo
 
@@ -28,7 +28,8 @@ def cards(viewer: Viewer, at: datetime) -> list[Card]:
 
 
 def todos(viewer: Viewer, at: datetime) -> list[Todo]:
-    """Uploads that wait for their owner's word."""
+    """Uploads that wait for their owner's word, and reports whose answer has changed."""
+    changed = Screening.objects.filter(party=viewer.party, notices__seen_at__isnull=True)
     rows = Upload.objects.filter(version__dataset__owner=viewer.party)
     ready = rows.filter(state=Upload.State.READY)
     columns = rows.filter(state=Upload.State.RECEIVED, started_at__isnull=True)
@@ -40,6 +41,13 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
         *(
             Todo(f"Say which columns of {upload.file_name or upload.url} to read", _url(upload))
             for upload in columns[:10]
+        ),
+        *(
+            Todo(
+                f"Something changed about {screening.file_name}, which you screened",
+                reverse("admin:ingest_screening_change", args=[screening.pk]),
+            )
+            for screening in changed.filter(notices__isnull=False).distinct()[:10]
         ),
     ]
 

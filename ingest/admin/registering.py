@@ -21,7 +21,7 @@ from provenance.models import Dataset, DatasetVersion
 
 FORMATS = (
     "JSON lines (.jsonl, also .gz or .zst), CSV, TSV, Parquet, Arrow, plain text, or a zip or "
-    "tar of texts or images."
+    "tar of texts, source files or images."
 )
 
 
@@ -74,6 +74,15 @@ class RegisterForm(SourceForm):
         help_text="You compute them at home with the client; no file is sent now.",
     )
     field_order = ("title", "kind", "file", "url", "is_fingerprint_only", "description")
+
+    def clean(self) -> dict[str, Any]:
+        """Pictures are fingerprinted here alone: the client has only the standard library."""
+        cleaned = super().clean()
+        if cleaned.get("is_fingerprint_only") and cleaned.get("kind") == Dataset.Kind.IMAGE:
+            raise forms.ValidationError(
+                "Images cannot be fingerprinted at home yet: send the files, or leave it."
+            )
+        return cleaned
 
     def needs_source(self) -> bool:
         """Fingerprints come later, from the client."""

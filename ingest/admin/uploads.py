@@ -32,6 +32,10 @@ _TONES = {
 }
 
 
+NO_KEY = "no column: records are numbered"
+OWN_NAMES = "no column: files go by their names, lines by their numbers"
+
+
 class ColumnsForm(VerbForm):
     """Which columns are read; what was guessed is chosen already."""
 
@@ -47,13 +51,13 @@ class ColumnsForm(VerbForm):
         names = [(name, name) for name in column_names(self.subject)]
         self.fields["text_column"] = forms.ChoiceField(
             label="The content stands in",
-            choices=names or [("", "the whole file has one content")],
+            choices=names or [("", "there are no columns: all of it is content")],
             required=bool(names),
             initial=self.subject.text_column,
         )
         self.fields["key_column"] = forms.ChoiceField(
             label="The key stands in",
-            choices=[("", "no column: records are numbered"), *names],
+            choices=[("", NO_KEY if names else OWN_NAMES), *names],
             required=False,
             initial=self.subject.key_column,
             help_text="A key names a record for good, so that a later delta can change it.",

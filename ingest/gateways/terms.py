@@ -1,0 +1,182 @@
+"""On what terms a lab may use datasets for a purpose: granted, on offer, or reserved.
+
+Terms are plain values: they stand in answers and signed reports, and a later change is found by
+comparing them. Prices are whole units as text (a price may be greater than JSON readers can hold).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, Q
+
+from provenance.ledger import moment
+from provenance.models import Dataset, DatasetVersion, Grant, Licence, Party, Rate
+
+Terms = dict[str, Any]
+
+
+class Standing(StrEnum):
+    """What the party may do with a dataset, the most open first."""
+
+    OWN = "own"
+    GRANTED = "granted"
+    OPEN = "open"
+    ON_REQUEST = "on_request"
+    RESERVED = "reserved"
+    WITHDRAWN = "withdrawn"
+
+
+WORDS = {
+    Standing.OWN: "It is your own.",
+    Standing.GRANTED: "It may be used under your grant {grant}, until {valid_to}.",
+    Standing.OPEN: "It may be used once you take the licence '{name}': grants are automatic.",
+    Standing.ON_REQUEST: "It is offered under '{name}': ask its owner for a grant.",
+    Standing.RESERVED: "All rights are reserved for this purpose: ask its owner.",
+    Standing.WITHDRAWN: "Its owner has withdrawn it: it is no longer compared with.",
+}
+
+
+def terms_of(
+    *, party: Party, purpose: str, datasets: Collection[UUID], at: datetime
+) -> dict[UUID, Terms]:
+    """The terms of each dataset for `party` and `purpose` at `at`; four queries at most."""
+    if not datasets:
+        return {}
+    grants = _grants(party, purpose, datasets, at)
+    licences = _licences(purpose, datasets, at)
+    withdrawn = _withdrawn(datasets)
+    owned = set(Dataset.objects.filter(pk__in=datasets, owner=party).values_list("pk", flat=True))
+    found = {}
+    for pk in datasets:
+        if pk in withdrawn:
+            found[pk] = _terms(Standing.WITHDRAWN)
+        elif pk in owned:
+            found[pk] = _terms(Standing.OWN)
+        elif pk in grants:
+            found[pk] = _granted(grants[pk])
+        elif pk in licences:
+            found[pk] = _offered(licences[pk])
+        else:
+            found[pk] = _terms(Standing.RESERVED)
+    return found
+
+
+def words(terms: Terms) -> str:
+    """The terms in a sentence."""
+    valid_to = str(terms.get("valid_to") or "it is ended")[:10]
+    template = WORDS[Standing(terms["standing"])]
+    return template.format(
+        grant=terms.get("grant"), valid_to=valid_to, name=terms.get("licence_name")
+    )
+
+
+def price_words(terms: Terms) -> str:
+    """What use costs, in whole units of the asset."""
+    rate = terms.get("rate")
+    if terms["standing"] in (Standing.OWN, Standing.RESERVED, Standing.WITHDRAWN):
+        return "–"
+    if rate is None:
+        return "free"
+    return (
+        f"{int(rate['price_units']):,} units of {rate['asset']} {Rate.Basis(rate['basis']).label}"
+    )
+
+
+def may_be_used(terms: Terms) -> bool:
+    """Whether nothing more has to be asked."""
+    return terms["standing"] in (Standing.OWN, Standing.GRANTED)
+
+
+def _terms(standing: Standing, **more: Any) -> Terms:
+    return {"standing": standing.value, **more}
+
+
+def _granted(grant: Grant) -> Terms:
+    """A grant froze its licence and its price."""
+    return _terms(
+        Standing.GRANTED,
+        grant=str(grant.pk),
+        licence=str(grant.licence_id),
+        licence_name=str(grant.terms.get("name", "")),
+        spdx=str(grant.terms.get("spdx", "")),
+        valid_to=moment(grant.valid_to) if grant.valid_to else None,
+        rate=_rate(grant.rate),
+    )
+
+
+def _offered(licence: Licence) -> Terms:
+    rates = list(licence.rates.all())
+    return _terms(
+        Standing.OPEN if licence.is_automatic else Standing.ON_REQUEST,
+        licence=str(licence.pk),
+        licence_name=licence.name,
+        spdx=licence.spdx,
+        term_days=licence.term_days,
+        rate=_rate(rates[0] if rates else None),
+    )
+
+
+def _rate(rate: Rate | None) -> dict[str, str] | None:
+    if rate is None:
+        return None
+    return {
+        "basis": rate.basis,
+        "counter": rate.counter,
+        "price_units": str(rate.price_units),
+        "asset": rate.asset,
+    }
+
+
+def _grants(
+    party: Party, purpose: str, datasets: Collection[UUID], at: datetime
+) -> dict[UUID, Grant]:
+    """The grant that would cover a use, as `Grant.objects.covering` chooses it."""
+    rows = (
+        Grant.objects.filter(
+            Q(valid_to=None) | Q(valid_to__gt=at),
+            lab=party,
+            dataset__in=datasets,
+            purposes__contains=[purpose],
+            state=Grant.State.GIVEN,
+            valid_from__lte=at,
+        )
+        .select_related("rate")
+        .order_by("decided_at", "id")
+    )
+    return _first(rows)
+
+
+def _licences(purpose: str, datasets: Collection[UUID], at: datetime) -> dict[UUID, Licence]:
+    """Of the licences on offer, the automatic ones first, then the oldest."""
+    in_force = Rate.objects.filter(
+        Q(valid_to=None) | Q(valid_to__gt=at), valid_from__lte=at
+    ).order_by("-valid_from", "-id")
+    rows = (
+        Licence.objects.filter(
+            dataset__in=datasets, purposes__contains=[purpose], is_offered=True, retired_at=None
+        )
+        .prefetch_related(Prefetch("rates", in_force))
+        .order_by("-is_automatic", "created_at", "id")
+    )
+    return _first(rows)
+
+
+def _first(rows: Iterable[Any]) -> dict[UUID, Any]:
+    """The first row of each dataset."""
+    found: dict[UUID, Any] = {}
+    for row in rows:
+        found.setdefault(row.dataset_id, row)
+    return found
+
+
+def _withdrawn(datasets: Collection[UUID]) -> set[UUID]:
+    """Those of which no version is sealed any more."""
+    standing = DatasetVersion.objects.filter(
+        dataset__in=datasets, state=DatasetVersion.State.SEALED
+    )
+    return set(datasets) - set(standing.values_list("dataset", flat=True))
