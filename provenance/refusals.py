@@ -10,6 +10,9 @@ class Refused(Exception):
     status: ClassVar[int] = 409
     hint: ClassVar[str] = ""
 
+    retry_after_seconds: int | None = None
+    """When it may be asked again, where waiting helps."""
+
     def __init__(self, detail: str = "", *, hint: str | None = None) -> None:
         self.detail = detail or (self.__class__.__doc__ or "").strip().split("\n")[0]
         self.next_step = self.hint if hint is None else hint

@@ -47,6 +47,9 @@ class Signer(Protocol):
     def sign(self, transaction: dict[str, Any]) -> Signed:
         """Sign an EIP-1559 transaction; `transaction` has eth_account's field names."""
 
+    def sign_words(self, words: str) -> bytes:
+        """Sign a text as EIP-191 says, which no transaction can be taken for: r, s, v, 65 bytes."""
+
 
 class LocalKey:
     """A private key in this process's memory."""
@@ -68,6 +71,12 @@ class LocalKey:
         """Sign an EIP-1559 transaction."""
         signed = self._account.sign_transaction(transaction)
         return Signed(raw=bytes(signed.raw_transaction), tx_hash="0x" + bytes(signed.hash).hex())
+
+    def sign_words(self, words: str) -> bytes:
+        """Sign a text as EIP-191 says."""
+        from eth_account.messages import encode_defunct
+
+        return bytes(self._account.sign_message(encode_defunct(text=words)).signature)
 
 
 def signer(role: str) -> Signer:

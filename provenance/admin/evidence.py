@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from provenance.access import Viewer
-from provenance.models import Match, MatchKind
+from provenance.models import Dataset, Match, MatchKind
 
+Kind = Dataset.Kind
 KIND_WORDS = {
-    MatchKind.EXACT: "The two records are the same after normalising case, spaces and punctuation.",
-    MatchKind.NEAR: "Most of both records is the same, with small changes.",
-    MatchKind.CONTAINED: "One record holds most of the other, among other text.",
-    MatchKind.SEMANTIC: "They speak of the same things in other words: a lead, never a ground.",
+    (Kind.TEXT, MatchKind.EXACT): "The two records are the same after normalising case, spaces "
+    "and punctuation.",
+    (Kind.TEXT, MatchKind.NEAR): "Most of both records is the same, with small changes.",
+    (Kind.TEXT, MatchKind.CONTAINED): "One record holds most of the other, among other text.",
+    (Kind.TEXT, MatchKind.SEMANTIC): "They speak of the same things in other words: a lead, never "
+    "a ground.",
+    (Kind.CODE, MatchKind.NEAR): "Most of both sources is built alike, whatever names and values "
+    "stand in them.",
+    (Kind.CODE, MatchKind.CONTAINED): "One source holds most of the other, whatever names and "
+    "values stand in them.",
+    (Kind.TABLE, MatchKind.EXACT): "The two rows hold the same cells in columns of the same names, "
+    "in whatever order.",
+    (Kind.TABLE, MatchKind.NEAR): "The two rows hold nearly the same values, whatever their "
+    "columns are called.",
+    (Kind.TABLE, MatchKind.CONTAINED): "One row holds most of the other's values, among others.",
+    (Kind.IMAGE, MatchKind.EXACT): "The two pictures have the same pixels.",
+    (Kind.IMAGE, MatchKind.NEAR): "The two pictures show the same as a whole: recoded, resized, "
+    "turned, mirrored or framed.",
+    (Kind.IMAGE, MatchKind.CONTAINED): "A part of one picture is in the other: the boxes show it.",
+}
+"""By what is compared; what is not named here is said as of texts."""
+SHOWN_WORDS = {
+    Kind.TEXT: "Shared passages are marked. Of the other side you see those passages with up to "
+    "30 words around them; the rest is masked.",
+    Kind.CODE: "Shared lines are marked, the longest stretches of them. Of the other side you see "
+    "those only; the rest is masked.",
+    Kind.TABLE: "Cells are not shown, neither yours nor theirs: a row is named by its key, or by "
+    "its number in the file.",
+    Kind.IMAGE: "Both pictures are shown small and marked. Where only a part is alike, a box shows "
+    "which.",
 }
 
 CUT = " […] "
@@ -25,6 +53,18 @@ class Piece:
 
     text: str
     is_shared: bool
+    lines: str = ""
+    """Of source code, in which lines of the record it stands."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """The part of a picture that the other one holds too: a box, of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +78,7 @@ class Side:
     pieces: list[Piece]
     measure: str
     thumbnail: str
+    region: Region | None
 
 
 @dataclass(frozen=True)
@@ -45,16 +86,28 @@ class Pair:
     """A match with its two sides; the measures and what made them always stand together."""
 
     match: Match
+    content: Dataset.Kind
     kind_words: str
+    shown_words: str
     left: Side
     right: Side
 
 
 def pair(match: Match, viewer: Viewer) -> Pair:
     """What `viewer` may see of a match: the evidence kept at match time, and nothing else."""
-    kind = MatchKind(match.kind)
+    kind, content = MatchKind(match.kind), _content(match)
+    words = KIND_WORDS.get((content, kind)) or KIND_WORDS[Kind.TEXT, kind]
     earlier, later = _side(match, "earlier", viewer), _side(match, "later", viewer)
-    return Pair(match, KIND_WORDS[kind], earlier, later)
+    return Pair(match, content, words, SHOWN_WORDS[content], earlier, later)
+
+
+def _content(match: Match) -> Dataset.Kind:
+    """What was compared: texts where a source and a text share words."""
+    kind = Kind(match.overlap.later.dataset.kind)
+    is_source = any("later_lines" in passage for passage in match.evidence.get("passages", []))
+    if kind in (Kind.TEXT, Kind.CODE):
+        return Kind.CODE if is_source else Kind.TEXT
+    return kind
 
 
 def _side(match: Match, which: str, viewer: Viewer) -> Side:
@@ -70,6 +123,7 @@ def _side(match: Match, which: str, viewer: Viewer) -> Side:
         pieces=list(_pieces(evidence.get("passages", []), f"{which}_text")),
         measure=_measure(evidence, which),
         thumbnail=_thumbnail(evidence.get(f"{which}_thumbnail")),
+        region=_region(evidence.get(f"{which}_region")),
     )
 
 
@@ -79,6 +133,9 @@ def _pieces(passages: list[dict[str, Any]], side: str) -> Iterator[Piece]:
     for number, passage in enumerate(passages):
         text = passage.get(side) or {}
         if not text:
+            continue
+        if lines := passage.get(f"{span}_lines"):
+            yield Piece(str(text["match"]), is_shared=True, lines=_lines(*lines))
             continue
         gap = _gap(passages[number - 1], passage, span) if number else None
         before, after = str(text.get("before", "")), str(text.get("after", ""))
@@ -102,18 +159,31 @@ def _gap(first: dict[str, Any], second: dict[str, Any], span: str) -> int | None
 
 
 def _last_words(text: str, count: int) -> str:
-    return " ".join(text.split()[-count:]) if count else ""
+    return "".join(re.findall(r"\S+\s*", text)[-count:]) if count else ""
+
+
+def _lines(first: int, last: int) -> str:
+    return f"line {first:,}" if first == last else f"lines {first:,} to {last:,}"
 
 
 def _measure(evidence: dict[str, Any], which: str) -> str:
     """How much was found alike where there is no text to show."""
-    shared, size = evidence.get("shared_shingle_count"), evidence.get(f"{which}_shingle_count")
+    shared, size = evidence.get("shared"), evidence.get(f"{which}_size")
     if shared is None or size is None:
         return ""
-    return f"{shared:,} of its {size:,} five-word sequences are in the other record too."
+    unit = evidence.get("unit", "five-word sequences")
+    return f"{shared:,} of its {size:,} {unit} are in the other record too."
 
 
 def _thumbnail(value: Any) -> str:
     """Only an image that is part of the page itself."""
     text = str(value or "")
     return text if text.startswith(("data:image/png;base64,", "data:image/jpeg;base64,")) else ""
+
+
+def _region(value: Any) -> Region | None:
+    """The box as it was kept: left, top, right and bottom; None where the whole is alike."""
+    if not value:
+        return None
+    left, top, right, bottom = (float(edge) for edge in value)
+    return Region(left, top, right - left, bottom - top)

@@ -20,6 +20,9 @@ from provenance.models import Dataset, Match, MatchKind, Overlap, Party
 from provenance.templatetags.tallymark import per_million
 
 PAIRS_PER_PAGE = 5
+POSSIBLE = "possible"
+KINDS = [*MatchKind.choices, (POSSIBLE, "Possible")]
+"""What a page of matches can be narrowed to."""
 
 
 class OverlapAdmin(ReadOnlyFacts):
@@ -48,10 +51,10 @@ class OverlapAdmin(ReadOnlyFacts):
     def kinds(self, overlap: Overlap) -> str:
         return kinds_in_words(overlap)
 
-    @column("Matching, with 95 % interval", ordering="matching_count")
+    @column("Matching; estimate, with 95 % interval", ordering="matching_count")
     def matching(self, overlap: Overlap) -> str:
         low, high = overlap.interval_low, overlap.interval_high
-        return f"{overlap.matching_count:,} ({low:,} to {high:,})"
+        return f"{overlap.matching_count:,}; {overlap.estimate_count:,} ({low:,} to {high:,})"
 
     @column("Detector, false accusations a million")
     def detector_and_rate(self, overlap: Overlap) -> str:
@@ -75,6 +78,7 @@ def kinds_in_words(overlap: Overlap) -> str:
         "exact": overlap.exact_count,
         "near": overlap.near_count,
         "contained": overlap.contained_count,
+        "possible, holds nothing": overlap.possible_count,
         "semantic, a lead only": overlap.semantic_count,
     }
     return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count) or "none"
@@ -83,17 +87,26 @@ def kinds_in_words(overlap: Overlap) -> str:
 def pairs_context(request: HttpRequest, matches: QuerySet[Match], viewer: Viewer) -> dict[str, Any]:
     """A page of pairs, of one kind where the address says so."""
     kind = request.GET.get("kind", "")
-    if kind in MatchKind.values:
-        matches = matches.filter(kind=kind)
-    rows = matches.select_related(
-        "later",
-        "earlier",
-        "overlap__later__dataset__owner",
-        "overlap__earlier__dataset__owner",
-    ).order_by("pk")
+    rows = (
+        matches.filter(of_kind(kind))
+        .select_related(
+            "later",
+            "earlier",
+            "overlap__later__dataset__owner",
+            "overlap__earlier__dataset__owner",
+        )
+        .order_by("pk")
+    )
     page: Page[Match] = Paginator(rows, PAIRS_PER_PAGE).get_page(request.GET.get("pairs"))
     pairs: list[Pair] = [pair(match, viewer) for match in page.object_list]
-    return {"pairs": pairs, "pairs_page": page, "kind": kind, "kinds": MatchKind.choices}
+    return {"pairs": pairs, "pairs_page": page, "kind": kind, "kinds": KINDS}
+
+
+def of_kind(kind: str) -> Q:
+    """Which matches are of one kind; the possible ones are those that hold nothing."""
+    if kind == POSSIBLE:
+        return Q(holds=False) & ~Q(kind=MatchKind.SEMANTIC)
+    return Q(kind=kind) if kind in MatchKind.values else Q()
 
 
 def _later_overlaps(request: HttpRequest, dataset: Any) -> Panel | None:

@@ -51,8 +51,8 @@ class OverlapOut(serializers.ModelSerializer[Overlap]):
         model = Overlap
         fields = (
             "id", "later", "earlier", "detector", "exact_count", "near_count", "contained_count",
-            "semantic_count", "matching_count", "interval_low", "interval_high",
-            "false_accusation_rate", "found_at", "conflict",
+            "semantic_count", "matching_count", "possible_count", "estimate_count", "interval_low",
+            "interval_high", "false_accusation_rate", "details", "found_at", "conflict",
         )  # fmt: skip
 
     @extend_schema_field(serializers.UUIDField(allow_null=True))
@@ -70,7 +70,10 @@ class MatchOut(serializers.ModelSerializer[Match]):
 
     class Meta:
         model = Match
-        fields = ("id", "later", "earlier", "kind", "jaccard", "containment", "evidence")
+        fields = (
+            "id", "later", "earlier", "kind", "score", "holds", "jaccard", "containment",
+            "evidence",
+        )  # fmt: skip
 
     @extend_schema_field(RecordRef)
     def get_later(self, match: Match) -> dict[str, Any]:
@@ -127,7 +130,7 @@ class Overlaps(Browse):
         ordering=("id",),
     )
     def matches(self, request: Request, pk: str) -> Response:
-        """The matching pairs, page by page; `?kind=` keeps one kind."""
+        """The matching pairs, page by page; `?kind=` keeps one kind, `?holds=` what (not) holds."""
         overlap = super().get_object()
         self.log_looks(self.owners_of(overlap))
         rows = overlap.matches.select_related(
@@ -135,4 +138,6 @@ class Overlaps(Browse):
         )
         if (kind := request.query_params.get("kind")) in MatchKind.values:
             rows = rows.filter(kind=kind)
+        if (holds := request.query_params.get("holds")) in ("true", "false"):
+            rows = rows.filter(holds=holds == "true")
         return self.page(rows)

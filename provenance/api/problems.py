@@ -59,6 +59,8 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     headers: dict[str, str] = {}
     if isinstance(exc, Refused):
         body = problem(exc.status, exc.code, exc.detail, hint=exc.next_step)
+        if exc.retry_after_seconds is not None:
+            headers["Retry-After"] = str(exc.retry_after_seconds)
     elif isinstance(exc, Http404):
         body = problem(404, "not_found", "There is nothing here that you may see.")
     elif isinstance(exc, PermissionDenied):

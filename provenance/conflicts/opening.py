@@ -22,7 +22,7 @@ from provenance.conflicts.sides import (
     standing_claims,
     tell,
 )
-from provenance.models import Conflict, Dataset, DatasetVersion, MatchKind, Overlap
+from provenance.models import Conflict, Dataset, DatasetVersion, Overlap
 from provenance.refusals import Refused
 
 
@@ -40,26 +40,27 @@ class NoLead(Refused):
     hint = "Claim in the conflict that stands between the two datasets, if there is one."
 
 
-ACCUSING = [MatchKind.EXACT.value, MatchKind.NEAR.value, MatchKind.CONTAINED.value]
-LEADING = [MatchKind.SEMANTIC.value]
-
-# Each match of the kinds asked for, with the sequences at which either owner first registered that
-# content: a record that comes back in a later version keeps its first date.
+# Each match that holds, or each that is only a lead, with the sequences at which either owner
+# first registered that content: a record that comes back in a later version keeps its first date.
+# OFFSET 0 and + 0 keep the plan at one look at the index of digests for each match, whatever the
+# statistics: by the order of the versions' sequences it would read a whole dataset for each.
 _PAIRS = """
 WITH dated AS (
   SELECT m.id, m.kind, m.containment, m.later_id, m.earlier_id,
-         (SELECT min(v.sealed_sequence) FROM provenance_record s
-            JOIN provenance_datasetversion v
-              ON v.dataset_id = s.dataset_id AND v.number = s.added_number
-           WHERE s.digest = l.digest AND s.dataset_id = l.dataset_id) AS later_since,
-         (SELECT min(v.sealed_sequence) FROM provenance_record s
-            JOIN provenance_datasetversion v
-              ON v.dataset_id = s.dataset_id AND v.number = s.added_number
-           WHERE s.digest = e.digest AND s.dataset_id = e.dataset_id) AS earlier_since
+         (SELECT min(v.sealed_sequence + 0) FROM (
+            SELECT dataset_id, added_number FROM provenance_record
+             WHERE digest = l.digest AND dataset_id = l.dataset_id OFFSET 0
+          ) AS s JOIN provenance_datasetversion v
+              ON v.dataset_id = s.dataset_id AND v.number = s.added_number) AS later_since,
+         (SELECT min(v.sealed_sequence + 0) FROM (
+            SELECT dataset_id, added_number FROM provenance_record
+             WHERE digest = e.digest AND dataset_id = e.dataset_id OFFSET 0
+          ) AS s JOIN provenance_datasetversion v
+              ON v.dataset_id = s.dataset_id AND v.number = s.added_number) AS earlier_since
     FROM provenance_match m
     JOIN provenance_record l ON l.id = m.later_id
     JOIN provenance_record e ON e.id = m.earlier_id
-   WHERE m.overlap_id = %(overlap)s AND m.kind = ANY(%(kinds)s)
+   WHERE m.overlap_id = %(overlap)s AND m.holds = %(holds)s
 ), pairs AS (
   SELECT id, kind, containment,
          CASE WHEN %(turned)s THEN earlier_id ELSE later_id END AS newcomer,
@@ -88,7 +89,8 @@ _CONTEST = (
   ON CONFLICT (conflict_id, record_id) DO NOTHING
   RETURNING record_id
 )
-SELECT count(*) FROM added WHERE record_id IN (SELECT newcomer FROM pairs)
+SELECT count(*) FROM added JOIN provenance_record AS r ON r.id = added.record_id
+ WHERE r.dataset_id = %(newcomers)s
 """
 )
 # What was held, released or decided about some content holds for its next record, too.
@@ -111,21 +113,21 @@ ON CONFLICT (conflict_id, record_id) DO NOTHING
 def open_from_overlap(*, overlap: Overlap, at: datetime) -> Conflict | None:
     """Open the conflict that an overlap calls for, or add its records to the one that is there.
 
-    None where one owner has both datasets (that is information), and where nothing but meaning
-    is alike (that is a lead: it opens and holds nothing). Safe to repeat.
+    None where one owner has both datasets (that is information), and where no match is over
+    the threshold (that is a lead: it opens and holds nothing). Safe to repeat.
     """
     overlap = _with_versions(overlap)
     if overlap.later.dataset.owner_id == overlap.earlier.dataset.owner_id:
         return None
-    return _open_both_ways(overlap, ACCUSING, at)
+    return _open_both_ways(overlap, at, holds=True)
 
 
 def open_from_lead(*, overlap: Overlap, at: datetime) -> Conflict:
-    """Open the conflict that a person claims from likeness of meaning; nothing is held yet."""
+    """Open the conflict that a person claims from leads alone; nothing is held yet."""
     overlap = _with_versions(overlap)
     if overlap.later.dataset.owner_id == overlap.earlier.dataset.owner_id:
         raise NoLead("Both datasets are one owner's.")
-    conflict = _open_both_ways(overlap, LEADING, at)
+    conflict = _open_both_ways(overlap, at, holds=False)
     if conflict is None:
         raise NoLead
     return conflict
@@ -151,12 +153,12 @@ def _with_versions(overlap: Overlap) -> Overlap:
     return overlap
 
 
-def _open_both_ways(overlap: Overlap, kinds: list[str], at: datetime) -> Conflict | None:
+def _open_both_ways(overlap: Overlap, at: datetime, *, holds: bool) -> Conflict | None:
     """The conflict in the direction of the overlap, or in the other if only that has records."""
     later, earlier = overlap.later.dataset, overlap.earlier.dataset
     carry_into(overlap.later, at=at)
-    straight = _open(overlap, later, earlier, kinds, at, turned=False)
-    turned = _open(overlap, earlier, later, kinds, at, turned=True)
+    straight = _open(overlap, later, earlier, at, turned=False, holds=holds)
+    turned = _open(overlap, earlier, later, at, turned=True, holds=holds)
     return straight or turned
 
 
@@ -164,13 +166,13 @@ def _open(
     overlap: Overlap,
     later: Dataset,
     earlier: Dataset,
-    kinds: list[str],
     at: datetime,
     *,
     turned: bool,
+    holds: bool,
 ) -> Conflict | None:
     """Contest the pairs in which `later` is the newcomer; None where there are none."""
-    named: dict[str, Any] = {"overlap": overlap.pk, "turned": turned, "kinds": kinds}
+    named: dict[str, Any] = {"overlap": overlap.pk, "turned": turned, "holds": holds}
     with connection.cursor() as cursor:
         cursor.execute(_ANY, named)
         if cursor.fetchone() != (True,):
@@ -186,7 +188,7 @@ def _open(
         },
     )
     conflict = locked(conflict)
-    added = _contest(conflict, named, at, holds=kinds == ACCUSING)
+    added = _contest(conflict, named, at, holds=holds)
     if added:
         conflict.overlap = overlap
         conflict.save(update_fields=["overlap"])
@@ -221,7 +223,8 @@ def _contest(conflict: Conflict, named: dict[str, Any], at: datetime, *, holds: 
         "elders_since": at if holds and conflict.later_id in claimants else None,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_CONTEST, {**named, **since, "conflict": conflict.pk})
+        place = {"conflict": conflict.pk, "newcomers": conflict.later_id}
+        cursor.execute(_CONTEST, {**named, **since, **place})
         row = cursor.fetchone()
     return int(row[0]) if row else 0
 

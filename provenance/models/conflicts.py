@@ -49,12 +49,17 @@ class Overlap(models.Model):
     near_count = models.BigIntegerField(default=0)
     contained_count = models.BigIntegerField(default=0)
     semantic_count = models.BigIntegerField(default=0)
-    # Distinct records of `later` with a match over the threshold, and its 95 % interval after
-    # the detector's false-accusation rate.
+    # Distinct records of `later` with a match over the threshold that holds money; those whose
+    # only matches are below it; and the estimate of how many truly overlap, corrected for what
+    # the detector misses and falsely finds, with its 95 % interval.
     matching_count = models.BigIntegerField(default=0)
+    possible_count = models.BigIntegerField(default=0)
+    estimate_count = models.BigIntegerField(default=0)
     interval_low = models.BigIntegerField(default=0)
     interval_high = models.BigIntegerField(default=0)
     false_accusation_rate = models.FloatField(default=0.0)
+    # What else was found about the two versions, such as columns that share their values.
+    details = models.JSONField(default=dict)
     found_at = models.DateTimeField()
 
     objects = OverlapQuerySet.as_manager()
@@ -83,13 +88,20 @@ class Match(models.Model):
     kind = models.CharField(max_length=10, choices=MatchKind.choices)
     jaccard = models.FloatField(default=0.0)
     containment = models.FloatField(default=0.0)
+    # The calibrated probability that one is a copy of the other; and whether it is over the
+    # threshold that opens a conflict and holds money. Below it the match is possible: a lead.
+    score = models.FloatField(default=1.0)
+    holds = models.BooleanField(default=True)
     evidence = models.JSONField(default=dict)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["overlap", "later", "earlier"], name="match_once_per_pair"
-            )
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind=MatchKind.SEMANTIC, holds=True), name="meaning_alone_never_holds"
+            ),
         ]
 
     def __str__(self) -> str:

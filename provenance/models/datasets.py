@@ -36,6 +36,7 @@ class Dataset(models.Model):
         TEXT = "text"
         TABLE = "table"
         IMAGE = "image"
+        CODE = "code", "Source code"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="datasets")
@@ -153,7 +154,7 @@ class Record(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["digest"], name="record_by_digest"),
+            models.Index(fields=["digest", "dataset"], name="record_by_digest"),
             models.Index(fields=["dataset", "key"], name="record_by_key"),
         ]
 

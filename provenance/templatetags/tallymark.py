@@ -112,3 +112,10 @@ def per_million(rate: float) -> str:
     """A rate as a count in a million, which people read better than 0.00001."""
     count = float(rate) * 1_000_000
     return f"{count:,.0f}" if count >= 10 else f"{count:.3g}"
+
+
+@register.filter
+def percent(share: float) -> str:
+    """A share of 0 to 1 in percent: whole ones, or one decimal near either end."""
+    value = 100 * float(share)
+    return f"{value:.1f} %" if 0 < value < 1 or 99 < value < 100 else f"{value:.0f} %"
