@@ -108,6 +108,7 @@ def overlap(
         detector=detector,
         defaults={
             "matching_count": len({text for text, _ in pairs}),
+            "estimate_count": len(pairs),
             "interval_low": len(pairs),
             "interval_high": len(pairs),
             "false_accusation_rate": 0.001,
@@ -121,6 +122,7 @@ def overlap(
             later=record(later, mine),
             earlier=record(earlier, theirs),
             kind=kind,
+            holds=kind != "semantic",
             jaccard=1.0,
             containment=1.0,
             evidence={"passages": [{"later": [0, 5], "earlier": [0, 5]}]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,26 @@ def test_register_sends_fingerprints_and_no_text(
 
     content = storage.location(upload.path).read_bytes()
     assert b"Sentence" not in gzip.decompress(content)
+
+
+def test_register_takes_tables_as_tables_and_says_what_it_skips(
+    live_server: Any, ada: Party, tmp_path: Path, no_workers: None, monkeypatch: Any, capsys: Any
+) -> None:
+    (tmp_path / "people.csv").write_text("name,born\nAda,1815\nGrace,1906\n")
+    with zipfile.ZipFile(tmp_path / "mixed.zip", "w") as archive:
+        archive.writestr("a.txt", "A text of some words.")
+        archive.writestr("b.jpg", b"\xff\xd8\xff")
+    monkeypatch.setattr(
+        Client, "wait", lambda self, upload, **_: self.call("GET", f"uploads/{upload}")
+    )
+    door = ["--url", live_server.url, "--key", doors.of(ada).secret]
+    table = [str(tmp_path / "people.csv"), "--name", "people", "--kind", "table"]
+    assert cli.main(["register", *table, *door]) == 0
+    assert Dataset.objects.get().kind == Dataset.Kind.TABLE
+    assert cli.main(["register", str(tmp_path / "mixed.zip"), "--name", "mixed", *door]) == 1
+    told = capsys.readouterr()
+    assert "line 2 is skipped: b.jpg is no text in UTF-8" in told.err
+    assert "1 records are fingerprinted; 1 rows were skipped" in told.out
 
 
 def test_register_that_waited_long_enough_does_not_say_that_nothing_was_registered(

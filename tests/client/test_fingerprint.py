@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 import unicodedata
@@ -12,11 +13,12 @@ from datasketch import MinHash
 from hypothesis import given
 from hypothesis import strategies as st
 from tallymark import cli, fingerprint
-from tallymark.fingerprint import minhash, normal, sources, tables
+from tallymark.fingerprint import minhash, normal, short, sources, tables
 
 PINNED_DIGEST = "5fba85d9df6769f322abb9500cec383d19b2b1bb36b1f55b7185066eff32d338"
 PINNED_SIGNATURE = [398283324, 380171469, 33878117, 133055903]
 PINNED_GRAMS = [1901919829, 2908554917]
+PINNED_DISGUISE = "1803d9cbe71b64939396458e737a84213bca5381faa2fda5df89023b3f1798f7"
 CLIENT = Path(fingerprint.__file__).parents[2]
 # Characters this interpreter knows: of the others its own unicodedata knows nothing.
 known_characters = st.characters(exclude_categories=["Cs", "Cn", "Co"])
@@ -51,6 +53,38 @@ def test_composed_and_decomposed_texts_have_one_canonical_form(text: str) -> Non
 def test_case_width_invisible_characters_and_spacing_do_not_matter() -> None:
     assert fingerprint.normalise(" \uff21\u200bbc\n\tSTRASSE \ufb01ne\u00ad ") == "abc strasse fine"
     assert fingerprint.digest("Straße") == fingerprint.digest("STRASSE")
+
+
+@pytest.mark.parametrize(
+    ("disguised", "plain"),
+    [
+        ("Тhе раураl ассоunt", "the paypal account"),
+        ("\u0412\u0415\u0421\u041a ΗΑΤ", "beck hat"),
+        ("\u0430\u0301 \u03cc \u0451 \u0440\u0327", "á ó ë p\u0327"),
+        ("\u0131\u0261\u0251 \u13aa\u13bb \ua4d0", "iga ah b"),
+    ],
+)
+def test_look_alike_letters_are_the_letters_they_pass_for(disguised: str, plain: str) -> None:
+    assert fingerprint.normalise(disguised) == plain
+    assert fingerprint.shingle_hashes(disguised) == fingerprint.shingle_hashes(plain)
+
+
+def test_no_two_ascii_characters_are_merged_but_the_cases() -> None:
+    printable = [chr(code) for code in range(0x21, 0x7F)]
+    assert [fingerprint.normalise(ch) for ch in printable] == [ch.lower() for ch in printable]
+
+
+@pytest.mark.parametrize("text", ["5 μg", "שלום וסוף", "السلام", "ဝါ", "٥ ০ ०", "дюжий", "ł ø đ"])
+def test_what_passes_for_no_letter_or_must_stay_apart_is_kept(text: str) -> None:
+    assert fingerprint.normalise(text) == text
+
+
+def test_words_of_another_alphabet_stay_different_words() -> None:
+    words = re.findall(
+        r"\w+", "мир вода кровь слово город ночь дело жизнь λόγος νόμος φύσις σοφία հայ"
+    )
+    assert len({fingerprint.normalise(word) for word in words}) == len(words)
+    assert all(fingerprint.digest(word) == fingerprint.digest(word.upper()) for word in words)
 
 
 def test_a_lone_surrogate_is_replaced() -> None:
@@ -94,10 +128,12 @@ def test_shingle_hashes_are_those_of_the_shingles() -> None:
 
 def test_a_fingerprint_never_changes_while_its_version_stands() -> None:
     text = "The quick brown fox jumps over the lazy dog; Zażółć gęślą jaźń 中文字 ภาษา"
-    assert fingerprint.HASH_VERSION == "words5-unicode15.1-1"
+    assert fingerprint.HASH_VERSION == "words5-unicode15.1-2"
     assert fingerprint.digest(text).hex() == PINNED_DIGEST
     assert fingerprint.signature(text)[:4] == PINNED_SIGNATURE
-    assert minhash.grams("abcdef") == PINNED_GRAMS
+    assert fingerprint.digest("Ꮯоре \u03b1\u0301 вот ΐ ഠ").hex() == PINNED_DISGUISE
+    assert short.grams("abcdef") == PINNED_GRAMS
+    assert short.sketch("abcdef") == [1, minhash.token_hash(b"abcdef"), *PINNED_GRAMS]
 
 
 def other_interpreters() -> list[str]:
@@ -154,9 +190,9 @@ def test_the_command_writes_a_header_and_a_line_for_each_record(tmp_path: Path) 
     status, (header, first, second) = run_command(tmp_path, "texts.jsonl", content)
     assert status == 0
     assert header["hash_version"] == fingerprint.HASH_VERSION
-    assert (first["key"], first["tokens"], "grams" in first) == ("a", 6, False)
+    assert (first["key"], first["tokens"], short.SKETCH in first) == ("a", 6, True)
     assert first["digest"] == fingerprint.digest(rows[0]["text"]).hex()
-    assert (second["key"], second["tokens"], "grams" in second) == ("b", 1, True)
+    assert (second["key"], second["tokens"], short.SKETCH in second) == ("b", 1, True)
 
 
 def test_the_command_skips_bad_rows_and_says_so(tmp_path: Path) -> None:

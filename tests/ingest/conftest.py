@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from ingest import hints, pipeline
 from ingest.models import Upload
@@ -79,6 +80,22 @@ def sealed(dataset: Dataset, content: Any, name: str = "rows.jsonl") -> DatasetV
 def sentence(number: int, words: int = 60) -> str:
     """A text of made-up words that shares no five words in a row with any other number's."""
     return " ".join(f"w{number}x{place}" for place in range(words))
+
+
+def holding(needle: str) -> list[str]:
+    """The tables of the database in which some row's text, or bytes in hexadecimal, has it."""
+    named = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+    found = []
+    with connection.cursor() as cursor:
+        cursor.execute(named)
+        for (table,) in cursor.fetchall():
+            sought = (
+                f'SELECT count(*) FROM "{table}" AS t WHERE t::text ILIKE %s OR t::text ILIKE %s'
+            )
+            cursor.execute(sought, [f"%{needle}%", f"%{needle.encode().hex()}%"])
+            if cursor.fetchone() != (0,):
+                found.append(table)
+    return found
 
 
 @pytest.fixture(autouse=True)

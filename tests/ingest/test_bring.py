@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from datasketch import LeanMinHash, MinHash
 from tallymark import fingerprint
 
 from ingest import bring
+from ingest.fingerprint import minhash
 from ingest.models import BadRow, Body, Fingerprint
 from provenance import registry
-from provenance.models import Party
+from provenance.models import Match, Party
 from tests import factories
 from tests.ingest.conftest import ingest, sealed, sentence
 
@@ -95,3 +97,42 @@ def test_a_delta_of_prints_withdraws_by_key(ada: Party):
     upload = ingest(home, prints_file({}, {"key": "a", "withdrawn": True}), mode="delta")
     assert upload.state == "ready"
     assert registry.preview_delta(upload.version).withdrawn == 1
+
+
+def lean(key: str, text: str, **options: Any) -> dict[str, Any]:
+    """A line as an owner of datasketch signatures writes it."""
+    wanted = {"num_perm": 128, "seed": 1, "scheme": "affine32", "hashfunc": fingerprint.hash32}
+    made = MinHash(**{**wanted, **options})
+    made.update_batch(fingerprint.shingles(text))
+    buffer = bytearray(LeanMinHash(made).bytesize())
+    LeanMinHash(made).serialize(buffer)
+    row = line(key, text, lean_minhash=base64.b64encode(buffer).decode())
+    return {name: value for name, value in row.items() if name not in ("signature", "shingles")}
+
+
+def test_signatures_of_datasketch_are_found_as_a_lead_that_holds_nothing(ada: Party, ben: Party):
+    text = sentence(1)
+    again = text.replace(text.split()[3], "otherwise", 1)
+    home = factories.dataset(ada, "home", is_fingerprint_only=True)
+    sealed(home, prints_file({}, lean("a", text), lean("nothing", "…")))
+    record, empty = registry.records_of(home.versions.get())
+    assert bytes(record.fingerprint.signature) == minhash.signatures([text]).astype("<u4").tobytes()
+    assert bytes(empty.fingerprint.signature) == b""
+    later = sealed(factories.dataset(ben, "here"), [{"id": "copy", "text": again}])
+    match = Match.objects.get(overlap__later=later)
+    assert (match.kind, match.holds, match.earlier) == ("near", False, record)
+    assert match.evidence["equal_minima"] / 128 == pytest.approx(match.jaccard)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"scheme": "legacy"}, "scheme legacy"),
+        ({"seed": 7}, "seed 7"),
+        ({"num_perm": 64}, "64 per"),
+    ],
+)
+def test_signatures_of_another_make_are_bad_rows(ada: Party, options: dict, reason: str):
+    home = factories.dataset(ada, "home", is_fingerprint_only=True)
+    version = sealed(home, prints_file({"a": sentence(1)}, lean("b", sentence(2), **options)))
+    assert reason in BadRow.objects.get(upload__version=version).reason

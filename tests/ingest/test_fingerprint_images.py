@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -44,14 +45,14 @@ def test_a_copy_stays_near_through_what_copies_suffer(seed: int) -> None:
         "transposed": encoded(original.transpose(Image.Transpose.TRANSPOSE)),
     }
     distances = {name: apart(encoded(original), copy) for name, copy in copies.items()}
-    assert all(distance <= verdict.IMAGE_DISTANCE for distance in distances.values()), distances
+    assert all(distance <= verdict.images.DISTANCE for distance in distances.values()), distances
 
 
 def test_different_pictures_are_far_apart() -> None:
     prints = [image.fingerprint(encoded(picture(seed))) for seed in range(12)]
     for place, one in enumerate(prints):
         for other in prints[place + 1 :]:
-            assert image.distance(one.hashes[0], other.hashes).min() > verdict.IMAGE_DISTANCE
+            assert image.distance(one.hashes[0], other.hashes).min() > verdict.images.DISTANCE
 
 
 def test_the_orientation_in_the_metadata_is_applied() -> None:
@@ -80,13 +81,49 @@ def test_transparency_is_seen_over_white() -> None:
 
 def test_a_plain_area_has_too_little_to_be_accused_by() -> None:
     assert image.fingerprint(encoded(Image.new("RGB", (200, 200), "navy"))).quality == 0
-    assert image.fingerprint(encoded(picture(1))).quality >= verdict.IMAGE_LEAST_QUALITY
+    assert image.fingerprint(encoded(picture(1))).quality >= verdict.images.LEAST_QUALITY
 
 
 def test_sixteen_bit_pictures_are_read_over_their_range() -> None:
     grey = np.asarray(picture(5).convert("L"), np.uint16)
     deep = Image.fromarray(grey * 257)
-    assert apart(encoded(deep), encoded(picture(5))) <= verdict.IMAGE_DISTANCE
+    assert apart(encoded(deep), encoded(picture(5))) <= verdict.images.DISTANCE
+
+
+def deep_tiff() -> bytes:
+    return encoded(Image.fromarray(np.asarray(picture(5).convert("L"), np.uint16) * 257), "TIFF")
+
+
+def pages(form: str, **options: object) -> bytes:
+    """The picture first, then others: pages of a TIFF, frames of an animation."""
+    others = [picture(seed) for seed in (90, 91)]
+    return encoded(picture(5), form, save_all=True, append_images=others, **options)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: encoded(picture(5).convert("CMYK"), "JPEG"),
+        lambda: encoded(picture(5).convert("CMYK"), "TIFF"),
+        lambda: encoded(picture(5).convert("P"), "PNG"),
+        lambda: encoded(picture(5).convert("LA"), "PNG"),
+        lambda: encoded(picture(5).convert("F"), "TIFF"),
+        lambda: encoded(picture(5).convert("1"), "PNG"),
+        lambda: encoded(picture(5), "AVIF"),
+        lambda: encoded(picture(5), "PPM"),
+        lambda: encoded(picture(5).resize((256, 256)), "ICO"),
+        deep_tiff,
+        lambda: pages("TIFF"),
+        lambda: pages("GIF"),
+        lambda: pages("WEBP"),
+    ],
+    ids=[
+        *("CMYK JPEG", "CMYK TIFF", "palette", "grey with alpha", "float", "one bit", "AVIF"),
+        *("PPM", "ICO", "16-bit TIFF", "pages", "animated GIF", "animated WebP"),
+    ],
+)
+def test_a_picture_is_itself_in_every_form(made: Callable[[], bytes]) -> None:
+    assert apart(made(), encoded(picture(5))) <= verdict.images.DISTANCE
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -109,9 +146,10 @@ def bomb(width: int, height: int) -> bytes:
         (bomb(12_000, 12_000), "image_too_large"),
         (b"these are words", "not_an_image"),
         (b"", "not_an_image"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64), "format_not_read"),
         (encoded(picture(1))[:400], "broken_image"),
     ],
-    ids=["huge", "large", "text", "nothing", "cut short"],
+    ids=["huge", "large", "text", "nothing", "HEIC", "cut short"],
 )
 def test_what_cannot_be_decoded_is_refused_with_a_reason(data: bytes, code: str) -> None:
     with pytest.raises(image.ImageRefused) as refused:

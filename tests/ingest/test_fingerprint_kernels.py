@@ -10,7 +10,7 @@ from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tallymark import fingerprint as reference
-from tallymark.fingerprint import batch, normal, tables
+from tallymark.fingerprint import batch, kernel_sign, normal, tables
 
 from ingest import normalise
 from ingest.fingerprint import bands, containment, digest, minhash, scheme
@@ -88,6 +88,24 @@ def test_a_long_record_is_hashed_in_pieces_that_do_not_show() -> None:
     assert made.signatures[0].tolist() == reference.signature(record)
 
 
+def test_threads_and_pieces_do_not_show() -> None:
+    records = [f"w{number} " * (number % 40) + "中文字 раураl" for number in range(400)]
+    alone, shared = (batch.prints(batch.of_list(records), threads=threads) for threads in (1, 3))
+    for one, other in zip(alone, shared, strict=True):
+        assert np.array_equal(one, other)
+    assert [len(piece.offsets) for piece in batch.pieces(batch.of_list([]), 4)] == [1]
+
+
+@given(st.lists(st.sampled_from([0, 1, 2**31, 2**32 - 1, *range(7, 90)]), max_size=80))
+def test_hashes_chosen_to_meet_in_one_bucket_are_sorted_and_made_distinct(
+    values: list[int],
+) -> None:
+    kept, ends = np.array(values, np.uint32), np.array([len(values) // 2, len(values)])
+    first, second = sorted(set(values[: ends[0]])), sorted(set(values[ends[0] :]))
+    assert kernel_sign.distinct(kept, ends).tolist() == first + second
+    assert ends.tolist() == [len(first), len(first) + len(second)]
+
+
 def test_what_grows_much_when_folded_fits() -> None:
     records = ["\ufdfa" * 20_000, "\u0390" * 5000, "\u0301" * 5000]
     assert digest.digests(records) == [reference.digest(record) for record in records]
@@ -112,7 +130,9 @@ def test_bytes_that_are_not_utf8_never_reach_the_kernel() -> None:
 
 
 def test_a_lone_surrogate_is_replaced_before_it_is_hashed() -> None:
-    assert digest.digests(["a\ud800b"]) == [reference.digest("a\ud800b")]
+    for text in ("a\ud800b", "\ud800\udc00 pair", "é\udc00\ud800"):
+        assert digest.digests([text]) == [reference.digest(text)]
+        assert minhash.signatures([text, "next"])[0].tolist() == reference.signature(text)
 
 
 def test_a_text_without_tokens_has_an_empty_signature() -> None:
@@ -160,13 +180,6 @@ def test_the_sample_is_an_eighth_and_the_same_from_every_text() -> None:
     sample = bands.sampled(hashes)
     assert abs(len(sample) / len(hashes) - 1 / 8) < 0.005
     assert np.array_equal(bands.sampled(hashes[::2]), np.intersect1d(sample, hashes[::2]))
-
-
-def test_short_records_are_compared_by_their_characters() -> None:
-    alike = containment.grams("Acme Corporation"), containment.grams("ACME  corporation.")
-    assert containment.containment(*alike) == 1
-    assert containment.containment(containment.grams("Acme"), containment.grams("Apex")) == 0
-    assert len(containment.grams("")) == 0
 
 
 def test_rows_that_say_the_same_have_one_canonical_form() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest import meaning, pipeline
+from ingest import meaning, pipeline, verdict
+from ingest.fingerprint import embedding
 from ingest.models import Embedding
 from provenance.models import Conflict, Match, Overlap, Party
 from tests import factories
@@ -22,6 +23,18 @@ UNLIKE = (
     "The compiler folds constants before it allocates registers, so that a division by a power "
     "of two becomes a shift."
 )
+
+
+NOUNS = (
+    *("harvest", "lantern", "bridge", "kettle", "orchard", "saddle", "window", "barrel"),
+    *("chimney", "ladder", "mirror", "pasture", "quarry", "ribbon", "stable", "thimble"),
+)
+
+
+@pytest.fixture(autouse=True)
+def exact_copies_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What letters and words give away is judged elsewhere, and better every month."""
+    monkeypatch.setattr(verdict, "JUDGES", ())
 
 
 def embedded(upload):
@@ -46,7 +59,34 @@ def test_a_rewording_is_a_lead_that_opens_nothing(ada: Party, ben: Party, settin
     match = Match.objects.get()
     assert (match.later.key, match.kind) == ("b", "semantic")
     assert match.evidence["cosine"] > 0.9
+    assert "a lead for a person" in match.evidence["basis"]
+    assert not match.holds
     assert not Conflict.objects.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_passage_inside_a_long_text_is_a_lead_that_says_where(ada: Party, ben: Party, settings):
+    settings.EMBEDDING_BUDGET = 10
+    filler = " ".join(f"The {word} was counted twice in the books of the year." for word in NOUNS)
+    first = embedded(ingest(factories.dataset(ada), [{"id": "a", "text": ONE}]))
+    assert first.embedded_at is not None
+    # The model reads 254 tokens at once: the passage is a chunk of its own.
+    chunked = padded_to_a_chunk(filler * 3) + OTHER
+    second = embedded(ingest(factories.dataset(ben), [{"id": "b", "text": chunked}]))
+    match = Match.objects.get()
+    assert (match.kind, match.holds) == ("semantic", False)
+    begin, end = match.evidence["later_characters"]
+    assert match.evidence["later_chunk"] > 0
+    assert OTHER.split()[-1] in chunked[begin:end]
+    assert match.evidence["earlier_characters"] == [0, len(ONE)]
+    assert Embedding.objects.filter(record__dataset=second.version.dataset).count() > 1
+
+
+def padded_to_a_chunk(text: str) -> str:
+    """`text`, cut where the default model stops reading its first chunk."""
+    (first, *_) = embedding.load().embed([text]).chunks
+    return text[: first.end] + " "
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from compensation.models import Asset
-from provenance import conflicts, ledger, licensing, parties, usage
+from provenance import conflicts, ledger, licensing, parties, registry, usage
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.site import site
@@ -289,6 +289,37 @@ def test_evidence_is_shown_as_text_with_the_shared_words_marked(ada: Party, ben:
     assert f"<mark>{SHARED} </mark>" in content
     assert "<script>alert(1)" not in content
     assert "&lt;script&gt;alert(1)" in content
+
+
+def test_each_kind_of_content_is_shown_in_its_own_words(ada: Party, ben: Party) -> None:
+    client, words = signed_in(ada, "ada@aurora.example"), {"before": "", "after": ""}
+    passage = {
+        "later": [0, 9], "earlier": [3, 12], "later_lines": [1, 2], "earlier_lines": [7, 7],
+        "later_text": words | {"match": "def b(): pass"},
+        "earlier_text": words | {"match": "a = 1"},
+    }  # fmt: skip
+    shown = {}
+    for kind, evidence in (("code", {"passages": [passage]}), ("table", {}), ("image", {})):
+        mine, theirs = (
+            factories.version(
+                registry.register_dataset(owner=one, name=kind, title=kind, kind=kind, at=NOON),
+                [kind],
+            )
+            for one in (ada, ben)
+        )
+        overlap = factories.overlap(theirs, mine, [])
+        overlap.matches.create(
+            later=factories.record(theirs, kind), earlier=factories.record(mine, kind),
+            kind="near", jaccard=0.9, containment=0.9, holds=False, evidence=evidence,
+        )  # fmt: skip
+        page = reverse("admin:provenance_overlap_change", args=[overlap.pk])
+        shown[kind] = client.get(f"{page}?kind=possible").content.decode()
+        assert "possible: holds nothing" in shown[kind]
+    assert "line 7</span><mark>a = 1</mark>" in shown["code"]
+    assert "lines 1 to 2</span><mark>def b(): pass</mark>" in shown["code"]
+    assert "Cells are not shown" in shown["table"]
+    assert "No passage was kept" not in shown["table"]
+    assert "The two pictures show the same as a whole" in shown["image"]
 
 
 def test_a_key_is_shown_once_and_can_be_revoked(ada: Party) -> None:
