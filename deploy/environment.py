@@ -58,7 +58,13 @@ class Environment(BaseSettings):
     s3_import_roots: list[str] = []
     s3_options: dict[str, Any] = {}
     embedding_model: str = ""
+    # What a machine may keep of packed postings, so that many are looked up without the database.
+    index_cache_bytes: int = Field(default=20 * 2**30, ge=0)
     embedding_budget: int = Field(default=2_000, ge=0)
+    # What one party may ask a day, and a minute, before it trains.
+    screening_records_per_day: int = Field(default=100_000, ge=0)
+    screening_requests_per_minute: int = Field(default=60, ge=0)
+    screening_file_records_per_day: int = Field(default=5_000_000, ge=1_000)
     period_zone: str = "UTC"
     run_silence_seconds: int = Field(default=86_400, ge=1)
     node_name: str = "tallymark"

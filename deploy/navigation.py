@@ -28,6 +28,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Training",
         (
             ("Catalogue", "menu_book", "provenance_licence_changelist", "lab"),
+            ("Screen before training", "policy", "ingest_screening_changelist", "lab"),
             ("Runs", "model_training", "provenance_run_changelist", "lab"),
             ("Models", "deployed_code", "provenance_trainedmodel_changelist", "lab"),
         ),
@@ -64,6 +65,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "The service",
         (
             ("Uploads", "progress_activity", "ingest_upload_changelist", "operator"),
+            ("Screenings", "policy", "ingest_screening_changelist", "operator"),
             ("Deposits", "account_balance_wallet", "compensation_deposit_changelist", "operator"),
             ("Payout epochs", "payments", "compensation_payoutepoch_changelist", "operator"),
             ("Journal", "menu_book", "compensation_entry_changelist", "operator"),

@@ -209,7 +209,11 @@ ALLOW_PRIVATE_ADDRESSES = _env.allow_private_addresses
 S3_IMPORT_ROOTS = _env.s3_import_roots
 S3_OPTIONS = _env.s3_options
 EMBEDDING_MODEL = _env.embedding_model
+INDEX_CACHE_BYTES = _env.index_cache_bytes
 EMBEDDING_BUDGET = _env.embedding_budget
+SCREENING_RECORDS_PER_DAY = _env.screening_records_per_day
+SCREENING_REQUESTS_PER_MINUTE = _env.screening_requests_per_minute
+SCREENING_FILE_RECORDS_PER_DAY = _env.screening_file_records_per_day
 PERIOD_ZONE = _env.period_zone
 RUN_SILENCE_SECONDS = _env.run_silence_seconds
 NODE_NAME = _env.node_name
@@ -228,6 +232,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_ROUTES = {
     "ingest.tasks.advance_upload": {"queue": "ingest"},
     "ingest.tasks.embed_version": {"queue": "ingest"},
+    "ingest.tasks.tend_index": {"queue": "ingest"},
+    "ingest.tasks.screen_file": {"queue": "ingest"},
+    "ingest.tasks.watch_screening": {"queue": "ingest"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_FOLDER / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -247,6 +254,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("sweep uploads", "ingest.tasks.sweep_uploads", 10),
         ("sweep embeddings", "ingest.tasks.sweep_embeddings", 30),
         ("sweep what was erased", "ingest.tasks.sweep_erased", 600),
+        ("tend the index", "ingest.tasks.tend_index", 5),
+        ("sweep screenings", "ingest.tasks.sweep_screenings", 10),
+        ("sweep reports", "ingest.tasks.sweep_reports", 60),
         ("bill usages", "compensation.tasks.bill_usages", 5),
         ("bill what was overlooked", "compensation.tasks.bill_everything", 3600),
         ("apply resolutions", "compensation.tasks.apply_resolutions", 5),

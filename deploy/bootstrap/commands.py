@@ -62,7 +62,8 @@ def _test(arguments: Arguments) -> int:
 
 def _bench(arguments: Arguments) -> int:
     folder = ROOT / "tests" / "bench"
-    names = sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    files = folder.glob("[a-z]*.py")
+    names = sorted(path.stem for path in files if '__name__ == "__main__"' in path.read_text())
     if not arguments or arguments[0] not in names:
         raise Missing("name a benchmark: " + (", ".join(names) or f"there is none in {folder} yet"))
     return _become("-m", f"tests.bench.{arguments[0]}", arguments=arguments[1:])

@@ -48,6 +48,8 @@ TUNING: Final[dict[str, str]] = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "jit": "off",
+    # Merges of the index leave whole segments of dead rows, whose space the next one takes.
+    "autovacuum_naptime": "15s",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %u ",
