@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
 from deploy import database
 from deploy.embedded import place, postgres
+from tests.processes import is_alive
 
 # Most tests are not about what reaches the disk, and waiting for it takes most of their time.
 start = partial(postgres.start, durable=False)
@@ -217,7 +217,7 @@ def test_a_killed_owner_leaves_no_server_and_no_commit_behind(folder: Path) -> N
     with start(folder / "pg") as server:
         assert server.process is not None
         assert server.process.pid != server_pid
-        assert not psutil.pid_exists(server_pid)
+        assert not is_alive(server_pid)
 
 
 @pytest.mark.faults

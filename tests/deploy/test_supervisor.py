@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from deploy.embedded import parts
@@ -22,6 +21,7 @@ from deploy.embedded.folder import ROOT, DataFolder, Held, NotOurs
 from deploy.embedded.parts import Part, Running
 from deploy.embedded.processes import wait_until
 from deploy.embedded.supervisor import StartFailed, Supervisor
+from tests.processes import is_alive
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_what_a_killed_part_left_is_ended_before_it_is_started_again(
         return running.is_ready
 
     assert wait_until(is_back, timeout_seconds=10)
-    assert not any(psutil.pid_exists(pid) for pid in before)
+    assert not any(is_alive(pid) for pid in before)
 
 
 def test_a_part_that_keeps_failing_waits_longer_each_time() -> None:
@@ -247,4 +247,4 @@ def test_a_whole_service_survives_kills_and_leaves_nothing(
     everything: list[Any] = list(again.pids().values())
     assert again.end(signal.SIGINT) == 0
     assert parts.marked(folder.state()["token"]) == []
-    assert not any(psutil.pid_exists(pid) for pid in everything)
+    assert not any(is_alive(pid) for pid in everything)
