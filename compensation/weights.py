@@ -32,7 +32,7 @@ from compensation.models import (
 )
 from compensation.standings import standings_of
 from provenance import ledger
-from provenance.models import Conflict, DatasetVersion, Party, Record
+from provenance.models import Conflict, DatasetVersion, Party, Rate, Record
 
 Kind = Account.Kind
 Counted = WeightVersion.Counted
@@ -55,6 +55,32 @@ SELECT dataset_id, string_agg(
          WHERE d.later_id = ANY(%(datasets)s) OR d.earlier_id = ANY(%(datasets)s)
          GROUP BY r.dataset_id, c.conflict_id) AS counted
  GROUP BY dataset_id
+"""
+
+# What a staged batch is divided by, with the weight version in force; only those that may need
+# another one: none yet, another fee, or a dataset with something that can change.
+_SUSPECTS = """
+WITH rated AS (
+  SELECT DISTINCT version_id, rate_id FROM compensation_stage
+   WHERE batch = %(batch)s AND rate_id IS NOT NULL
+), wanted AS (
+  SELECT DISTINCT s.version_id, a.id AS asset_id,
+         CASE WHEN r.basis = ANY(%(by_tokens)s) THEN 'tokens' ELSE 'records' END AS counted
+    FROM rated s JOIN provenance_rate r ON r.id = s.rate_id
+    JOIN compensation_asset a ON a.code = r.asset
+), disputed AS (
+  SELECT later_id AS dataset_id FROM provenance_conflict
+   UNION SELECT earlier_id FROM provenance_conflict
+)
+SELECT w.version_id, w.asset_id, w.counted, v.dataset_id,
+       CASE WHEN o.fee_basis_points = %(fee)s THEN o.marker END
+  FROM wanted w
+  JOIN provenance_datasetversion v ON v.id = w.version_id
+  LEFT JOIN compensation_weightversion o ON o.version_id = w.version_id
+   AND o.asset_id = w.asset_id AND o.counted = w.counted AND o.closed_at IS NULL
+ WHERE o.id IS NULL OR o.fee_basis_points <> %(fee)s OR o.marker <> ''
+    OR v.dataset_id IN (SELECT dataset_id FROM disputed)
+ ORDER BY w.version_id, w.asset_id, w.counted
 """
 
 
@@ -86,6 +112,31 @@ def ensure(revenues: Iterable[Revenue], *, at: datetime) -> int:
             _renew(one, current, marker, fee, at)
             opened += 1
     return opened
+
+
+def stale(batch: UUID, *, at: datetime) -> list[Revenue]:
+    """What of a staged batch lacks a weight version that knows all: what `ensure` has to see to."""
+    named = {
+        "batch": batch,
+        "fee": PlatformFee.at(at),
+        "by_tokens": [one for one in Rate.Basis.values if pricing.counted(one) == Counted.TOKENS],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SUSPECTS, named)
+        suspects = cursor.fetchall()
+    markers = _markers({dataset for _, _, _, dataset, _ in suspects}) if suspects else {}
+    wanting = [
+        (version, asset, counted)
+        for version, asset, counted, dataset, marker in suspects
+        if marker != markers.get(dataset, "")
+    ]
+    versions = DatasetVersion.objects.select_related("dataset__owner").in_bulk(
+        {version for version, _, _ in wanting}
+    )
+    assets = Asset.objects.in_bulk({asset for _, asset, _ in wanting})
+    return [
+        Revenue(versions[version], assets[asset], counted) for version, asset, counted in wanting
+    ]
 
 
 def apply_resolutions(*, at: datetime, limit: int = 200) -> int:
