@@ -5,6 +5,7 @@ The bytes that are hashed are those of compensation/sql/journal.sql and billing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -36,10 +37,9 @@ class Entry:
 
     def check(self, report: Report, events: list[dict[str, Any]]) -> None:
         """Its content must have its hash, balance, and be in the chain that the ledger sealed."""
-        lines = b"".join(_int8(account) + _int8(units) for account, units in sorted(self.lines))
-        parts = (_digest(self.header.encode()), _digest(lines), self.charges_digest)
+        parts = (_digest(self.header.encode()), lines_digest(self.lines), self.charges_digest)
         report.check(
-            _chained(self.previous_hash, self.number, parts) == self.hash,
+            chained(self.previous_hash, self.number, parts) == self.hash,
             f"Journal entry {self.number}: its content has the stated hash.",
             f"Journal entry {self.number}: its content was changed.",
         )
@@ -51,7 +51,7 @@ class Entry:
         head, number = self.hash, self.number
         for parts in self.later:
             number += 1
-            head = _chained(head, number, parts)
+            head = chained(head, number, parts)
         sealed = [body_of(one) for one in events if one.get("kind") == JOURNAL_SEALED]
         report.check(
             any(one.get("number") == number and is_hash(one.get("hash"), head) for one in sealed),
@@ -99,6 +99,16 @@ def is_hash(value: Any, wanted: bytes) -> bool:
     return isinstance(value, str) and value.removeprefix("0x") == wanted.hex()
 
 
+def chained(previous: bytes, number: int, parts: tuple[bytes, bytes, bytes]) -> bytes:
+    """An entry's hash: from the one before it, and the digests of header, lines and charges."""
+    return _digest(previous + _int8(number) + b"".join(parts))
+
+
+def lines_digest(lines: Iterable[tuple[int, int]]) -> bytes:
+    """The digest of an entry's (account, units) lines."""
+    return _digest(b"".join(_int8(account) + _int8(units) for account, units in sorted(lines)))
+
+
 def _line(lines: Section, at: str) -> tuple[int, int]:
     pair = lines.items(at)
     if len(pair.value) != 2:
@@ -124,11 +134,6 @@ def _charge_bytes(charge: Section) -> bytes:
         raise NotAProof(f"{charge.path('revision')} must be a whole number of 32 bits")
     tail = b"".join(_int8(charge.integer(name)) for name in numbers)
     return usage + revision.to_bytes(4, "big") + tail
-
-
-def _chained(previous: bytes, number: int, parts: tuple[bytes, bytes, bytes]) -> bytes:
-    """An entry's hash, from the one before it and the digests of its parts."""
-    return _digest(previous + _int8(number) + b"".join(parts))
 
 
 def _digest(data: bytes) -> bytes:
