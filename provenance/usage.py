@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,9 @@ from provenance.models import (
     Grant,
     Party,
     Purpose,
+    Quote,
+    QuoteItem,
+    Rate,
     Run,
     RunEdge,
     TrainedModel,
@@ -59,6 +62,20 @@ class ModelNameTaken(Refused):
     hint = "Give another version, or leave the model as it was registered."
 
 
+class QuoteExpired(Refused):
+    """The quote no longer binds."""
+
+    code = "quote_expired"
+    hint = "Ask for a new one with POST /api/v1/quotes, or start the run without a quote."
+
+
+class QuoteNotOfRun(Refused):
+    """The run with this id was started without that quote."""
+
+    code = "quote_not_of_run"
+    hint = "Name the quote when the run is first started, by every rank alike."
+
+
 class BadReport(Refused):
     """That report cannot be."""
 
@@ -74,6 +91,7 @@ class Count:
     records: int = 0
     tokens: int = 0
     epochs: int = 0
+    fetches: int = 0
 
 
 @transaction.atomic
@@ -84,13 +102,20 @@ def start_run(
     name: str = "",
     parent: Run | None = None,
     run_id: uuid.UUID | None = None,
+    quote: Quote | None = None,
     at: datetime,
+    received_at: datetime | None = None,
 ) -> Run:
-    """Begin a run, or join the one with this id: every rank of a job may say so."""
+    """Begin a run, or join the one with this id: every rank of a job may say so.
+
+    A run that begins while `quote` is valid is priced by it, if we hear of it (`received_at`, else
+    `at`) no later than a silent run would lapse.
+    """
     if purpose not in Purpose.values:
         raise BadReport(f"'{purpose}' is no purpose.", hint=f"One of: {', '.join(Purpose.values)}.")
     if parent is not None and parent.lab_id != lab.id:
         raise NotOurs("The parent run is another lab's.")
+    _require_quote_fits(quote, lab=lab, purpose=purpose, parent=parent)
     run_id = run_id or uuid.uuid4()
     run, is_new = Run.objects.get_or_create(
         id=run_id,
@@ -101,14 +126,20 @@ def start_run(
             "name": name,
             "pseudonym": _pseudonym(lab, run_id),
             "purpose": purpose,
+            "quote": quote,
             "started_at": at,
             "last_heard_at": at,
         },
     )
     if run.lab_id != lab.id:
         raise RunIdTaken
+    if quote is not None and run.quote_id != quote.pk:
+        raise QuoteNotOfRun
     if is_new:
+        _require_valid(quote, at, received_at or at)
         body = {"purpose": purpose, "root": run.top.id, "parent": parent.id if parent else None}
+        if quote is not None:
+            body["quote"] = quote.pk
         _record_run("run.started", run, at, body)
     return run
 
@@ -281,12 +312,39 @@ def add_edge(
     return edge
 
 
+def _require_quote_fits(
+    quote: Quote | None, *, lab: Party, purpose: str, parent: Run | None
+) -> None:
+    if quote is None:
+        return
+    if quote.lab_id != lab.id:
+        raise NotOurs("The quote is another lab's.")
+    if quote.purpose != purpose:
+        raise BadReport(
+            f"The quote is for '{quote.purpose}', the run for '{purpose}'.",
+            hint="Ask for a quote with the run's purpose.",
+        )
+    if parent is not None:
+        raise BadReport(
+            "A quote holds for a whole job.", hint="Name it when you start the run at the top."
+        )
+
+
+def _require_valid(quote: Quote | None, at: datetime, received_at: datetime) -> None:
+    """A start in the past is believed only as far as a run may be silent."""
+    if quote is None:
+        return
+    heard_by = quote.valid_until + timedelta(seconds=settings.RUN_SILENCE_SECONDS)
+    if not quote.created_at <= at < quote.valid_until or received_at > heard_by:
+        raise QuoteExpired(f"This quote was valid until {quote.valid_until:%Y-%m-%d %H:%M} UTC.")
+
+
 def _require_sound(purpose: str, stream: str, sequence: int, count: Count) -> None:
     if purpose not in Purpose.values:
         raise BadReport(f"'{purpose}' is no purpose.", hint=f"One of: {', '.join(Purpose.values)}.")
     if not stream or len(stream) > 100 or sequence < 0:
         raise BadReport("A report needs the name of its stream, and its number in it.")
-    for counter in (count.records, count.tokens, count.epochs):
+    for counter in astuple(count):
         if not 0 <= counter <= LARGEST_COUNT:
             raise BadReport(f"{counter} is no count.")
 
@@ -308,6 +366,7 @@ def _note(
     report.record_count = max(report.record_count, count.records)
     report.token_count = max(report.token_count, count.tokens)
     report.epoch_count = max(report.epoch_count, count.epochs)
+    report.fetch_count = max(report.fetch_count, count.fetches)
     report.save()
     return True
 
@@ -317,13 +376,18 @@ def _add_up(usage: Usage, meter: str) -> bool:
     if METERS.get(meter, LEAST_METER) > METERS.get(usage.meter, LEAST_METER):
         usage.meter = meter
         usage.save(update_fields=["meter"])
-    before = (usage.record_count, usage.token_count, usage.epoch_count)
+    before = _counters(usage)
     reports = list(usage.reports.filter(meter=usage.meter))
-    # Each rank of a job counts the same epochs, but its own records and tokens.
+    # Each rank of a job counts the same epochs, but its own records, tokens and fetches.
     usage.record_count = max(usage.record_count, sum(each.record_count for each in reports))
     usage.token_count = max(usage.token_count, sum(each.token_count for each in reports))
+    usage.fetch_count = max(usage.fetch_count, sum(each.fetch_count for each in reports))
     usage.epoch_count = max(usage.epoch_count, *(each.epoch_count for each in reports), 0)
-    return before != (usage.record_count, usage.token_count, usage.epoch_count)
+    return before != _counters(usage)
+
+
+def _counters(usage: Usage) -> tuple[int, ...]:
+    return (usage.record_count, usage.token_count, usage.epoch_count, usage.fetch_count)
 
 
 def _judge(usage: Usage, root: Run, version: DatasetVersion | None, used_at: datetime) -> None:
@@ -337,15 +401,38 @@ def _judge(usage: Usage, root: Run, version: DatasetVersion | None, used_at: dat
     if version is None:
         return
     if usage.grant_id is None:
+        quoted = _quoted(root, version, usage.purpose)
         usage.grant = Grant.objects.covering(
-            lab=root.lab, version=version, purpose=usage.purpose, at=used_at
+            lab=root.lab,
+            version=version,
+            purpose=usage.purpose,
+            at=used_at,
+            licence=quoted.licence_id if quoted else None,
         )
+        usage.rate = _rate(usage.grant, quoted)
     is_own = version.dataset.owner_id == root.lab_id
     usage.is_ungranted = usage.grant_id is None and not is_own
     taken_back = version.state != State.SEALED
     since = version.withdrawn_at or version.erased_at
     if taken_back and since is not None and used_at >= since:
         usage.is_of_withdrawn = True
+
+
+def _quoted(root: Run, version: DatasetVersion, purpose: str) -> QuoteItem | None:
+    """What the run's quote promised for this use, if it has one."""
+    if root.quote_id is None:
+        return None
+    items = QuoteItem.objects.filter(quote=root.quote_id, quote__purpose=purpose)
+    return items.filter(version=version).first()
+
+
+def _rate(grant: Grant | None, quoted: QuoteItem | None) -> Rate | None:
+    """What a use is priced by: the quote's rate, else the one that the grant froze."""
+    if grant is None:
+        return None
+    if quoted is not None and quoted.licence_id == grant.licence_id:
+        return quoted.rate
+    return grant.rate
 
 
 def _hear(run: Run, at: datetime) -> None:
@@ -410,6 +497,7 @@ def _record_use(usage: Usage, root: Run, at: datetime) -> None:
             "records": usage.record_count,
             "tokens": usage.token_count,
             "epochs": usage.epoch_count,
+            "fetches": usage.fetch_count,
             "is_unknown": usage.is_unknown,
             "is_ungranted": usage.is_ungranted,
             "is_of_withdrawn": usage.is_of_withdrawn,

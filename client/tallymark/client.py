@@ -273,8 +273,9 @@ class Client:
         run_id: str | None = None,
         parent: str | None = None,
         started_at: str | None = None,
+        quote: str | None = None,
     ) -> Json:
-        """Start a run, or join the one with this id."""
+        """Start a run, or join the one with this id; a `quote` (its id) prices it if still valid."""
         body = {
             "purpose": purpose,
             "name": name,
@@ -282,6 +283,8 @@ class Client:
             "parent": parent,
             "started_at": started_at,
         }
+        if quote:
+            body["quote"] = quote
         return self._dict("POST", "runs", body)
 
     def end_run(self, run: str, ended_at: str | None = None) -> Json:
@@ -301,6 +304,7 @@ class Client:
         records: int = 0,
         tokens: int = 0,
         epochs: int = 0,
+        fetches: int = 0,
         stream: str = "main",
         used_at: str | None = None,
     ) -> Json:
@@ -313,6 +317,7 @@ class Client:
             "records": records,
             "tokens": tokens,
             "epochs": epochs,
+            "fetches": fetches,
             "used_at": used_at or now(),
         }
         return self._dict("POST", "usages", report)

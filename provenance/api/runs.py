@@ -19,7 +19,7 @@ from provenance import usage
 from provenance.api.door import IDEMPOTENCY, Browse
 from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
-from provenance.models import DatasetVersion, Party, Purpose, Run, RunEdge, TrainedModel
+from provenance.models import DatasetVersion, Party, Purpose, Quote, Run, RunEdge, TrainedModel
 
 
 class RunOut(serializers.ModelSerializer[Run]):
@@ -29,7 +29,7 @@ class RunOut(serializers.ModelSerializer[Run]):
         model = Run
         fields = (
             "id", "name", "pseudonym", "purpose", "state", "parent", "root", "started_at",
-            "last_heard_at", "ended_at",
+            "last_heard_at", "ended_at", "quote",
         )  # fmt: skip
 
 
@@ -40,6 +40,9 @@ class RunIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=200, default="", allow_blank=True)
     run_id = serializers.UUIDField(default=None, allow_null=True)
     parent = serializers.UUIDField(default=None, allow_null=True)  # type: ignore[assignment]
+    quote = serializers.UUIDField(
+        default=None, allow_null=True, help_text="Prices the run, if it is still valid."
+    )
     started_at = serializers.DateTimeField(default=None, allow_null=True)
 
 
@@ -106,8 +109,12 @@ class Runs(Browse):
         mine = Run.objects.filter(lab=self.viewer.party)
         parent_id, started_at = given.pop("parent"), given.pop("started_at")
         parent = get_object_or_404(mine, pk=parent_id) if parent_id else None
+        if quote_id := given.pop("quote"):
+            quotes = Quote.objects.filter(lab=self.viewer.party)
+            given["quote"] = get_object_or_404(quotes, pk=quote_id)
+        now = timezone.now()
         run = usage.start_run(
-            lab=self.viewer.party, parent=parent, at=started_at or timezone.now(), **given
+            lab=self.viewer.party, parent=parent, at=started_at or now, received_at=now, **given
         )
         return Response(RunOut(run).data, status=status.HTTP_201_CREATED)
 

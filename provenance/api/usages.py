@@ -48,8 +48,8 @@ class UsageOut(serializers.ModelSerializer[Usage]):
         model = Usage
         fields = (
             "id", "run", "lab", "version", "subject", "purpose", "grant", "meter", "record_count",
-            "token_count", "epoch_count", "revision", "is_unknown", "is_ungranted",
-            "is_of_withdrawn", "used_at", "reported_at",
+            "token_count", "epoch_count", "fetch_count", "rate", "revision", "is_unknown",
+            "is_ungranted", "is_of_withdrawn", "used_at", "reported_at",
         )  # fmt: skip
 
     @extend_schema_field(RunRef)
@@ -79,6 +79,7 @@ class UsageIn(serializers.Serializer[Any]):
     records = serializers.IntegerField(min_value=0, max_value=LARGEST_COUNT, default=0)
     tokens = serializers.IntegerField(min_value=0, max_value=LARGEST_COUNT, default=0)
     epochs = serializers.IntegerField(min_value=0, max_value=LARGEST_COUNT, default=0)
+    fetches = serializers.IntegerField(min_value=0, max_value=LARGEST_COUNT, default=0)
     used_at = serializers.DateTimeField()
 
 
@@ -148,6 +149,6 @@ def _report(given: dict[str, Any]) -> native.Report:
         purpose=given["purpose"],
         stream=given["stream"],
         sequence=given["sequence"],
-        count=Count(given["records"], given["tokens"], given["epochs"]),
+        count=Count(given["records"], given["tokens"], given["epochs"], given["fetches"]),
         used_at=given["used_at"],
     )

@@ -1,5 +1,6 @@
 """The facts that Tallymark keeps, by noun; import them from here."""
 
+from provenance.models.bundles import Bundle, Subscription
 from provenance.models.chain import (
     Anchor,
     ChainAccount,
@@ -21,7 +22,8 @@ from provenance.models.conflicts import (
 )
 from provenance.models.datasets import Dataset, DatasetVersion, Record
 from provenance.models.events import Event
-from provenance.models.licences import Grant, Licence, Purpose, Rate
+from provenance.models.grants import Grant
+from provenance.models.licences import Licence, Purpose
 from provenance.models.parties import (
     AccessLog,
     ApiKey,
@@ -31,12 +33,15 @@ from provenance.models.parties import (
     Party,
     User,
 )
+from provenance.models.quotes import Quote, QuoteItem
+from provenance.models.rates import Rate, RatePlan
 from provenance.models.runs import Run, RunEdge, TrainedModel, Usage, UsageReport
 
 __all__ = [
     "AccessLog",
     "Anchor",
     "ApiKey",
+    "Bundle",
     "ChainAccount",
     "ChainContract",
     "Claim",
@@ -58,13 +63,17 @@ __all__ = [
     "Overlap",
     "Party",
     "Purpose",
+    "Quote",
+    "QuoteItem",
     "Rate",
+    "RatePlan",
     "Record",
     "Resolution",
     "Run",
     "RunEdge",
     "StatementOfReasons",
     "Submission",
+    "Subscription",
     "TrainedModel",
     "Usage",
     "UsageReport",

@@ -9,8 +9,11 @@ from django.db import models
 from django.db.models import Q
 
 from provenance.models.datasets import DatasetVersion
-from provenance.models.licences import Grant, Purpose
+from provenance.models.grants import Grant
+from provenance.models.licences import Purpose
 from provenance.models.parties import Party
+from provenance.models.quotes import Quote
+from provenance.models.rates import Rate
 
 if TYPE_CHECKING:
     from provenance.access import Viewer
@@ -67,6 +70,8 @@ class Run(models.Model):
     # What owners see instead of the lab's own name for it.
     pseudonym = models.CharField(max_length=20)
     purpose = models.CharField(max_length=20, choices=Purpose.choices)
+    # Prices promised for this run; the root's holds for its ranks and children.
+    quote = models.ForeignKey(Quote, null=True, on_delete=models.PROTECT, related_name="runs")
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
     started_at = models.DateTimeField()
     last_heard_at = models.DateTimeField()
@@ -147,10 +152,13 @@ class Usage(models.Model):
     subject = models.CharField(max_length=300)
     purpose = models.CharField(max_length=20, choices=Purpose.choices)
     grant = models.ForeignKey(Grant, null=True, on_delete=models.PROTECT, related_name="usages")
+    # What it is priced by, once a grant covers it: the quote's rate, else the one the grant froze.
+    rate = models.ForeignKey(Rate, null=True, on_delete=models.PROTECT, related_name="usages")
     meter = models.CharField(max_length=20, default="native")
     record_count = models.BigIntegerField(default=0)
     token_count = models.BigIntegerField(default=0)
     epoch_count = models.BigIntegerField(default=0)
+    fetch_count = models.BigIntegerField(default=0)
     # Grows with every change of the counters; billing charges revisions it has not charged.
     revision = models.PositiveIntegerField(default=1)
     is_unknown = models.BooleanField(default=False)
@@ -184,6 +192,7 @@ class UsageReport(models.Model):
     record_count = models.BigIntegerField(default=0)
     token_count = models.BigIntegerField(default=0)
     epoch_count = models.BigIntegerField(default=0)
+    fetch_count = models.BigIntegerField(default=0)
     received_at = models.DateTimeField()
 
     class Meta:
