@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import datetime
 
 from django.db import transaction
 
+from compensation import addresses
 from compensation.models import PayoutMethod
 from provenance import evm, ledger, merkle, signers
 from provenance.models import Party, User
-from provenance.refusals import Refused
-
-ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
-SIGNATURE = re.compile("0x[0-9a-fA-F]{130}")
-
-
-class NotAnAddress(Refused):
-    """This is no address that we can pay to."""
-
-    code = "not_an_address"
-    status = 400
-    hint = "Give 0x and 40 hexadecimal digits, as your wallet shows it."
-
-
-class NotTheHolder(Refused):
-    """The signature was not made by the holder of this address."""
-
-    code = "not_the_holder"
-    hint = "Sign exactly the text that is shown, with the address that you entered."
 
 
 def payee_id(party: Party) -> bytes:
@@ -52,20 +33,12 @@ def add_method(
 
     On the development chain nobody has a wallet: there it takes effect at once.
     """
-    text = address.strip()
-    if not ADDRESS.fullmatch(text) or not int(text, 16):
-        raise NotAnAddress
-    checked = evm.checksum(text)
-    if text[2:] not in (checked[2:], checked[2:].lower(), checked[2:].upper()):
-        raise NotAnAddress(
-            "The capital letters of this address do not fit: it was mistyped.",
-            hint="Copy the address from your wallet again.",
-        )
+    found = addresses.checked(address)
     made = PayoutMethod.objects.create(
         party=party,
-        address=f"{evm.caip2(chain_id)}:{checked}",
+        address=f"{evm.caip2(chain_id)}:{found}",
         challenge=(
-            f"I want the payouts of {party.name} ({party.pk}) at {checked} on chain {chain_id}. "
+            f"I want the payouts of {party.name} ({party.pk}) at {found} on chain {chain_id}. "
             f"Number {secrets.token_hex(8)}."
         )[:300],
         added_by=by,
@@ -79,24 +52,12 @@ def add_method(
 @transaction.atomic
 def verify_method(*, method: PayoutMethod, signature: str, at: datetime) -> PayoutMethod:
     """Put an address in force whose holder signed the challenge (EIP-191). Safe to repeat."""
-    from eth_account import Account
-    from eth_account.messages import encode_defunct
-    from eth_keys.exceptions import BadSignature
-    from eth_utils.exceptions import ValidationError
-
     locked = PayoutMethod.objects.select_for_update().get(pk=method.pk)
     if locked.verified_at is not None:
         return locked
-    if not SIGNATURE.fullmatch(signature):
-        raise NotTheHolder("A signature is 0x and 130 hexadecimal digits.")
-    try:
-        signer = Account.recover_message(
-            encode_defunct(text=locked.challenge), signature=bytes.fromhex(signature[2:])
-        )
-    except (ValueError, BadSignature, ValidationError) as error:
-        raise NotTheHolder("This is no signature of that text.") from error
-    if str(signer).lower() != locked.chain_address.lower():
-        raise NotTheHolder
+    addresses.require_holder(
+        address=locked.chain_address, words=locked.challenge, signature=signature
+    )
     return _put_in_force(locked, signature, at)
 
 

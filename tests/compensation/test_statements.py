@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from compensation import billing, deposits, holdback, money, payees, statements, weights
+from compensation import addresses, billing, deposits, holdback, money, payees, statements, weights
 from compensation.models import Entry
 from compensation.statements import BadPeriod, Period
 from provenance import conflicts, ledger
@@ -157,9 +157,9 @@ def test_files_say_the_same_as_the_page(ada, rich_lab, essays, euro):
 
 def test_an_address_must_be_one_and_proved_outside_of_development(ada, noon):
     for text in ("", "0x12", "0x" + "0" * 40, "0x" + "g" * 40):
-        with pytest.raises(payees.NotAnAddress):
+        with pytest.raises(addresses.NotAnAddress):
             payees.add_method(party=ada, address=text, chain_id=1, at=noon)
-    with pytest.raises(payees.NotAnAddress, match="mistyped"):
+    with pytest.raises(addresses.NotAnAddress, match="mistyped"):
         payees.add_method(
             party=ada, address="0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD", chain_id=1, at=noon
         )
@@ -171,7 +171,7 @@ def test_an_address_must_be_one_and_proved_outside_of_development(ada, noon):
     assert payees.method_in_force(ada) is None
     text = encode_defunct(text=method.challenge)
     for signature in ("0x00", "", "0x" + other.sign_message(text).signature.hex()):
-        with pytest.raises(payees.NotTheHolder):
+        with pytest.raises(addresses.NotTheHolder):
             payees.verify_method(method=method, signature=signature, at=noon)
     good = "0x" + wallet.sign_message(text).signature.hex().removeprefix("0x")
     payees.verify_method(method=method, signature=good, at=noon)
