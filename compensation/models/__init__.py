@@ -2,43 +2,83 @@
 
 from compensation.models.accounts import Account, Balance, CreditLimit, Hold
 from compensation.models.assets import Asset, PlatformFee
+from compensation.models.bank import (
+    BankAccount,
+    BankBooking,
+    BankFile,
+    BankPayout,
+    BankStatement,
+    PaymentRun,
+    PayoutStep,
+)
 from compensation.models.charges import Charge, ChargeGroup, Stage, Waiting
+from compensation.models.conversions import Conversion
 from compensation.models.deposits import Deposit
-from compensation.models.entries import Entry, JournalHead, Line, Maturity, Take
+from compensation.models.entries import Entry, HoldPart, JournalHead, Line, Maturity, Take
 from compensation.models.payouts import (
     PaidCursor,
     Payout,
+    PayoutBounds,
     PayoutClaim,
     PayoutEpoch,
     PayoutLeaf,
     PayoutMethod,
+    PayoutTerms,
+    Schedule,
 )
+from compensation.models.periods import (
+    Calendar,
+    Period,
+    PeriodTotal,
+    Turnover,
+    TurnoverMark,
+)
+from compensation.models.reconciliation import Difference, Explanation
 from compensation.models.weights import Cell, Restatement, Weight, WeightVersion
 
 __all__ = [
     "Account",
     "Asset",
     "Balance",
+    "BankAccount",
+    "BankBooking",
+    "BankFile",
+    "BankPayout",
+    "BankStatement",
+    "Calendar",
     "Cell",
     "Charge",
     "ChargeGroup",
+    "Conversion",
     "CreditLimit",
     "Deposit",
+    "Difference",
     "Entry",
+    "Explanation",
     "Hold",
+    "HoldPart",
     "JournalHead",
     "Line",
     "Maturity",
     "PaidCursor",
+    "PaymentRun",
     "Payout",
+    "PayoutBounds",
     "PayoutClaim",
     "PayoutEpoch",
     "PayoutLeaf",
     "PayoutMethod",
+    "PayoutStep",
+    "PayoutTerms",
+    "Period",
+    "PeriodTotal",
     "PlatformFee",
     "Restatement",
+    "Schedule",
     "Stage",
     "Take",
+    "Turnover",
+    "TurnoverMark",
     "Waiting",
     "Weight",
     "WeightVersion",

@@ -14,6 +14,8 @@ from compensation.models.entries import Entry
 from provenance.models import ChainContract, OutboxTransaction, Party, User
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from provenance.access import Viewer
 
 
@@ -29,18 +31,40 @@ class PayoutScopedQuerySet(models.QuerySet[_Row]):
 
 
 class PayoutMethod(models.Model):
-    """Where a party wants its money; a new one replaces the last, and changes no past payout."""
+    """Where a party wants its money; a new one replaces the last, and changes no past payout.
+
+    One address on a chain, for tokens; and one bank account for each currency.
+    """
+
+    class Kind(models.TextChoices):
+        CHAIN = "chain"
+        BANK = "bank"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="payout_methods")
-    # CAIP-10: eip155:31337:0x...
+    kind = models.CharField(max_length=5, choices=Kind.choices, default=Kind.CHAIN)
+    # CAIP-10: eip155:31337:0x...; of a bank account, the masked number that pages show.
     address = models.CharField(max_length=120)
+    # A bank account is for one currency; its number is encrypted, and known again by its print.
+    asset = models.ForeignKey(
+        Asset, null=True, on_delete=models.PROTECT, related_name="payout_methods"
+    )
+    hidden_iban = models.BinaryField(null=True)
+    iban_print = models.CharField(max_length=64, blank=True, default="")
+    bic = models.CharField(max_length=11, blank=True, default="")
+    holder = models.CharField(max_length=70, blank=True, default="")
     # What the holder of the address signs to prove that it is theirs.
-    challenge = models.CharField(max_length=300)
+    challenge = models.CharField(max_length=300, blank=True)
     signature = models.CharField(max_length=200, blank=True, default="")
     added_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     added_at = models.DateTimeField()
     verified_at = models.DateTimeField(null=True)
+    # Nothing is paid there before this moment, so that a stranger's change is noticed in time.
+    held_until = models.DateTimeField(null=True)
+    # A payment to it came back, or its bank rejected one: nothing more goes there until the payee
+    # confirms it.
+    flagged_at = models.DateTimeField(null=True)
+    flag_words = models.CharField(max_length=300, blank=True, default="")
     removed_at = models.DateTimeField(null=True)
 
     objects = PayoutScopedQuerySet["PayoutMethod"].as_manager()
@@ -48,14 +72,34 @@ class PayoutMethod(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["party"],
+                fields=["party", "asset"],
                 name="payout_method_in_force_once",
                 condition=Q(verified_at__isnull=False, removed_at__isnull=True),
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                name="payout_method_is_whole",
+                condition=Q(kind="chain", asset__isnull=True, hidden_iban__isnull=True)
+                | Q(kind="bank", asset__isnull=False, hidden_iban__isnull=False),
             ),
         ]
 
     def __str__(self) -> str:
         return self.address
+
+    @property
+    def is_bank(self) -> bool:
+        """Whether this is a bank account."""
+        return self.kind == self.Kind.BANK
+
+    def is_payable(self, at: datetime) -> bool:
+        """Whether money may go there at `at`: in force, its hold over, nothing came back."""
+        return (
+            self.verified_at is not None
+            and self.removed_at is None
+            and self.flagged_at is None
+            and (self.held_until is None or self.held_until <= at)
+        )
 
     @property
     def chain_id(self) -> int:
@@ -66,6 +110,74 @@ class PayoutMethod(models.Model):
     def chain_address(self) -> str:
         """The address alone."""
         return self.address.split(":")[2]
+
+
+class Schedule(models.TextChoices):
+    """How often a payee is paid."""
+
+    AT_ONCE = "at_once", "As soon as there is enough"
+    WEEKLY = "weekly", "Once a week"
+    MONTHLY = "monthly", "Once a month"
+
+
+class PayoutTerms(models.Model):
+    """From when on, from which amount and how often a payee is paid; the last row counts."""
+
+    party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="payout_terms")
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="payout_terms")
+    threshold_units = models.BigIntegerField()
+    schedule = models.CharField(max_length=8, choices=Schedule.choices)
+    # Of the week, from Monday as 1 to 7; of the month, 1 to 28; null where it is at once.
+    day = models.PositiveSmallIntegerField(null=True)
+    set_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    objects = PayoutScopedQuerySet["PayoutTerms"].as_manager()
+
+    class Meta:
+        verbose_name_plural = "payout terms"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="payout_day_fits",
+                condition=Q(schedule="at_once", day__isnull=True)
+                | Q(schedule="weekly", day__range=(1, 7))
+                | Q(schedule="monthly", day__range=(1, 28)),
+            ),
+            models.CheckConstraint(
+                condition=Q(threshold_units__gte=0), name="payout_threshold_not_negative"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["party", "asset", "-id"], name="payout_terms_last"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_schedule_display()} from {self.threshold_units} {self.asset}"
+
+
+class PayoutBounds(models.Model):
+    """Between what a payee may choose, for an asset; the last row counts."""
+
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="payout_bounds")
+    least_units = models.BigIntegerField()
+    # Null where a payee may let any amount gather.
+    most_units = models.BigIntegerField(null=True)
+    schedules = ArrayField(models.CharField(max_length=8, choices=Schedule.choices))
+    set_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "payout bounds"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="payout_bounds_fit",
+                condition=Q(least_units__gte=0)
+                & (Q(most_units__isnull=True) | Q(most_units__gte=models.F("least_units"))),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"from {self.least_units} {self.asset}"
 
 
 class PayoutEpoch(models.Model):
