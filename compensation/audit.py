@@ -32,6 +32,8 @@ def header_of(entry: Entry) -> str:
         entry.idempotency_key,
         str(entry.reverses_id or ""),
         _micros(entry.matures_at),
+        # Entries that are older than periods have no such line.
+        *([entry.period_id] if entry.period_id else []),
         entry.facts_text,
     ]
     return "\n".join(parts)

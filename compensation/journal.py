@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from django.db import DataError, IntegrityError, connection, transaction
-from django.db.models import Sum
 
-from compensation.models import Account, Asset, Entry, Hold, Line
-from provenance.models import Conflict, Party
+from compensation.models import Account, Asset, Entry
+from provenance import ledger
+from provenance.models import Conflict, Party, User
 from provenance.refusals import Refused
 
 Kind = Account.Kind
@@ -47,11 +48,20 @@ class CannotReverse(Refused):
     """This entry cannot be reversed by hand."""
 
     code = "cannot_reverse"
-    hint = "Charges are corrected by the next revision, divisions by a restatement."
+    hint = "Only deposits and adjustments are reversed; everything else has its own correction."
 
 
-# Kinds that a person may reverse; the others are corrected by their own use cases.
+# Kinds that a person may reverse.
 REVERSIBLE = frozenset({Entry.Kind.DEPOSIT, Entry.Kind.ADJUSTMENT})
+# How the others are corrected.
+CORRECTED_BY: dict[str, str] = {
+    Entry.Kind.USAGE: "A charge is corrected by the next revision of its usage.",
+    Entry.Kind.RESTATEMENT: "A division is corrected by the next restatement.",
+    Entry.Kind.CONVERSION: "Convert the other way, at a price of its own.",
+    Entry.Kind.PAYOUT: "A payout that came back is booked when the chain or the bank returns it.",
+    Entry.Kind.SETTLEMENT: "What was paid is paid: ask the payee for it, and adjust.",
+    Entry.Kind.REVERSAL: "Post what was reversed again, under a new key.",
+}
 
 
 def account(
@@ -96,7 +106,7 @@ def post(
     moves = [(target, amount) for target, amount in lines if amount]
     assert moves, "an entry moves something"
     asset_id = moves[0][0].asset_id
-    with _refusals(idempotency_key), transaction.atomic(), connection.cursor() as cursor:
+    with refusals(idempotency_key), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT compensation_post(%s, %s, %s::bigint[], %s::bigint[], %s, %s, %s, %s, %s, %s)",
             [
@@ -116,53 +126,83 @@ def post(
     return Entry.objects.get(pk=number)
 
 
-def reverse(*, entry: Entry, reason: str, at: datetime) -> Entry:
-    """Take an entry back by another one; the first stays as it is. Once only."""
+@transaction.atomic
+def reverse(*, entry: Entry, reason: str, at: datetime, by: User | None = None) -> Entry:
+    """Take an entry back by another one, effective now; the first stays as it is. Once only.
+
+    Raises CannotReverse, or NotEnoughMoney where it was spent already.
+    """
     if entry.kind not in REVERSIBLE:
-        raise CannotReverse(f"Entry {entry.pk} is of kind {entry.kind}.")
-    return post(
+        raise CannotReverse(
+            f"Entry {entry.pk} is a {entry.get_kind_display().lower()}.",
+            hint=CORRECTED_BY.get(entry.kind, CannotReverse.hint),
+        )
+    lock()
+    earlier = Entry.objects.filter(reverses=entry).first()
+    if earlier is not None:
+        return earlier
+    lines = entry.lines.select_related("account__party")
+    made = post(
         kind=Entry.Kind.REVERSAL,
-        lines=[
-            (line.account, -line.amount_units) for line in entry.lines.select_related("account")
-        ],
+        lines=[(line.account, -line.amount_units) for line in lines],
         effective_at=at,
         posted_at=at,
         idempotency_key=f"reversal:{entry.pk}",
         facts={"reverses": entry.pk, "reason": reason},
         reverses=entry,
     )
+    ledger.record(
+        "entry.reversed",
+        at=at,
+        subject_kind="journal",
+        party=next((line.account.party for line in lines if line.account.party), None),
+        body={"entry": made.pk, "entry_hash": bytes(made.hash), "reverses": entry.pk,
+              "by": by.pk if by else None},
+    )  # fmt: skip
+    return made
 
 
-def balance_at(held: Account, moment: datetime) -> int:
-    """What an account held at a past moment, by the moments at which entries were posted."""
-    lines = Line.objects.filter(account=held, entry__posted_at__lte=moment)
-    return int(lines.aggregate(total=Sum("amount_units"))["total"] or 0)
+class By(StrEnum):
+    """Which of an entry's two dates a balance of the past goes by."""
+
+    POSTED = "posted"
+    EFFECTIVE = "effective"
 
 
-def hold(
-    *, target: Account, amount_units: int, idempotency_key: str, expires_at: datetime, at: datetime
-) -> Hold:
-    """Set an amount aside until it is ended, or expires by the database's clock."""
-    with _refusals(idempotency_key), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT compensation_hold_place(%s, %s, %s, %s, %s)",
-            [target.pk, amount_units, idempotency_key, expires_at, at],
-        )
-        return Hold.objects.get(pk=cursor.fetchone()[0])
+# Whole hours that are added up, then the entries of the last hour, then those not added up yet.
+_BALANCE_AT = """
+SELECT coalesce((SELECT sum(t.amount_units) FROM compensation_turnover t
+                  WHERE t.account_id = %(account)s AND t.{by}_hour < %(hour)s), 0)
+     + coalesce((SELECT sum(l.amount_units) FROM compensation_entry e
+                   JOIN compensation_line l ON l.entry_id = e.id AND l.account_id = %(account)s
+                  WHERE e.{by}_at >= %(hour)s AND e.{by}_at <= %(at)s AND e.id <= m.number), 0)
+     + coalesce((SELECT sum(l.amount_units) FROM compensation_line l
+                   JOIN compensation_entry e ON e.id = l.entry_id
+                  WHERE l.account_id = %(account)s AND l.entry_id > m.number
+                    AND e.{by}_at <= %(at)s), 0)
+  FROM compensation_turnovermark m WHERE m.id = 1
+"""
 
 
-def end_hold(*, idempotency_key: str, state: Hold.State) -> bool:
-    """Give a held amount free; False if it was not open (or has not expired yet)."""
+def balance_at(held: Account, moment: datetime, *, by: By = By.POSTED) -> int:
+    """What an account held at a past moment, in units.
+
+    By the moments at which entries were posted, which is what was known then; or by those from
+    which they are effective, which later entries may still change.
+    """
+    hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT compensation_hold_end(%s, %s)", [idempotency_key, str(state)])
-        return bool(cursor.fetchone()[0])
+        cursor.execute(
+            _BALANCE_AT.format(by=by.value), {"account": held.pk, "hour": hour, "at": moment}
+        )
+        return int(cursor.fetchone()[0])
 
 
 def set_floor(*, target: Account, limit_units: int, reason: str, at: datetime) -> None:
     """Let a lab's account fall to `-limit_units`; raises NotEnoughMoney if it is lower already."""
-    with _refusals("limit"), transaction.atomic(), connection.cursor() as cursor:
+    with refusals("limit"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT compensation_set_limit(%s, %s, %s, %s)", [target.pk, limit_units, reason, at]
+            "SELECT compensation_set_limit(%s, %s::bigint, %s, %s)", [target.pk, limit_units, reason, at]
         )
 
 
@@ -172,8 +212,8 @@ def canonical_text(facts: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _refusals(key: str) -> Iterator[None]:
-    """Say in our words what the database refused."""
+def refusals(key: str) -> Iterator[None]:
+    """Say in our words what the database refused of an amount or an idempotency key."""
     try:
         yield
     except IntegrityError as error:

@@ -37,8 +37,6 @@ ADDED_TO = {
 }
 CALLABLE = (
     "compensation_bill(uuid, timestamptz, timestamptz)",
-    "compensation_hold_end(text, text)",
-    "compensation_hold_place(bigint, bigint, text, timestamptz, timestamptz)",
     "compensation_lock_journal()",
     "compensation_post(text, bigint, bigint[], bigint[], timestamptz, timestamptz, text, text,"
     " bigint, timestamptz)",

@@ -30,6 +30,7 @@ class Account(models.Model):
 
     class Kind(models.TextChoices):
         LAB = "lab", "Deposit of a lab"
+        LAB_DEBT = "lab_debt", "Owed by a lab after a refund"
         OWNER = "owner", "Payable to an owner"
         OWNER_PENDING = "owner_pending", "Earned, not yet payable"
         AWAITED = "awaited", "Owed to an owner when it is recovered"
@@ -94,28 +95,49 @@ class Balance(models.Model):
         return self.posted - self.held
 
 
+class HoldQuerySet(models.QuerySet["Hold"]):
+    """Holds as one viewer may see them."""
+
+    def visible_to(self, viewer: Viewer) -> HoldQuerySet:
+        """Those on the viewer's accounts; all for an operator."""
+        return self if viewer.is_operator else self.filter(account__party=viewer.party)
+
+
 class Hold(models.Model):
-    """An amount set aside in an account for something that may be posted later."""
+    """An amount set aside in an account for something that may be posted later, also in parts."""
 
     class State(models.TextChoices):
-        OPEN = "open"
-        POSTED = "posted"
-        VOID = "void"
-        EXPIRED = "expired"
+        OPEN = "open", "Held"
+        POSTED = "posted", "Posted; what was left was given back"
+        VOID = "void", "Given back"
+        EXPIRED = "expired", "Expired; what was left was given back"
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="holds")
     amount_units = models.BigIntegerField()
+    # What is held still: less what was posted, and nothing once it has ended.
+    remaining_units = models.BigIntegerField()
     idempotency_key = models.CharField(max_length=200, unique=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    # By the database's clock; null holds until it is posted or given back.
     expires_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    objects = HoldQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(amount_units__gt=0), name="hold_is_positive"),
+            models.CheckConstraint(
+                condition=Q(remaining_units__gte=0)
+                & Q(remaining_units__lte=models.F("amount_units"))
+                & (Q(state="open") | Q(remaining_units=0)),
+                name="hold_keeps_no_more_than_it_has",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["account"], name="hold_open", condition=Q(state="open")),
+            models.Index(fields=["expires_at"], name="hold_due", condition=Q(state="open")),
         ]
 
     def __str__(self) -> str:

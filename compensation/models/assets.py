@@ -10,6 +10,12 @@ from django.db.models import Q
 if TYPE_CHECKING:
     from datetime import datetime
 
+# CAIP-19 (https://chainagnostic.org/CAIPs/caip-19), or a currency of ISO 4217.
+CODE = (
+    r"^(iso4217:[A-Z]{3}|[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}/[-a-z0-9]{3,8}:[-.%a-zA-Z0-9]{1,78}"
+    r"(/[-.%a-zA-Z0-9]{1,78})?)$"
+)
+
 
 class Asset(models.Model):
     """A currency or token. One unit is 10 ** -scale of it; every amount is a whole number of them.
@@ -27,6 +33,7 @@ class Asset(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(scale__lte=9), name="asset_scale_at_most_9"),
+            models.CheckConstraint(condition=Q(code__regex=CODE), name="asset_code_is_a_standard"),
         ]
 
     def __str__(self) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 
-from compensation.models.accounts import Account
+from compensation.models.accounts import Account, Hold
 from compensation.models.assets import Asset
+from compensation.models.periods import Period
 
 if TYPE_CHECKING:
     from provenance.access import Viewer
@@ -43,6 +44,7 @@ class Entry(models.Model):
 
     class Kind(models.TextChoices):
         DEPOSIT = "deposit"
+        REFUND = "refund", "A deposit went back"
         USAGE = "usage"
         MATURITY = "maturity", "Became payable"
         RESTATEMENT = "restatement", "Divided anew after a conflict"
@@ -51,6 +53,7 @@ class Entry(models.Model):
         SETTLEMENT = "settlement", "Paid, and final"
         REVERSAL = "reversal"
         ADJUSTMENT = "adjustment"
+        CONVERSION = "conversion", "Converted from one asset to another"
 
     # The number in the chain of entries, from 1, without gaps.
     id = models.BigIntegerField(primary_key=True)
@@ -58,6 +61,10 @@ class Entry(models.Model):
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="entries")
     effective_at = models.DateTimeField()
     posted_at = models.DateTimeField()
+    # The month that it belongs to, open when it was posted; null for what is older than periods.
+    period = models.ForeignKey(
+        Period, null=True, on_delete=models.PROTECT, related_name="entries", db_index=False
+    )
     idempotency_key = models.CharField(max_length=200, unique=True)
     reverses = models.OneToOneField(
         "self", null=True, on_delete=models.PROTECT, related_name="reversed_by"
@@ -77,6 +84,11 @@ class Entry(models.Model):
     class Meta:
         verbose_name_plural = "entries"
         ordering: ClassVar = ["id"]
+        indexes: ClassVar = [
+            models.Index(fields=["effective_at"], name="entry_by_effect"),
+            models.Index(fields=["posted_at"], name="entry_by_posting"),
+            models.Index(fields=["period"], name="entry_by_period"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id} {self.kind}"
@@ -141,6 +153,24 @@ class Maturity(models.Model):
 
     def __str__(self) -> str:
         return f"entry {self.entry_id} at {self.matures_at:%Y-%m-%d}"
+
+
+class HoldPart(models.Model):
+    """What one entry posted of a hold."""
+
+    hold = models.ForeignKey(Hold, on_delete=models.PROTECT, related_name="parts")
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="hold_part")
+    amount_units = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(amount_units__gt=0), name="hold_part_is_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_units} of hold {self.hold_id}"
 
 
 class Take(models.Model):
