@@ -50,5 +50,10 @@ def from_tokens(tokens: int, scale: int, decimals: int) -> int:
     return tokens * _power(scale - decimals)
 
 
+def floor_from_tokens(tokens: int, scale: int, decimals: int) -> int:
+    """The whole units in tokens that may be finer than a unit."""
+    return from_tokens(tokens - tokens % _power(max(0, decimals - scale)), scale, decimals)
+
+
 def _power(exponent: int) -> int:
     return int(10**exponent)
