@@ -85,13 +85,16 @@ def _start(spool: Spool, client: Client) -> None:
     run = spool.state.run
     if spool.state.is_started or not run:
         return
-    client.start_run(
-        run["purpose"],
-        run["name"],
-        run_id=run["run_id"],
-        parent=run["parent"],
-        started_at=run["started_at"],
-    )
+    facts = {name: run[name] for name in ("run_id", "parent", "started_at")}
+    quote = run.get("quote")
+    try:
+        client.start_run(run["purpose"], run["name"], **facts, quote=quote)
+    except Problem as problem:
+        if not quote or problem.status not in REFUSED | {403, 404, 409}:
+            raise
+        # What was used is told in any case, at the price without a quote.
+        log.warning("tallymark: quote %s was refused: %s", quote, problem)
+        client.start_run(run["purpose"], run["name"], **facts)
     spool.add({"started": True})
 
 
@@ -135,5 +138,6 @@ def _body(spool: Spool, report: Report) -> dict[str, Any]:
         "records": report.records,
         "tokens": report.tokens,
         "epochs": report.epochs,
+        "fetches": report.fetches,
         "used_at": report.used_at,
     }

@@ -49,13 +49,15 @@ def run(
     key: str | None = None,
     run_id: str | None = None,
     spool: str | Path | None = None,
+    quote: str | None = None,
 ) -> Running:
     """A training job, to be used as `with tallymark.run(purpose="pretrain") as run: ...`.
 
     `url` and `key` default to TALLYMARK_URL and TALLYMARK_KEY, `spool` to TALLYMARK_SPOOL. All
-    processes with one TALLYMARK_RUN_ID report to one run; their counts add up.
+    processes with one TALLYMARK_RUN_ID report to one run; their counts add up. `quote` is the id of
+    a quote that prices the job.
     """
-    return Running(purpose, name, url=url, key=key, run_id=run_id, spool=spool)
+    return Running(purpose, name, url=url, key=key, run_id=run_id, spool=spool, quote=quote)
 
 
 class Running:
@@ -70,6 +72,7 @@ class Running:
         key: str | None = None,
         run_id: str | None = None,
         spool: str | Path | None = None,
+        quote: str | None = None,
         exit_seconds: float = EXIT_SECONDS,
     ) -> None:
         self.purpose = str(purpose)
@@ -79,6 +82,7 @@ class Running:
         self._exit_seconds = exit_seconds
         self._has_address = bool(url or os.environ.get("TALLYMARK_URL"))
         self._given_id = run_id
+        self._quote = str(quote) if quote else None
         self.id = ""
         self._parent: str | None = None
         self._ends_run = True
@@ -99,12 +103,19 @@ class Running:
         return self
 
     def use(
-        self, subject: str, *, records: int = 0, tokens: int = 0, epochs: int = 0, purpose: str = ""
+        self,
+        subject: str,
+        *,
+        records: int = 0,
+        tokens: int = 0,
+        epochs: int = 0,
+        fetches: int = 0,
+        purpose: str = "",
     ) -> None:
         """Count what was just used of a dataset version: its id, or `namespace/name@number`."""
         try:
             key = (str(subject)[:300], purpose or self.purpose)
-            added = (int(records), int(tokens), int(epochs))
+            added = (int(records), int(tokens), int(epochs), int(fetches))
             if min(added) < 0 or not key[0]:
                 raise ValueError(
                     f"counts are never negative and subjects never empty: {key} {added}"
@@ -112,10 +123,9 @@ class Running:
             with self._lock:
                 counts = self._counts.get(key)
                 if counts is None:
-                    counts = self._counts[key] = [0, 0, 0]
-                counts[0] += added[0]
-                counts[1] += added[1]
-                counts[2] += added[2]
+                    counts = self._counts[key] = [0] * len(added)
+                for place, more in enumerate(added):
+                    counts[place] += more
                 self._changed.add(key)
             if self._is_orphan:
                 self._adopt()
@@ -189,6 +199,8 @@ class Running:
             "purpose": self.purpose,
             "name": self.name,
             "parent": self._parent,
+            # A quote holds for a whole job, so it is named at its top.
+            "quote": None if self._parent else self._quote,
             "started_at": now(),
             "for": identity(self._client) if self._has_address else {},
         }

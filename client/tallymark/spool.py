@@ -45,6 +45,7 @@ class Report:
     tokens: int
     epochs: int
     used_at: str
+    fetches: int = 0
 
 
 @dataclass
@@ -147,10 +148,10 @@ class Spool:
                 self._warn(error)
 
     def count(self, key: Key, counts: Sequence[int], used_at: str) -> Line:
-        """The line that says how far `key` has come: records, tokens and epochs."""
+        """The line that says how far `key` has come: records, tokens, epochs and fetches."""
         sequence = self.state.next_sequence(key)
-        records, tokens, epochs = counts
-        report = Report(*key, sequence, records, tokens, epochs, used_at)
+        records, tokens, epochs, fetches = counts
+        report = Report(*key, sequence, records, tokens, epochs, used_at, fetches)
         return {"report": asdict(report)}
 
     def take(self, limit: int) -> list[Report]:

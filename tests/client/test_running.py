@@ -36,6 +36,7 @@ class Recorder(ThreadingHTTPServer):
         self.calls: list[tuple[str, str, Any]] = []
         self.status = 202
         self.delay_seconds = 0.0
+        self.refused_quote = ""
 
     @property
     def url(self) -> str:
@@ -62,6 +63,9 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length) or b"null")
         time.sleep(self.server.delay_seconds)
         status = self.server.status
+        refused = self.server.refused_quote
+        if refused and isinstance(body, dict) and body.get("quote") == refused:
+            status = 409
         if status < 300:
             self.server.calls.append((self.command, self.path, body))
         answer = b'{"code": "no", "detail": "no"}' if status >= 300 else b"[]"
@@ -255,11 +259,11 @@ def test_without_an_address_the_reports_are_kept_until_flushed(
 def test_a_number_that_was_sent_is_never_given_another_count(tmp_path: Path) -> None:
     spool, key = Spool(tmp_path / f"one{SUFFIX}"), ("aurora/essays@1", "pretrain")
     spool.add({"run": {"run_id": "r", "stream": "s"}})
-    spool.add(spool.count(key, (1, 0, 0), "t"))
-    spool.add(spool.count(key, (2, 0, 0), "t"))
+    spool.add(spool.count(key, (1, 0, 0, 0), "t"))
+    spool.add(spool.count(key, (2, 0, 0, 0), "t"))
     (sent,) = spool.take(10)
-    spool.add(spool.count(key, (3, 0, 0), "t"))
-    spool.add(spool.count(key, (4, 0, 0), "t"))
+    spool.add(spool.count(key, (3, 0, 0, 0), "t"))
+    spool.add(spool.count(key, (4, 0, 0, 0), "t"))
     assert (sent.sequence, sent.records) == (1, 2)
     spool.close()
     (found,) = left_behind(tmp_path)
@@ -269,12 +273,29 @@ def test_a_number_that_was_sent_is_never_given_another_count(tmp_path: Path) -> 
 
 def test_a_line_cut_short_by_a_crash_loses_only_itself(tmp_path: Path) -> None:
     spool, key = Spool(tmp_path / f"one{SUFFIX}"), ("aurora/essays@1", "pretrain")
-    spool.add({"run": {"run_id": "r", "stream": "s"}}, spool.count(key, (5, 0, 0), "t"))
+    spool.add({"run": {"run_id": "r", "stream": "s"}}, spool.count(key, (5, 0, 0, 0), "t"))
     spool.close()
     with spool.path.open("a") as file:
         file.write('{"report": {"subject": "aur')
     (found,) = left_behind(tmp_path)
     assert found.state.unsent[key][1].records == 5
+
+
+def test_a_job_names_its_quote_and_counts_its_fetches(service: Recorder) -> None:
+    with Running("pretrain", url=service.url, quote="q-1") as run:
+        run.use("aurora/essays@1", fetches=2)
+        run.use("aurora/essays@1", fetches=3)
+    started = next(body for _, path, body in service.calls if path.endswith("/runs"))
+    assert (started["quote"], service.reports[-1]["fetches"]) == ("q-1", 5)
+
+
+def test_a_quote_that_is_refused_loses_no_report(service: Recorder) -> None:
+    service.refused_quote = "q-old"
+    with Running("pretrain", url=service.url, quote="q-old") as run:
+        run.use("aurora/essays@1", records=4)
+    assert service.total("aurora/essays@1") == 4
+    started = [body for _, path, body in service.calls if path.endswith("/runs")]
+    assert "quote" not in started[-1]
 
 
 def test_a_killed_job_loses_at_most_its_last_second(service: Recorder, tmp_path: Path) -> None:
