@@ -8,7 +8,7 @@ written by its number, never dropped.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 
 import reportlab
 from reportlab.lib import colors
+from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
@@ -71,14 +72,42 @@ class Paper:
         table.setStyle(_lines())
         self._flow += [table, Spacer(0, 3 * mm)]
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Add a table with equal columns; a very long one is cut, and says so."""
-        cells = [[Paragraph(marked(name), _style("faint")) for name in header]]
+    def table(
+        self,
+        header: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        parts: Sequence[float] = (),
+        numbers: Container[int] = (),
+    ) -> None:
+        """Add a table; a very long one is cut, and says so.
+
+        `parts` are the columns' widths, as parts of their sum (alike unless said); columns in
+        `numbers` are set to the right.
+        """
+        styles = [
+            (_style("faint_number"), _style("number"))
+            if place in numbers
+            else (_style("faint"), _style("cell"))
+            for place in range(len(header))
+        ]
+        cells = [
+            [
+                Paragraph(marked(name), style)
+                for name, (style, _) in zip(header, styles, strict=True)
+            ]
+        ]
         cells += [
-            [Paragraph(marked(str(value)), _style("cell")) for value in row]
+            [
+                Paragraph(marked(str(value)), style)
+                for value, (_, style) in zip(row, styles, strict=True)
+            ]
             for row in rows[:LONGEST_TABLE]
         ]
-        table = Table(cells, colWidths=[170 * mm / len(header)] * len(header), repeatRows=1)
+        widths = parts or [1] * len(header)
+        table = Table(
+            cells, colWidths=[170 * mm * width / sum(widths) for width in widths], repeatRows=1
+        )
         table.setStyle(_lines())
         self._flow.append(table)
         if len(rows) > LONGEST_TABLE:
@@ -152,6 +181,10 @@ def _style(name: str) -> ParagraphStyle:
         "heading": ParagraphStyle("heading", body, fontName="VeraBd", fontSize=11, spaceBefore=10),
         "faint": ParagraphStyle("faint", body, fontSize=8, leading=11, textColor=FAINT),
         "cell": ParagraphStyle("cell", body, fontSize=8, leading=11, wordWrap="CJK"),
+        "number": ParagraphStyle("number", body, fontSize=8, leading=11, alignment=TA_RIGHT),
+        "faint_number": ParagraphStyle(
+            "faint_number", body, fontSize=8, leading=11, textColor=FAINT, alignment=TA_RIGHT
+        ),
         "point": ParagraphStyle("point", body, leftIndent=12, bulletIndent=2, spaceAfter=3),
     }
     return styles[name]
