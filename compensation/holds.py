@@ -73,7 +73,7 @@ def place(
 def post(
     *,
     key: str,
-    credits: Iterable[tuple[Account, int]],
+    to: Iterable[tuple[Account, int]],
     kind: Entry.Kind,
     effective_at: datetime,
     posted_at: datetime,
@@ -81,18 +81,17 @@ def post(
     facts: Mapping[str, Any] | None = None,
     frees_rest: bool = False,
 ) -> Entry:
-    """Move what is credited from the account of the hold `key`, out of what it holds.
+    """Move money from the account of the hold `key` to others, out of what it holds.
 
     The rest stays held, or is given back with `frees_rest`. The same idempotency key again returns
     the entry that was made with it. Raises HoldNotOpen, HoldTooSmall, HoldExpired, or what
     `journal.post` raises.
     """
-    moves = list(credits)
+    moves = list(to)
     assert moves, "a hold is posted to somebody"
     with _refusals(idempotency_key), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT compensation_hold_post"
-            "(%s, %s::bigint[], %s::bigint[], %s, %s, %s, %s, %s, %s)",
+            "SELECT compensation_hold_post(%s, %s::bigint[], %s::bigint[], %s, %s, %s, %s, %s, %s)",
             [
                 key,
                 [target.pk for target, _ in moves],

@@ -202,7 +202,8 @@ def set_floor(*, target: Account, limit_units: int, reason: str, at: datetime) -
     """Let a lab's account fall to `-limit_units`; raises NotEnoughMoney if it is lower already."""
     with refusals("limit"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT compensation_set_limit(%s, %s::bigint, %s, %s)", [target.pk, limit_units, reason, at]
+            "SELECT compensation_set_limit(%s, %s::bigint, %s, %s)",
+            [target.pk, limit_units, reason, at],
         )
 
 

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from compensation import billing, holdback, payouts, settlement, weights
+from compensation import billing, holdback, holds, payouts, periods, settlement, weights
 from provenance import deployment, evm, outbox, signers
 
 log = structlog.get_logger(__name__)
@@ -51,6 +51,18 @@ def apply_resolutions() -> int:
 def mature_credits() -> int:
     """Make payable what was held back long enough."""
     return _batches(lambda: holdback.mature_credits(at=timezone.now()))
+
+
+@shared_task
+def expire_holds() -> int:
+    """Give back what was held until a moment that has passed."""
+    return _batches(holds.expire)
+
+
+@shared_task
+def add_turnovers() -> int:
+    """Add up what came, so that balances of long ago are found at once."""
+    return _batches(periods.add_turnovers)
 
 
 @shared_task

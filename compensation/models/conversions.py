@@ -38,9 +38,7 @@ class Conversion(models.Model):
     to_units = models.BigIntegerField()
     numerator = models.DecimalField(max_digits=38, decimal_places=0)
     denominator = models.DecimalField(max_digits=38, decimal_places=0)
-    out_entry = models.OneToOneField(
-        Entry, on_delete=models.PROTECT, related_name="conversion_out"
-    )
+    out_entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="conversion_out")
     in_entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="conversion_in")
     idempotency_key = models.CharField(max_length=190, unique=True)
     reason = models.CharField(max_length=300)
