@@ -260,6 +260,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("bill usages", "compensation.tasks.bill_usages", 5),
         ("bill what was overlooked", "compensation.tasks.bill_everything", 3600),
         ("apply resolutions", "compensation.tasks.apply_resolutions", 5),
+        ("expire holds", "compensation.tasks.expire_holds", 10),
+        ("add up turnovers", "compensation.tasks.add_turnovers", 30),
         ("mature credits", "compensation.tasks.mature_credits", 10),
         ("advance payouts", "compensation.tasks.advance_payouts", 3),
         ("build payout epochs", "compensation.tasks.build_epochs", 10),
