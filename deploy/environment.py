@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -26,6 +33,32 @@ DEVELOPMENT_KEYS: Final[dict[str, str]] = {
 
 class UnfitEnvironment(SystemExit):
     """The environment holds something that must not be; the message names the variable."""
+
+
+class Signals(BaseModel):
+    """From when on reports of use look wrong enough for a person to look (docs/signals.md)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # How long a number may be missing in a stream before anybody asks.
+    gap_grace_seconds: int = Field(default=3_600, ge=0)
+    # How far a run may be from its plan.
+    plan_tolerance_percent: int = Field(default=20, ge=0)
+    # Against at least so many earlier runs: so many (robust) standard deviations from their
+    # median, and at least by this factor.
+    history_runs: int = Field(default=12, ge=3)
+    history_deviations: int = Field(default=5, ge=1)
+    history_factor: int = Field(default=4, ge=2)
+    size_tolerance_percent: int = Field(default=1, ge=0)
+    # A lab's tokenizer may cut finer than ours.
+    token_factor: int = Field(default=4, ge=1)
+    # Of the smaller of two versions that are called one content.
+    same_content_percent: int = Field(default=90, ge=1, le=100)
+    meter_tolerance_percent: int = Field(default=20, ge=0)
+    # A lab that fetched everything may use a part of it, but hardly less than one in so many.
+    fetch_factor: int = Field(default=10, ge=1)
+    # Differences of fewer records are let be.
+    least_records: int = Field(default=10, ge=1)
 
 
 class Environment(BaseSettings):
@@ -67,6 +100,8 @@ class Environment(BaseSettings):
     screening_file_records_per_day: int = Field(default=5_000_000, ge=1_000)
     period_zone: str = "UTC"
     run_silence_seconds: int = Field(default=86_400, ge=1)
+    # As JSON: TALLYMARK_SIGNALS='{"plan_tolerance_percent": 30}'.
+    signals: Signals = Signals()
     node_name: str = "tallymark"
     email_url: str = ""
     upload_limit_bytes: int = Field(default=20 * 2**30, ge=1)

@@ -192,6 +192,7 @@ SPECTACULAR_SETTINGS = {
         "DatasetKindEnum": "provenance.models.Dataset.Kind",
         "MatchKindEnum": "provenance.models.MatchKind",
         "SubmissionKindEnum": "provenance.models.Submission.Kind",
+        "ReviewStateEnum": "provenance.models.Review.State",
         "AccountKindEnum": "compensation.models.Account.Kind",
         "ChargeKindEnum": "compensation.models.Charge.Kind",
     },
@@ -216,6 +217,7 @@ SCREENING_REQUESTS_PER_MINUTE = _env.screening_requests_per_minute
 SCREENING_FILE_RECORDS_PER_DAY = _env.screening_file_records_per_day
 PERIOD_ZONE = _env.period_zone
 RUN_SILENCE_SECONDS = _env.run_silence_seconds
+SIGNALS = _env.signals
 NODE_NAME = _env.node_name
 UPLOAD_LIMIT_BYTES = _env.upload_limit_bytes
 
@@ -249,6 +251,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("send the outbox", "provenance.tasks.send_outbox", 2),
         ("look at the chain", "provenance.tasks.look_at_chain", 30),
         ("lapse silent runs", "provenance.tasks.lapse_runs", 60),
+        ("look at reports", "provenance.tasks.look_at_reports", 300),
+        ("look at reports again", "provenance.tasks.look_at_reports_again", 3600),
         ("pass deadlines", "provenance.tasks.pass_deadlines", 60),
         ("forget old answers", "provenance.tasks.forget_answers", 3600),
         ("sweep uploads", "ingest.tasks.sweep_uploads", 10),

@@ -21,6 +21,7 @@ from provenance import (
     ledger,
     outbox,
     restore,
+    signals,
     signers,
     usage,
 )
@@ -29,6 +30,9 @@ from provenance.models import IdempotencyKey
 log = structlog.get_logger(__name__)
 SEAL_BATCH = 5_000
 REPEATS_FOR = timedelta(days=7)
+# What was reported lately is looked at often; some signs need time to show.
+LATELY = timedelta(minutes=20)
+LATER = timedelta(days=3)
 # One task ends within seconds even after a bulk load; the next beat goes on.
 BATCHES_AT_ONCE = 10
 NOT_NOW = (
@@ -84,6 +88,20 @@ def look_at_chain() -> None:
 def lapse_runs() -> None:
     """Close runs of which nothing was heard for long."""
     usage.lapse_silent_runs(timezone.now())
+
+
+@shared_task
+def look_at_reports() -> None:
+    """Raise reviews of what looks wrong in the last reports of use."""
+    at = timezone.now()
+    signals.raise_reviews(since=at - LATELY, at=at)
+
+
+@shared_task
+def look_at_reports_again() -> None:
+    """The same over the last days: a gap that nothing filled shows only in time."""
+    at = timezone.now()
+    signals.raise_reviews(since=at - LATER, at=at)
 
 
 @shared_task

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from provenance import ledger
+from provenance import ledger, sequences
 from provenance.models import (
     DatasetVersion,
     Grant,
@@ -360,8 +360,9 @@ def _note(
         defaults={"sequence": -1, "received_at": received_at},
     )
     if sequence <= report.sequence:
+        _miss(report, sequence, received_at)
         return False
-    report.has_gap = report.has_gap or sequence > max(report.sequence, 0) + 1
+    _miss(report, sequence, received_at)
     report.sequence, report.received_at = sequence, received_at
     report.record_count = max(report.record_count, count.records)
     report.token_count = max(report.token_count, count.tokens)
@@ -369,6 +370,16 @@ def _note(
     report.fetch_count = max(report.fetch_count, count.fetches)
     report.save()
     return True
+
+
+def _miss(report: UsageReport, sequence: int, received_at: datetime) -> None:
+    """Keep which numbers of the stream are missing; one that comes late fills its gap."""
+    missing = sequences.heard(report.missing, max(report.sequence, 0), sequence)
+    if missing == report.missing:
+        return
+    report.missing, report.has_gap = missing, bool(missing)
+    report.gap_since = (report.gap_since or received_at) if missing else None
+    report.save(update_fields=["missing", "has_gap", "gap_since"])
 
 
 def _add_up(usage: Usage, meter: str) -> bool:

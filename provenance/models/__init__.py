@@ -36,6 +36,7 @@ from provenance.models.parties import (
 from provenance.models.quotes import Quote, QuoteItem
 from provenance.models.rates import Rate, RatePlan
 from provenance.models.runs import Run, RunEdge, TrainedModel, Usage, UsageReport
+from provenance.models.signals import Review, ReviewNote, RunPlan
 
 __all__ = [
     "AccessLog",
@@ -69,8 +70,11 @@ __all__ = [
     "RatePlan",
     "Record",
     "Resolution",
+    "Review",
+    "ReviewNote",
     "Run",
     "RunEdge",
+    "RunPlan",
     "StatementOfReasons",
     "Submission",
     "Subscription",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -78,6 +79,9 @@ class Run(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     objects = LabScopedQuerySet["Run"].as_manager()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["ended_at"], name="run_by_end")]
 
     def __str__(self) -> str:
         return self.name or self.pseudonym
@@ -189,6 +193,9 @@ class UsageReport(models.Model):
     stream = models.CharField(max_length=100)
     sequence = models.BigIntegerField()
     has_gap = models.BooleanField(default=False)
+    # The numbers that never came: [first, last] each; and since when any has been missing.
+    missing = models.JSONField(default=list)
+    gap_since = models.DateTimeField(null=True)
     record_count = models.BigIntegerField(default=0)
     token_count = models.BigIntegerField(default=0)
     epoch_count = models.BigIntegerField(default=0)
@@ -201,6 +208,7 @@ class UsageReport(models.Model):
                 fields=["usage", "meter", "stream"], name="stream_once_per_usage"
             )
         ]
+        indexes: ClassVar = [BrinIndex(fields=["received_at"], name="report_by_receipt")]
 
     def __str__(self) -> str:
         return f"{self.stream} #{self.sequence}"
