@@ -60,6 +60,7 @@ CORRECTED_BY: dict[str, str] = {
     Entry.Kind.CONVERSION: "Convert the other way, at a price of its own.",
     Entry.Kind.PAYOUT: "A payout that came back is booked when the chain or the bank returns it.",
     Entry.Kind.SETTLEMENT: "What was paid is paid: ask the payee for it, and adjust.",
+    Entry.Kind.RETURN: "It goes with the next payout; withdraw the account if it must not.",
     Entry.Kind.REVERSAL: "Post what was reversed again, under a new key.",
 }
 

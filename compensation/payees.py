@@ -1,16 +1,51 @@
-"""Where owners want their money: addresses, proved to be theirs; and the pseudonyms they have."""
+"""Where owners want their money: addresses proved to be theirs, bank accounts; their pseudonyms.
+
+Tokens go to one address on the chain, each currency to one bank account. Nothing is paid to a new
+or changed one before a hold is over, of which everybody is told who minds the party's money.
+"""
 
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from schwifty import BIC, IBAN
+from schwifty.exceptions import SchwiftyException
 
-from compensation import addresses
-from compensation.models import PayoutMethod
+from compensation import addresses, letters, secrecy
+from compensation.bank import charset, currency, pain001
+from compensation.models import Asset, PayoutMethod
 from provenance import evm, ledger, merkle, signers
 from provenance.models import Party, User
+from provenance.refusals import Refused
+
+Kind = PayoutMethod.Kind
+
+
+class BadAccount(Refused):
+    """This is no bank account that we can pay to."""
+
+    code = "bad_bank_account"
+    status = 400
+    hint = "Copy IBAN and holder as they stand on a statement of the account."
+
+
+class NotPaidByBank(Refused):
+    """This asset is not paid by bank."""
+
+    code = "not_paid_by_bank"
+    hint = "Banks pay currencies, such as iso4217:EUR; tokens go to an address on their chain."
+
+
+class MethodRemoved(Refused):
+    """This account or address was taken back."""
+
+    code = "payout_method_removed"
+    hint = "Add it anew."
 
 
 def payee_id(party: Party) -> bytes:
@@ -18,11 +53,27 @@ def payee_id(party: Party) -> bytes:
     return merkle.keccak(bytes(party.salt) + party.pk.bytes)
 
 
-def method_in_force(party: Party) -> PayoutMethod | None:
-    """Where a party is paid now, if it has said so."""
+def method_in_force(party: Party, asset: Asset | None = None) -> PayoutMethod | None:
+    """Where a party wants to be paid an asset (a token where none is named), if it has said so.
+
+    Whether money may go there yet, `PayoutMethod.is_payable` says.
+    """
+    paid_in = asset if asset is not None and asset.code.startswith(currency.PREFIX) else None
     return PayoutMethod.objects.filter(
-        party=party, verified_at__isnull=False, removed_at=None
+        party=party, asset=paid_in, verified_at__isnull=False, removed_at=None
     ).first()
+
+
+def payable_methods(*, asset: Asset, at: datetime) -> dict[UUID, PayoutMethod]:
+    """Where each party may be paid an asset at `at`: none that is held, flagged or elsewhere."""
+    rows = PayoutMethod.objects.filter(verified_at__isnull=False, removed_at=None)
+    if asset.is_on_chain:
+        found: Iterable[PayoutMethod] = (
+            one for one in rows.filter(kind=Kind.CHAIN) if one.chain_id == asset.chain_id
+        )
+    else:
+        found = rows.filter(kind=Kind.BANK, asset=asset)
+    return {one.party_id: one for one in found if one.is_payable(at)}
 
 
 @transaction.atomic
@@ -50,11 +101,85 @@ def add_method(
 
 
 @transaction.atomic
+def add_account(
+    *,
+    party: Party,
+    asset: Asset,
+    iban: str,
+    holder: str,
+    bic: str = "",
+    at: datetime,
+    by: User | None = None,
+) -> PayoutMethod:
+    """Name a bank account for the payouts of a currency; it replaces the one before, after a hold.
+
+    The account that is in force already is returned as it is. Raises BadAccount or NotPaidByBank.
+    """
+    if not asset.code.startswith(currency.PREFIX):
+        raise NotPaidByBank(f"{asset} is not paid by bank.")
+    number, branch = checked_account(iban=iban, bic=bic)
+    if not charset.latin(holder, pain001.NAME_LIMIT):
+        raise BadAccount(
+            "Banks cannot write this holder's name.", hint="Give it in Latin letters as well."
+        )
+    _lock(party)
+    mark = secrecy.print_of(f"{party.pk}:{number}")
+    before = method_in_force(party, asset)
+    if before is not None and (before.iban_print, before.holder, before.bic) == (
+        mark,
+        holder.strip()[: pain001.NAME_LIMIT],
+        branch,
+    ):
+        return before
+    made = PayoutMethod.objects.create(
+        party=party,
+        kind=Kind.BANK,
+        asset=asset,
+        address=masked(number),
+        hidden_iban=secrecy.hide(number.encode()),
+        iban_print=mark,
+        bic=branch,
+        holder=holder.strip()[: pain001.NAME_LIMIT],
+        added_by=by,
+        added_at=at,
+    )
+    return _put_in_force(made, "", at)
+
+
+def checked_account(*, iban: str, bic: str) -> tuple[str, str]:
+    """An IBAN and a BIC as banks write them; raises BadAccount (ISO 13616, mod 97; ISO 9362)."""
+    try:
+        number = IBAN(iban)
+    except (SchwiftyException, ValueError) as error:
+        raise BadAccount(f"This IBAN is wrong: {str(error).lower()}.") from error
+    try:
+        branch = str(BIC(bic)) if bic.strip() else ""
+    except (SchwiftyException, ValueError) as error:
+        raise BadAccount(
+            f"This BIC is wrong: {str(error).lower()}.", hint="Leave it out if you do not know it."
+        ) from error
+    return str(number), branch
+
+
+def masked(iban: str) -> str:
+    """An IBAN as pages show it."""
+    return f"{iban[:4]} … {iban[-4:]}"
+
+
+def iban_of(method: PayoutMethod) -> str:
+    """The whole number of a bank account, for the order to our bank and nothing else."""
+    assert method.hidden_iban is not None, "a bank account has its number"
+    return secrecy.reveal(method.hidden_iban).decode()
+
+
+@transaction.atomic
 def verify_method(*, method: PayoutMethod, signature: str, at: datetime) -> PayoutMethod:
     """Put an address in force whose holder signed the challenge (EIP-191). Safe to repeat."""
     locked = PayoutMethod.objects.select_for_update().get(pk=method.pk)
     if locked.verified_at is not None:
         return locked
+    if locked.removed_at is not None:
+        raise MethodRemoved
     addresses.require_holder(
         address=locked.chain_address, words=locked.challenge, signature=signature
     )
@@ -72,26 +197,61 @@ def remove_method(*, method: PayoutMethod, at: datetime) -> PayoutMethod:
     return locked
 
 
+@transaction.atomic
+def flag_method(*, method: PayoutMethod, words: str, at: datetime) -> None:
+    """Send nothing more there until its party confirms it: a payment came back. Safe to repeat."""
+    locked = PayoutMethod.objects.select_for_update().get(pk=method.pk)
+    if locked.flagged_at is not None:
+        return
+    locked.flagged_at, locked.flag_words = at, words[:300]
+    locked.save(update_fields=["flagged_at", "flag_words"])
+    _record("payout_method.flagged", locked, at)
+    if locked.removed_at is None:
+        letters.tell_of_return(locked)
+
+
+@transaction.atomic
+def confirm_method(*, method: PayoutMethod, at: datetime) -> PayoutMethod:
+    """Pay there again, because its party says that it is right. Safe to repeat."""
+    locked = PayoutMethod.objects.select_for_update().get(pk=method.pk)
+    if locked.removed_at is not None:
+        raise MethodRemoved
+    if locked.flagged_at is not None:
+        locked.flagged_at, locked.flag_words = None, ""
+        locked.save(update_fields=["flagged_at", "flag_words"])
+        _record("payout_method.confirmed", locked, at)
+    return locked
+
+
 def _put_in_force(method: PayoutMethod, signature: str, at: datetime) -> PayoutMethod:
-    """Replace the party's method by this one."""
+    """Replace the party's method of its kind by this one, and hold it back for a while."""
+    _lock(method.party)
     in_force = PayoutMethod.objects.filter(
-        party=method.party, verified_at__isnull=False, removed_at=None
+        party=method.party, asset=method.asset, verified_at__isnull=False, removed_at=None
     )
     in_force.exclude(pk=method.pk).update(removed_at=at)
     method.verified_at, method.signature = at, signature
-    method.save(update_fields=["verified_at", "signature"])
+    if method.is_bank or method.chain_id != signers.DEVELOPMENT_CHAIN:
+        method.held_until = at + timedelta(hours=settings.PAYOUT_ACCOUNT_HOLD_HOURS)
+    method.save(update_fields=["verified_at", "signature", "held_until"])
     _record("payout_method.verified", method, at)
+    letters.tell_of_method(method)
     return method
 
 
+def _lock(party: Party) -> None:
+    """Let one change of a party's methods follow the other."""
+    Party.objects.select_for_update().get(pk=party.pk)
+
+
 def _record(kind: str, method: PayoutMethod, at: datetime) -> None:
-    """An address is personal: the ledger gets its salted hash."""
-    commitment = merkle.keccak(bytes(method.party.salt) + method.address.lower().encode())
+    """Where somebody is paid is personal: the ledger gets its salted hash."""
+    where = iban_of(method) if method.is_bank else method.address.lower()
     ledger.record(
         kind,
         at=at,
         subject_kind="payout_method",
         subject_id=method.pk,
         party=method.party,
-        body={"address": commitment},
+        body={"address": merkle.keccak(bytes(method.party.salt) + where.encode())},
     )

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from compensation import holdback, journal, money, payees
+from compensation import dues, journal, payees
 from compensation.contracts import owner_payouts
+from compensation.dues import Due
 from compensation.models import (
     Account,
     Asset,
-    Balance,
-    Entry,
     PayoutEpoch,
     PayoutLeaf,
     PayoutMethod,
@@ -47,16 +47,6 @@ class NotOnThisChain(Refused):
 
 
 @dataclass(frozen=True)
-class _Added:
-    """What one payee's leaf grows by in an epoch."""
-
-    party: Party
-    method: PayoutMethod
-    units: int
-    tokens: int
-
-
-@dataclass(frozen=True)
 class _Call:
     """One call of an epoch's beginning, and who signs it."""
 
@@ -76,7 +66,7 @@ def contract_of(asset: Asset) -> ChainContract:
 
 @transaction.atomic
 def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
-    """Propose the next tree: all that is payable to owners with an address. None if it must wait.
+    """Propose the next tree: all that is due to owners with an address. None if it must wait.
 
     It waits while another is under way, and while nothing has changed. Raises outbox.ChainIsAhead.
     """
@@ -87,9 +77,16 @@ def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
     if last is not None and last.state != State.ACTIVE:
         return None
     number = last.number + 1 if last else 1
-    added = _payable(asset, contract, number, at)
+    methods = payees.payable_methods(asset=asset, at=at)
+    added = dues.take(
+        asset=asset,
+        methods=methods,
+        decimals=decimals(asset),
+        key=f"{contract.pk}:{number}",
+        at=at,
+    )
     before = {leaf.party_id: leaf for leaf in last.leaves.select_related("party")} if last else {}
-    leaves = _leaves(before, added)
+    leaves = _leaves(before, added, methods)
     if not leaves or (not added and _addresses(before.values()) == _addresses(leaves)):
         return None
     tree = merkle.Tree.of(LEAF_TYPES, [leaf_row(one) for one in leaves])
@@ -99,7 +96,15 @@ def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
         number=number,
         root=tree.root,
         total=sum(int(one.cumulative) for one in leaves),
-        entry=_move_in_flight(asset, contract, number, added, at),
+        entry=dues.send(
+            asset=asset,
+            due=added,
+            key=f"payout:{contract.pk}:{number}",
+            facts={"contract": contract.caip10, "epoch": number},
+            at=at,
+        )
+        if added
+        else None,
         built_at=at,
     )
     epoch.save()
@@ -149,39 +154,15 @@ def advance(*, at: datetime) -> int:
     return sum(activate(epoch=epoch, at=at) for epoch in under_way)
 
 
-def _payable(asset: Asset, contract: ChainContract, number: int, at: datetime) -> list[_Added]:
-    """What each owner with an address on this chain is paid now, recoveries taken off."""
-    methods = {
-        one.party_id: one
-        for one in PayoutMethod.objects.filter(verified_at__isnull=False, removed_at=None)
-        if one.chain_id == contract.chain_id
-    }
-    rows = Balance.objects.filter(
-        account__kind=Kind.OWNER, account__asset=asset, account__party__in=methods, posted__gt=0
-    ).select_related("account__party")
-    threshold = max(1, int(settings.PAYOUT_THRESHOLD_UNITS))
-    added = []
-    for row in rows.order_by("account"):
-        party = row.account.party
-        assert party is not None, "an owner's account has a party"
-        if row.available < threshold:
-            continue
-        key = f"{contract.pk}:{number}:{party.pk}"
-        left = row.available - holdback.recover(asset=asset, party=party, key=key, at=at)
-        tokens, rest = money.to_tokens(left, asset.scale, decimals(asset))
-        if tokens:
-            added.append(_Added(party, methods[party.pk], left - rest, tokens))
-    return added
-
-
-def _leaves(before: dict[Any, PayoutLeaf], added: Sequence[_Added]) -> list[PayoutLeaf]:
+def _leaves(
+    before: dict[Any, PayoutLeaf], added: Sequence[Due], methods: dict[UUID, PayoutMethod]
+) -> list[PayoutLeaf]:
     """The leaves of the next tree: all payees ever, with what they are owed in all."""
     found = {}
     for party_id, leaf in before.items():
-        method = payees.method_in_force(leaf.party)
-        # Whoever has no address now keeps the last one: it is owed there already.
-        is_here = method is not None and method.chain_id == leaf.epoch.contract.chain_id
-        address = method.chain_address if method is not None and is_here else leaf.address
+        # Whoever has no address now, or one on hold, keeps the last: it is owed there already.
+        method = methods.get(party_id)
+        address = method.chain_address if method is not None else leaf.address
         found[party_id] = PayoutLeaf(
             party=leaf.party,
             payee_id=bytes(leaf.payee_id),
@@ -202,28 +183,6 @@ def _leaves(before: dict[Any, PayoutLeaf], added: Sequence[_Added]) -> list[Payo
 
 def _addresses(leaves: Any) -> dict[Any, str]:
     return {leaf.party_id: leaf.address for leaf in leaves}
-
-
-def _move_in_flight(
-    asset: Asset, contract: ChainContract, number: int, added: Sequence[_Added], at: datetime
-) -> Entry | None:
-    """Take from what is payable what the tree adds; the rest below a token's unit stays owed."""
-    if not added:
-        return None
-    lines = []
-    for one in added:
-        lines += [
-            (journal.account(Kind.OWNER, asset, party=one.party), -one.units),
-            (journal.account(Kind.PAYOUTS_IN_FLIGHT, asset, party=one.party), one.units),
-        ]
-    return journal.post(
-        kind=Entry.Kind.PAYOUT,
-        lines=lines,
-        effective_at=at,
-        posted_at=at,
-        idempotency_key=f"payout:{contract.pk}:{number}",
-        facts={"contract": contract.caip10, "epoch": number},
-    )
 
 
 def _enqueue(epoch: PayoutEpoch, new_tokens: int, at: datetime) -> list[OutboxTransaction]:

@@ -73,6 +73,8 @@ class Environment(BaseSettings):
     broker_url: str = Field(default="", validation_alias="BROKER_URL")
     broker_visibility_seconds: int = Field(default=600, ge=1)
     secret_key: str = DEVELOPMENT_SECRET
+    # Earlier ones, as a JSON list: what they hid can still be read.
+    secret_key_fallbacks: list[str] = []
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
     public_url: str = ""
@@ -84,7 +86,15 @@ class Environment(BaseSettings):
     chain_keys: dict[str, str] = {}
     payout_delay_seconds: int = Field(default=0, ge=0)
     payout_threshold_units: int = Field(default=0, ge=0)
+    # For how long nothing is paid to a new account or address, so that a stranger's is noticed.
+    payout_account_hold_hours: int = Field(default=72, ge=0)
     hold_back_days: int = Field(default=30, ge=0)
+    # Where labs send tokens; empty: the treasury's address.
+    deposit_address: str = Field(default="", pattern="^(0x[0-9a-fA-F]{40})?$")
+    # By provider, the secrets that sign its events, all valid at once while one is replaced.
+    payment_secrets: dict[str, list[str]] = {}
+    # Whether a provider's test events (`livemode` false) count; null: on the development chain.
+    payment_test_events: bool | None = None
     local_import_roots: Annotated[list[Path], NoDecode] = []
     allow_private_addresses: bool = False
     # `bucket/prefix` each: where s3:// imports may read from; and how s3fs reaches them.
@@ -146,6 +156,17 @@ class Environment(BaseSettings):
         elif not self.chain_keys:
             self.chain_keys.update(DEVELOPMENT_KEYS)
         return self
+
+    @field_validator("payment_secrets")
+    @classmethod
+    def _secrets_are_secret(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
+        for provider, secrets in value.items():
+            if not provider.isidentifier() or len(provider) > 40 or provider != provider.lower():
+                raise ValueError(f"{provider!r} is no name of a provider: write it like stripe")
+            if not secrets or any(len(secret) < 16 for secret in secrets):
+                # The secret itself must not appear in a message.
+                raise ValueError(f"the secrets of {provider!r} must have 16 characters or more")
+        return value
 
     @field_validator("chain_keys")
     @classmethod

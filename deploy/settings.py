@@ -9,13 +9,14 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from deploy import logs, unfold
-from deploy.environment import environment
+from deploy.environment import DEVELOPMENT_CHAIN, environment
 
 _env = environment()
 
 BASE_FOLDER = Path(__file__).resolve().parent.parent
 DATA_FOLDER: Path = _env.data_folder.absolute()
 SECRET_KEY = _env.secret_key
+SECRET_KEY_FALLBACKS = _env.secret_key_fallbacks
 DEBUG = _env.debug
 PUBLIC_URL = _env.public_url or f"http://{_env.host}:{_env.port}"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver", urlsplit(PUBLIC_URL).hostname or ""]
@@ -204,7 +205,15 @@ CHAIN_CONFIRMATIONS = _env.chain_confirmations
 CHAIN_KEYS = _env.chain_keys
 PAYOUT_DELAY_SECONDS = _env.payout_delay_seconds
 PAYOUT_THRESHOLD_UNITS = _env.payout_threshold_units
+PAYOUT_ACCOUNT_HOLD_HOURS = _env.payout_account_hold_hours
 HOLD_BACK_DAYS = _env.hold_back_days
+DEPOSIT_ADDRESS = _env.deposit_address
+PAYMENT_SECRETS = _env.payment_secrets
+PAYMENT_TEST_EVENTS = (
+    CHAIN_ID == DEVELOPMENT_CHAIN
+    if _env.payment_test_events is None
+    else _env.payment_test_events
+)
 LOCAL_IMPORT_ROOTS = _env.local_import_roots
 ALLOW_PRIVATE_ADDRESSES = _env.allow_private_addresses
 S3_IMPORT_ROOTS = _env.s3_import_roots
@@ -266,6 +275,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("apply resolutions", "compensation.tasks.apply_resolutions", 5),
         ("expire holds", "compensation.tasks.expire_holds", 10),
         ("add up turnovers", "compensation.tasks.add_turnovers", 30),
+        ("watch deposits", "compensation.tasks.watch_deposits", 5),
+        ("work in payments", "compensation.tasks.apply_payments", 30),
+        ("add up spending", "compensation.tasks.add_up_spending", 10),
         ("mature credits", "compensation.tasks.mature_credits", 10),
         ("advance payouts", "compensation.tasks.advance_payouts", 3),
         ("build payout epochs", "compensation.tasks.build_epochs", 10),

@@ -125,7 +125,9 @@ def _line(
 ) -> Line:
     returned = detail.find("RtrInf") if detail is not None else None
     codes = {
-        reading.text(one, "BkTxCd/Domn/Fmly/SubFmlyCd") for one in (entry, detail) if one is not None
+        reading.text(one, "BkTxCd/Domn/Fmly/SubFmlyCd")
+        for one in (entry, detail)
+        if one is not None
     }
     side = "Cdtr" if amount < 0 else "Dbtr"
     return Line(
@@ -138,9 +140,9 @@ def _line(
         remittance=_remittance(detail),
         servicer_reference=reading.first_text(detail, "Refs/AcctSvcrRef")
         or reading.text(entry, "AcctSvcrRef"),
-        counterparty=reading.first_text(
-            detail, f"RltdPties/{side}/Pty/Nm", f"RltdPties/{side}/Nm"
-        )[:140],
+        counterparty=reading.first_text(detail, f"RltdPties/{side}/Pty/Nm", f"RltdPties/{side}/Nm")[
+            :140
+        ],
         is_return=returned is not None
         or reading.text(entry, "RvslInd") in {"true", "1"}
         or bool(codes & _RETURNS),

@@ -51,6 +51,7 @@ class Entry(models.Model):
         RECOVERY = "recovery", "Recovered from a later payout"
         PAYOUT = "payout", "Sent to be paid"
         SETTLEMENT = "settlement", "Paid, and final"
+        RETURN = "return", "Came back, and is payable again"
         REVERSAL = "reversal"
         ADJUSTMENT = "adjustment"
         CONVERSION = "conversion", "Converted from one asset to another"

@@ -20,8 +20,10 @@ WORDS = {
     Entry.Kind.RECOVERY: "Recovered after a conflict",
     Entry.Kind.PAYOUT: "Sent to be paid out",
     Entry.Kind.SETTLEMENT: "Paid out",
+    Entry.Kind.RETURN: "A payout that came back",
     Entry.Kind.REVERSAL: "Taken back",
     Entry.Kind.ADJUSTMENT: "Adjusted by the operator",
+    Entry.Kind.CONVERSION: "Converted from another asset",
 }
 
 
@@ -56,19 +58,22 @@ def accounts_of(party: Party, asset: Asset, *kinds: Account.Kind) -> list[Accoun
     return list(Account.objects.filter(party=party, asset=asset, kind__in=kinds))
 
 
-def held_at(accounts: Iterable[Account], moment: datetime) -> int:
-    """What accounts held together just before a moment."""
-    lines = Line.objects.filter(account__in=list(accounts), entry__posted_at__lt=moment)
-    return int(lines.aggregate(total=Sum("amount_units"))["total"] or 0)
+def balances(accounts: Iterable[Account], period: Period) -> tuple[int, int]:
+    """What accounts held together when a period began, and at its end.
+
+    A late entry belongs to the period that it was posted to, so that what was closed stays.
+    """
+    earlier = Q(entry__period__lt=period.name) | Q(entry__period=None)
+    lines = Line.objects.filter(
+        earlier | Q(entry__period=period.name), account__in=list(accounts)
+    ).aggregate(opening=Sum("amount_units", filter=earlier), closing=Sum("amount_units"))
+    return int(lines["opening"] or 0), int(lines["closing"] or 0)
 
 
 def moved(accounts: Iterable[Account], period: Period) -> list[Moved]:
     """What each entry of a period moved on accounts taken together; what nets out is left out."""
     rows = (
-        Line.objects.filter(
-            Q(entry__posted_at__gte=period.starts_at, entry__posted_at__lt=period.ends_at),
-            account__in=list(accounts),
-        )
+        Line.objects.filter(entry__period=period.name, account__in=list(accounts))
         .values("entry")
         .annotate(total=Sum("amount_units"))
         .order_by("entry")
