@@ -14,10 +14,10 @@ from typing import Any
 
 from django.db.models import Prefetch
 
+from compensation import charge_tree
 from compensation.models import Charge, Entry, JournalHead, Line
 
 GENESIS = sha256(b"tallymark journal").digest()
-NO_CHARGES = bytes(32)
 BATCH = 500
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,43 +56,38 @@ def entry_hash(
     return sha256(previous + number.to_bytes(8, "big") + header + lines + charges_digest).digest()
 
 
-def charge_bytes(charge: Charge) -> bytes:
-    """One charge as it enters the digest of its group: 68 bytes."""
-    return charge.usage_id.bytes + struct.pack(
-        ">iqqqqqq",
+def charge_row(charge: Charge) -> charge_tree.Row:
+    """One charge as it enters the digest of its group."""
+    return charge_tree.Row.of(
+        charge.usage_id,
         charge.revision,
+        charge.account_id,
         charge.rate_id,
         charge.record_count,
         charge.token_count,
+        charge.epoch_count,
+        charge.fetch_count,
         charge.amount_units,
         charge.total_units,
         charge.running_units,
+        charge.tally_quantity,
     )
-
-
-def group_digest(account_id: int, weight_version_id: int, rows: bytes) -> bytes:
-    """The digest of what one lab was charged under one weight version in an entry."""
-    return sha256(
-        struct.pack(">qq", account_id, weight_version_id) + sha256(rows).digest()
-    ).digest()
 
 
 def document_of(entry: Entry) -> dict[str, Any]:
     """All that an entry's hash commits to, as JSON: header, lines, and its charges in groups."""
-    groups: dict[tuple[int, int], list[bytes]] = {}
-    for charge in sorted(entry.charges.all(), key=lambda one: one.usage_id.bytes):
-        assert charge.account_id is not None
+    groups: dict[int, list[bytes]] = {}
+    for charge in sorted(entry.charges.all(), key=lambda one: one.pk):
         assert charge.weight_version_id is not None
-        place = (charge.account_id, charge.weight_version_id)
-        groups.setdefault(place, []).append(charge_bytes(charge))
+        groups.setdefault(charge.weight_version_id, []).append(charge_row(charge).packed())
     return {
         "number": entry.pk,
         "previous_hash": _hex(entry.previous_hash),
         "header": header_of(entry),
         "lines": sorted([line.account_id, line.amount_units] for line in entry.lines.all()),
         "charges": [
-            {"account": account, "weight_version": weights, "rows": _hex(b"".join(rows))}
-            for (account, weights), rows in sorted(groups.items())
+            {"weight_version": weights, "rows": _hex(b"".join(rows))}
+            for weights, rows in sorted(groups.items())
         ],
         "charges_digest": _hex(entry.charges_digest),
         "hash": _hex(entry.hash),
@@ -150,10 +145,10 @@ def _wrong_with(entry: dict[str, Any], head: bytes) -> Iterator[str]:
     if sum(units for _, units in lines):
         yield "its lines do not add up to zero."
     groups = [
-        group_digest(one["account"], one["weight_version"], bytes.fromhex(one["rows"]))
-        for one in sorted(entry["charges"], key=lambda one: (one["account"], one["weight_version"]))
+        charge_tree.group_digest(one["weight_version"], bytes.fromhex(one["rows"]))
+        for one in sorted(entry["charges"], key=lambda one: int(one["weight_version"]))
     ]
-    charges_digest = sha256(b"".join(groups)).digest() if groups else NO_CHARGES
+    charges_digest = charge_tree.charges_digest(groups) if groups else charge_tree.NO_CHARGES
     if charges_digest != bytes.fromhex(entry["charges_digest"]):
         yield "its charges are not those that were hashed."
     actual = entry_hash(
@@ -173,10 +168,8 @@ def _unpaid(entry: dict[str, Any], lines: list[tuple[int, int]]) -> Iterator[str
     """Each lab's line must be what its charges add up to."""
     sums: dict[int, int] = {}
     for group in entry["charges"]:
-        rows = bytes.fromhex(group["rows"])
-        # The amount is the fourth of six numbers, after usage and revision.
-        amounts = (struct.unpack_from(">q", rows, at + 44)[0] for at in range(0, len(rows), 68))
-        sums[group["account"]] = sums.get(group["account"], 0) + sum(amounts)
+        for row in charge_tree.rows_of(bytes.fromhex(group["rows"])):
+            sums[row.account] = sums.get(row.account, 0) + row.amount
     moved = dict(lines)
     for account, amount in sums.items():
         if moved.get(account, 0) != -amount:

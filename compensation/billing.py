@@ -7,29 +7,23 @@ at any point it leaves nothing; repeated it charges nothing twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import structlog
 from django.db import connection, transaction
 
-from compensation import journal, pricing, weights
-from compensation.models import (
-    Account,
-    Asset,
-    ChargeGroup,
-    Entry,
-    JournalHead,
-    Stage,
-    WeightVersion,
-)
+from compensation import journal, periods, weights
+from compensation.models import Account, Asset, Entry, JournalHead
 from provenance import ledger
-from provenance.models import DatasetVersion, Event, Party
+from provenance.models import Event, Party
 
 log = structlog.get_logger(__name__)
 
 BATCH_LIMIT = 20_000
+CHARGED = "usage.charged"
+# An entry is the subject of its event, under its number.
+ENTRY = "entry"
 # A run that lasts is charged this often.
 CHARGE_EVERY = timedelta(days=1)
 # What waits for something other than money is tried again this often.
@@ -41,17 +35,19 @@ LOOK_BACK = timedelta(days=3)
 # Counting tokens by the sealed count is pricing.tokens_used, in SQL.
 _STAGE = """
 INSERT INTO compensation_stage (batch, usage_id, revision, kind, lab_id, version_id, grant_id,
-                                rate_id, record_count, token_count, used_at)
+                                rate_id, record_count, token_count, epoch_count, fetch_count,
+                                used_at)
 SELECT %(batch)s, due.id, due.revision,
        CASE WHEN due.version_id IS NULL THEN 'unknown'
             WHEN due.grant_id IS NULL AND due.is_ungranted THEN 'ungranted'
-            WHEN g.rate_id IS NULL THEN 'free' ELSE 'priced' END,
+            WHEN coalesce(due.rate_id, g.rate_id) IS NULL THEN 'free' ELSE 'priced' END,
        due.lab_id, due.version_id, due.grant_id,
-       CASE WHEN due.version_id IS NULL THEN NULL ELSE g.rate_id END, due.record_count,
+       CASE WHEN due.version_id IS NULL THEN NULL ELSE coalesce(due.rate_id, g.rate_id) END,
+       due.record_count,
        CASE WHEN due.record_count > 0 AND v.record_count > 0
             THEN div(v.token_count::numeric * due.record_count, v.record_count)::bigint
             ELSE due.token_count END,
-       due.used_at
+       due.epoch_count, due.fetch_count, due.used_at
   FROM (
     SELECT u.*, r.lab_id
       FROM provenance_usage u
@@ -74,18 +70,23 @@ SELECT %(batch)s, due.id, due.revision,
   LEFT JOIN provenance_datasetversion v ON v.id = due.version_id
  ORDER BY due.reported_at, due.id
 """
-
-
-@dataclass(frozen=True)
-class Group:
-    """What one lab was charged under one weight version in one entry."""
-
-    entry_id: int
-    account_id: int
-    weight_version_id: int
-    charge_count: int
-    amount_units: int
-    digest: bytes  # 32 bytes
+# Accounts that the billing function looks for and does not make.
+_MISSING_ACCOUNTS = """
+WITH staged AS (
+  SELECT DISTINCT s.lab_id, d.id AS asset_id
+    FROM (SELECT DISTINCT lab_id, rate_id, asset_id FROM compensation_stage WHERE batch = %s) s
+    LEFT JOIN provenance_rate r ON r.id = s.rate_id
+    JOIN compensation_asset d ON d.code = r.asset OR d.id = s.asset_id
+), wanted AS (
+  SELECT 'lab' AS kind, lab_id AS party_id, asset_id FROM staged
+  UNION SELECT 'rounding', NULL, asset_id FROM staged
+)
+SELECT w.kind, w.party_id, w.asset_id FROM wanted w
+ WHERE NOT EXISTS (SELECT FROM compensation_account a
+   WHERE a.kind = w.kind AND a.asset_id = w.asset_id
+     AND a.party_id IS NOT DISTINCT FROM w.party_id)
+ ORDER BY 3, 1, 2
+"""
 
 
 @transaction.atomic
@@ -113,101 +114,60 @@ def bill_batch(limit: int = BATCH_LIMIT, *, at: datetime, since: datetime | None
     return count
 
 
-def bill_stage(batch: UUID, *, at: datetime) -> list[Group]:
-    """Charge what stands in the stage under `batch`, inside the caller's transaction."""
-    _prepare(batch, at)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT * FROM compensation_bill(%s, %s, %s)", [batch, at, weights.matures_at(at)]
-        )
-        groups = [Group(*row) for row in cursor.fetchall()]
-    _record(groups, at)
-    return groups
+def bill_stage(batch: UUID, *, at: datetime) -> list[Entry]:
+    """Charge what stands in the stage under `batch`, inside the caller's transaction.
 
-
-def _prepare(batch: UUID, at: datetime) -> None:
-    """Make the accounts and weight versions that the billing function will look for."""
+    One entry for each asset. What a lab cannot pay waits.
+    """
     # Before any account is made: whoever waits for our turn must not hold what we need.
     journal.lock()
-    staged = Stage.objects.filter(batch=batch, rate__isnull=False)
-    found = staged.values_list("lab", "version", "rate__asset", "rate__basis").distinct()
-    rows = list(found)
-    assets = {one.code: one for one in Asset.objects.filter(code__in={row[2] for row in rows})}
-    rows = [row for row in rows if row[2] in assets]
-    labs = Party.objects.in_bulk({row[0] for row in rows})
-    versions = {
-        one.pk: one
-        for one in DatasetVersion.objects.filter(pk__in={row[1] for row in rows}).select_related(
-            "dataset__owner"
+    _open_accounts(batch)
+    weights.ensure(weights.stale(batch, at=at), at=at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT compensation_bill(%s, %s, %s, %s)",
+            [batch, at, weights.matures_at(at), periods.open_period(at)],
         )
-    }
-    for asset in assets.values():
-        journal.account(Account.Kind.ROUNDING, asset)
-    for lab, code in sorted({(row[0], row[2]) for row in rows}):
-        journal.account(Account.Kind.LAB, assets[code], party=labs[lab])
-    weights.ensure(
-        (
-            weights.Revenue(versions[version], assets[code], pricing.counted(basis))
-            for _, version, code, basis in sorted(rows, key=str)
-        ),
+        numbers = [number for (number,) in cursor.fetchall()]
+    entries = list(Entry.objects.filter(pk__in=numbers).select_related("asset").order_by("pk"))
+    for entry in entries:
+        _record(entry, at)
+    return entries
+
+
+def _open_accounts(batch: UUID) -> None:
+    """Make the accounts that a batch is the first to need."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING_ACCOUNTS, [batch])
+        missing = cursor.fetchall()
+    labs = Party.objects.in_bulk({party for _, party, _ in missing if party})
+    assets = Asset.objects.in_bulk({asset for _, _, asset in missing})
+    for kind, party, asset in missing:
+        journal.account(Account.Kind(kind), assets[asset], party=labs.get(party))
+
+
+def _record(entry: Entry, at: datetime) -> None:
+    """Write an entry's charges into the ledger, as their digest."""
+    ledger.record(
+        CHARGED,
         at=at,
+        subject_kind=ENTRY,
+        subject_id=UUID(int=entry.pk),
+        body={
+            "entry": entry.pk,
+            "entry_hash": bytes(entry.hash),
+            "asset": entry.asset.code,
+            "charges": entry.charge_count,
+            "digest": bytes(entry.charges_digest),
+        },
     )
 
 
-def _record(groups: list[Group], at: datetime) -> None:
-    """Write each group into the ledger, with the hash of its entry."""
-    entries = Entry.objects.select_related("asset").in_bulk({one.entry_id for one in groups})
-    accounts = Account.objects.select_related("party").in_bulk({one.account_id for one in groups})
-    versions = WeightVersion.objects.select_related("version__dataset__owner").in_bulk(
-        {one.weight_version_id for one in groups}
-    )
-    made = []
-    for group in groups:
-        weight_version = versions[group.weight_version_id]
-        event = _event(group, entries[group.entry_id], accounts, weight_version, at)
-        made.append(
-            ChargeGroup(
-                entry_id=group.entry_id,
-                account_id=group.account_id,
-                weight_version=weight_version,
-                charge_count=group.charge_count,
-                amount_units=group.amount_units,
-                digest=group.digest,
-                event=event,
-            )
-        )
-    ChargeGroup.objects.bulk_create(made)
-
-
-def _event(
-    group: Group,
-    entry: Entry,
-    accounts: dict[int, Account],
-    weight_version: WeightVersion,
-    at: datetime,
-) -> Event:
-    body = {
-        "entry": entry.pk,
-        "entry_hash": bytes(entry.hash),
-        "asset": entry.asset.code,
-        "account": group.account_id,
-        "weight_version": group.weight_version_id,
-        "charges": group.charge_count,
-        "amount_units": str(group.amount_units),
-        "digest": group.digest,
-    }
-    if group.charge_count == 1:
-        charge = entry.charges.get(account=group.account_id, weight_version=group.weight_version_id)
-        body |= {"usage": charge.usage_id, "revision": charge.revision}
-    return ledger.record(
-        "usage.charged",
-        at=at,
-        subject_kind="version",
-        subject_id=weight_version.version_id,
-        party=accounts[group.account_id].party,
-        other_party=weight_version.version.dataset.owner,
-        body=body,
-    )
+def event_of(entry: Entry) -> Event | None:
+    """The ledger's event that carries the digest of an entry's charges; None where it has none."""
+    if not entry.charge_count:
+        return None
+    return Event.objects.filter(subject_kind=ENTRY, subject_id=UUID(int=entry.pk)).first()
 
 
 @transaction.atomic

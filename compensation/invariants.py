@@ -50,7 +50,8 @@ RULES = {
     "No usage is charged beyond what was reported": """
         SELECT format('usage %s', c.usage_id) FROM compensation_charge c
           LEFT JOIN provenance_usage u ON u.id = c.usage_id
-         WHERE u.id IS NULL OR c.revision > u.revision""",
+         WHERE c.kind IN ('priced', 'free', 'ungranted', 'unknown')
+           AND (u.id IS NULL OR c.revision > u.revision)""",
     "A weight version's total is the sum of its charges": """
         SELECT format('weight version %s', v.id) FROM compensation_weightversion v
           LEFT JOIN (SELECT weight_version_id, sum(amount_units) AS total,
@@ -63,16 +64,22 @@ RULES = {
          WHERE v.weight_sum <> (SELECT sum(weight) FROM compensation_weight w
                                  WHERE w.weight_version_id = v.id)""",
     "A group is the sum of its charges": """
-        SELECT format('entry %s, account %s', g.entry_id, g.account_id)
+        SELECT format('entry %s, weight version %s', g.entry_id, g.weight_version_id)
           FROM compensation_chargegroup g
-          LEFT JOIN (SELECT entry_id, account_id, weight_version_id, count(*) AS charges,
-                            sum(amount_units) AS total
+          FULL JOIN (SELECT entry_id, weight_version_id, count(*) AS charges,
+                            sum(amount_units) AS total, max(running_units) AS last
                        FROM compensation_charge WHERE entry_id IS NOT NULL
-                      GROUP BY 1, 2, 3) c
-            ON c.entry_id = g.entry_id AND c.account_id = g.account_id
-           AND c.weight_version_id = g.weight_version_id
+                      GROUP BY 1, 2) c
+            ON c.entry_id = g.entry_id AND c.weight_version_id = g.weight_version_id
          WHERE g.charge_count IS DISTINCT FROM c.charges
-            OR g.amount_units IS DISTINCT FROM c.total""",
+            OR g.amount_units IS DISTINCT FROM c.total
+            OR g.total_after_units IS DISTINCT FROM c.last""",
+    "A tally is the sum of its charges": """
+        SELECT format('tally %s', t.id) FROM compensation_tally t
+          LEFT JOIN (SELECT tally_id, sum(amount_units) AS total, max(tally_quantity) AS last
+                       FROM compensation_charge WHERE tally_id IS NOT NULL
+                      GROUP BY tally_id) c ON c.tally_id = t.id
+         WHERE t.charged_units <> coalesce(c.total, 0) OR t.quantity <> coalesce(c.last, 0)""",
     "What is pending is what has not matured, less what was taken from it": """
         SELECT format('account %s', a.id) FROM compensation_account a
           JOIN compensation_balance b ON b.account_id = a.id

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from compensation import audit, journal
+from compensation import audit, billing, charge_tree, journal
 from compensation.models import Account, Charge, ChargeGroup, Entry, Payout, PayoutLeaf
 from compensation.statements.shares import leaf_for
 from provenance import anchor, evm
@@ -131,10 +131,8 @@ def _usage_events(charge: Charge) -> list[Event]:
         subject_id=charge.usage_id,
         body__revision__lte=charge.revision,
     ).order_by("id")
-    group = ChargeGroup.objects.select_related("event").get(
-        entry=charge.entry, account=charge.account, weight_version=charge.weight_version
-    )
-    return [*reported, group.event]
+    charged = billing.event_of(charge.entry) if charge.entry else None
+    return [*reported, *([charged] if charged else [])]
 
 
 def _named(party: Party, account: Account) -> Event:
@@ -168,24 +166,28 @@ def _digests(entry: Entry) -> dict[str, str]:
 
 
 def _charge(charge: Charge) -> dict[str, Any]:
-    rows = Charge.objects.filter(
-        entry=charge.entry, account=charge.account, weight_version=charge.weight_version
-    )
-    groups = ChargeGroup.objects.filter(entry=charge.entry).order_by("account", "weight_version")
-    by_usage = sorted(rows, key=lambda one: one.usage_id.bytes)
+    rows = Charge.objects.filter(entry=charge.entry, weight_version=charge.weight_version)
+    found = ChargeGroup.objects.filter(entry=charge.entry).order_by("weight_version")
+    groups = list(found.values_list("weight_version", "digest"))
+    place = [weight_version for weight_version, _ in groups].index(charge.weight_version_id)
+    digests = [bytes(digest) for _, digest in groups]
     return {
         "usage": str(charge.usage_id),
         "revision": charge.revision,
-        "rate": charge.rate_id,
+        "rate": charge.rate_id or 0,
         "records": charge.record_count,
         "tokens": charge.token_count,
+        "epochs": charge.epoch_count,
+        "fetches": charge.fetch_count,
         "amount": charge.amount_units,
         "total": charge.total_units,
         "running": charge.running_units,
+        "tallied": charge.tally_quantity or 0,
         "account": charge.account_id,
         "weight_version": charge.weight_version_id,
-        "group": _hex(b"".join(map(audit.charge_bytes, by_usage))),
-        "groups": [_hex(group.digest) for group in groups],
+        "group": _hex(b"".join(audit.charge_row(one).packed() for one in rows.order_by("pk"))),
+        "groups": len(groups),
+        "path": [[_hex(one) for one in level] for level in charge_tree.path(digests, place)],
     }
 
 

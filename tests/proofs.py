@@ -92,20 +92,23 @@ def hexed(data):
 @pytest.fixture
 def journal():
     """An entry with one of its charges, and the entry after it, hashed as the database does."""
-    charges = charge_row(USAGE, 0, 1, 500, 0, 700, 700, 700)
-    charges += charge_row("9" + USAGE[1:], 0, 1, 1, 0, 1, 1, 701)
-    groups = [digest(int8s(3, 4) + digest(charges)), digest(b"another group")]
+    charges = charge_row(USAGE, 0, 3, 1, 500, 0, 1, 0, 700, 700, 700, 0)
+    charges += charge_row("9" + USAGE[1:], 0, 3, 1, 1, 0, 1, 0, 1, 1, 701, 0)
+    groups = [digest(b"\0" + int8s(4) + digest(charges)), digest(b"another group")]
+    root = digest(b"\1" + b"".join(groups))
     header = 'usage\neip155:31337/erc20:0x00\n1\n1\nkey\n\n\n{"batch":"1"}'
     lines = [[3, -701], [8, 701]]
-    digests = (digest(header.encode()), digest(int8s(3, -701, 8, 701)), digest(b"".join(groups)))
+    tree = digest(b"\2" + int8s(2) + root)
+    digests = (digest(header.encode()), digest(int8s(3, -701, 8, 701)), tree)
     previous, later = b"\x0e" * 32, (b"\x01" * 32, b"\x02" * 32, bytes(32))
     own = digest(previous + int8s(12) + b"".join(digests))
     head = digest(own + int8s(13) + b"".join(later))
     charge = {"usage": USAGE, "revision": 0, "rate": 1, "records": 500, "tokens": 0, "amount": 700}
-    charge |= {"total": 700, "running": 700, "account": 3, "weight_version": 4}
+    charge |= {"total": 700, "running": 700, "account": 3, "weight_version": 4, "tallied": 0}
+    charge |= {"epochs": 1, "fetches": 0, "groups": 2, "path": [[hexed(one) for one in groups]]}
     return {
         "head": head,
-        "charge": charge | {"group": hexed(charges), "groups": [hexed(one) for one in groups]},
+        "charge": charge | {"group": hexed(charges)},
         "entry": {
             "number": 12,
             "previous_hash": hexed(previous),

@@ -14,7 +14,7 @@ from tallymark.proofs import NotAProof, Section
 from tallymark.verify import Report
 
 JOURNAL_SEALED = "journal.sealed"
-CHARGE_BYTES = 68
+CHARGE_BYTES = 100
 
 
 class Entry:
@@ -66,8 +66,9 @@ def check_charge(
 ) -> None:
     """The charge must be one of its entry's, and for a usage that an event reports."""
     usage, row = charge.text("usage"), _charge_bytes(charge)
-    place = _int8(charge.integer("account")) + _int8(charge.integer("weight_version"))
-    group, groups = charge.data("group"), charge.hashes("groups")
+    place, group = _int8(charge.integer("weight_version")), charge.data("group")
+    groups, path = charge.number("groups", least=1), charge.items("path")
+    levels = [path.hashes(at) for at in path.value]
     charge.done()
     rows = [group[at : at + CHARGE_BYTES] for at in range(0, len(group), CHARGE_BYTES)]
     report.check(
@@ -76,8 +77,8 @@ def check_charge(
         "Charge: it was changed, or is not among the charges of its group.",
     )
     report.check(
-        _digest(place + _digest(group)) in groups
-        and _digest(b"".join(groups)) == entry.charges_digest,
+        _charges_digest(_digest(b"\0" + place + _digest(group)), groups, levels)
+        == entry.charges_digest,
         "Charge: the journal entry was made of these charges.",
         "Charge: the journal entry was not made of these charges.",
     )
@@ -128,12 +129,22 @@ def _charge_bytes(charge: Section) -> bytes:
         usage = UUID(charge.text("usage")).bytes
     except ValueError:
         raise NotAProof(f"{charge.path('usage')} must be a UUID") from None
-    numbers = ("rate", "records", "tokens", "amount", "total", "running")
+    numbers = ("account", "rate", "records", "tokens", "epochs", "fetches", "amount", "total")
+    numbers += ("running", "tallied")
     revision = charge.number("revision")
     if revision >= 2**31:
         raise NotAProof(f"{charge.path('revision')} must be a whole number of 32 bits")
     tail = b"".join(_int8(charge.integer(name)) for name in numbers)
     return usage + revision.to_bytes(4, "big") + tail
+
+
+def _charges_digest(group: bytes, groups: int, levels: list[list[bytes]]) -> bytes | None:
+    """What a group's digest leads to by the nodes above it; None where they do not hold it."""
+    for level in levels:
+        if group not in level:
+            return None
+        group = _digest(b"\1" + b"".join(level))
+    return _digest(b"\2" + _int8(groups) + group)
 
 
 def _digest(data: bytes) -> bytes:

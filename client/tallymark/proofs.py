@@ -23,10 +23,12 @@ contracts CAIP-10, amounts whole units as decimal text. Two kinds:
                "lines": [[account, units], ...], "charges_digest": "0x..", "hash": "0x..",
                "later": [{"header": "0x..", "lines": "0x..", "charges": "0x.."}, ...]},
                                      the entries up to the one that `journal.sealed` names
-     "charge": {"usage": "uuid", "revision": 0, "rate": 1, "records": 5, "tokens": 0, "amount": 7,
-                "total": 7, "running": 7, "account": 3, "weight_version": 4,
-                "group": "0x..",     all charges of that account and weight version, 68 bytes each
-                "groups": ["0x.."]}, the digests of all groups of the entry
+     "charge": {"usage": "uuid", "revision": 0, "account": 3, "rate": 1, "records": 5, "tokens": 0,
+                "epochs": 1, "fetches": 0, "amount": 7, "total": 7, "running": 7, "tallied": 0,
+                "weight_version": 4,
+                "group": "0x..",     all charges of that weight version, 100 bytes each
+                "groups": 9,         how many groups the entry has
+                "path": [["0x.."]]}, the digests of the nodes above the group, up to 16 in each
      "payout": {"chain": "eip155:..", "contract": "eip155:..:0x..", "token": "0x..", "epoch": 4,
                 "root": "0x..", "total": "..", "payee": "0x..", "account": "0x..",
                 "cumulative": "..", "merkle_proof": [..],

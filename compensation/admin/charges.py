@@ -6,11 +6,11 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from compensation import pricing
-from compensation.models import Account, Charge, ChargeGroup, Waiting, Weight
+from compensation import billing, pricing
+from compensation.models import Account, Charge, Waiting, Weight
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import viewer_of
-from provenance.models import Usage
+from provenance.models import Event, Usage
 
 
 def _charges(request: HttpRequest, usage: Any) -> Panel | None:
@@ -58,13 +58,9 @@ def _name(account: Account) -> str:
     return str(account.party or account.get_kind_display())
 
 
-def _event_of(charge: Charge) -> Any:
-    """The ledger's event that carries the charge's digest."""
-    group = ChargeGroup.objects.filter(
-        entry=charge.entry_id, account=charge.account_id, weight_version=charge.weight_version_id
-    )
-    found = group.select_related("event").first()
-    return found.event if found is not None else None
+def _event_of(charge: Charge) -> Event | None:
+    """The ledger's event that carries the digest of the charge's entry."""
+    return billing.event_of(charge.entry) if charge.entry is not None else None
 
 
 site.add_panel(Usage, _charges)

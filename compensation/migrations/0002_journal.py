@@ -36,7 +36,6 @@ ADDED_TO = {
     "weightversion": "closed_at",
 }
 CALLABLE = (
-    "compensation_bill(uuid, timestamptz, timestamptz)",
     "compensation_lock_journal()",
     "compensation_post(text, bigint, bigint[], bigint[], timestamptz, timestamptz, text, text,"
     " bigint, timestamptz)",

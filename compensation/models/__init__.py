@@ -11,7 +11,7 @@ from compensation.models.bank import (
     PaymentRun,
     PayoutStep,
 )
-from compensation.models.charges import Charge, ChargeGroup, Stage, Waiting
+from compensation.models.charges import Charge, ChargeGroup, Stage, Tally, Waiting
 from compensation.models.conversions import Conversion
 from compensation.models.deposits import Deposit
 from compensation.models.entries import Entry, HoldPart, JournalHead, Line, Maturity, Take
@@ -77,6 +77,7 @@ __all__ = [
     "Schedule",
     "Stage",
     "Take",
+    "Tally",
     "Turnover",
     "TurnoverMark",
     "Waiting",

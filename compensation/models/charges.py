@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
 from compensation.models.accounts import Account
+from compensation.models.assets import Asset
 from compensation.models.entries import Entry
 from compensation.models.weights import WeightVersion
-from provenance.models import DatasetVersion, Event, Grant, Party, Rate, Usage
+from provenance.models import DatasetVersion, Grant, Party, Rate, RatePlan, Usage
 
 if TYPE_CHECKING:
     from provenance.access import Viewer
+
+
+class Tally(models.Model):
+    """How much a lab has used under one plan of an owner in a period, and what it was charged.
+
+    Tiers, free quotas and caps count in it, in charge order. The billing function keeps it.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="tallies")
+    plan = models.ForeignKey(RatePlan, on_delete=models.PROTECT, related_name="tallies")
+    # "2026-11"
+    period = models.CharField(max_length=7)
+    quantity = models.BigIntegerField(default=0)
+    charged_units = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "plan", "period"], name="tally_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} in {self.period}"
 
 
 class ChargeQuerySet(models.QuerySet["Charge"]):
@@ -40,12 +65,16 @@ class Charge(models.Model):
         FREE = "free", "The grant asks for nothing"
         UNGRANTED = "ungranted", "No grant covers it"
         UNKNOWN = "unknown", "Nothing of that name is registered"
+        SUBSCRIPTION = "subscription", "A part of a subscription"
+        REVENUE = "revenue", "A part of a model's revenue"
+        MINIMUM = "minimum", "Up to the least amount of a period"
 
+    # A usage; of the last three kinds a number that is theirs, which no usage has.
     usage = models.ForeignKey(
         Usage, on_delete=models.PROTECT, related_name="charges", db_constraint=False, db_index=False
     )
     revision = models.IntegerField()
-    kind = models.CharField(max_length=10, choices=Kind.choices)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
     # The lab's account; null where nothing is owed in any asset.
     account = models.ForeignKey(
         Account, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
@@ -62,6 +91,8 @@ class Charge(models.Model):
     # What was priced, counted from the start of the run.
     record_count = models.BigIntegerField()
     token_count = models.BigIntegerField()
+    epoch_count = models.BigIntegerField(default=0)
+    fetch_count = models.BigIntegerField(default=0)
     amount_units = models.BigIntegerField()
     # The sum of this usage's charges up to this one.
     total_units = models.BigIntegerField()
@@ -72,6 +103,12 @@ class Charge(models.Model):
     # The weight version's total after this charge, in charge order: an account's share of this
     # charge is what floor(total * weight / weight_sum) grew by.
     running_units = models.BigIntegerField(null=True)
+    # Under a plan: whose quantity it counts in, and how far that was after this charge.
+    tally = models.ForeignKey(
+        Tally, null=True, on_delete=models.PROTECT, related_name="charges", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    tally_quantity = models.BigIntegerField(null=True)
     entry = models.ForeignKey(
         Entry, null=True, on_delete=models.PROTECT, related_name="charges", db_constraint=False,
         db_index=False,
@@ -88,16 +125,21 @@ class Charge(models.Model):
                 condition=Q(amount_units=0)
                 | Q(
                     account__isnull=False,
-                    rate__isnull=False,
                     weight_version__isnull=False,
+                    running_units__isnull=False,
                     entry__isnull=False,
                 ),
                 name="charge_says_what_it_is_for",
             ),
         ]
+        # Rows come in the order of their numbers, entry by entry, those of a weight version side by
+        # side: ranges say where, for next to nothing a row.
         indexes: ClassVar = [
-            models.Index(fields=["entry", "weight_version"], name="charge_by_entry"),
-        ]
+            BrinIndex(fields=["id"], name="charge_by_number", autosummarize=True,
+                      pages_per_range=8),
+            BrinIndex(fields=["entry", "weight_version"], name="charge_by_group",
+                      autosummarize=True, pages_per_range=2),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.amount_units} for {self.usage_id} revision {self.revision}"
@@ -107,35 +149,46 @@ class ChargeGroupQuerySet(models.QuerySet["ChargeGroup"]):
     """Groups of charges as one viewer may see them."""
 
     def visible_to(self, viewer: Viewer) -> ChargeGroupQuerySet:
-        """Those the viewer pays, and those that earn it something; all for an operator."""
+        """Those that earn the viewer something; all for an operator. A lab sees its charges."""
         if viewer.is_operator:
             return self
         shared = WeightVersion.objects.filter(weights__account__party=viewer.party).values("pk")
-        return self.filter(Q(account__party=viewer.party) | Q(weight_version__in=shared))
+        return self.filter(weight_version__in=shared)
 
 
 class ChargeGroup(models.Model):
-    """What one lab was charged under one weight version in one entry, and the digest of it."""
+    """What one entry charged under one weight version, of all labs, and the digest of it.
 
-    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="charge_groups")
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="charge_groups")
+    Only the billing function writes these rows.
+    """
+
     weight_version = models.ForeignKey(
-        WeightVersion, on_delete=models.PROTECT, related_name="charge_groups"
-    )
+        WeightVersion, on_delete=models.PROTECT, related_name="charge_groups", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    entry = models.ForeignKey(
+        Entry, on_delete=models.PROTECT, related_name="charge_groups", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
     charge_count = models.IntegerField()
     amount_units = models.BigIntegerField()
+    # The weight version's total after this entry: a share is what
+    # floor(total * weight / weight_sum) grew by.
+    total_after_units = models.BigIntegerField()
     digest = models.BinaryField(max_length=32)
-    # `usage.charged` in the ledger.
-    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="charge_group")
 
     objects = ChargeGroupQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["entry", "account", "weight_version"], name="charge_group_once"
-            ),
+            models.UniqueConstraint(fields=["weight_version", "entry"], name="charge_group_once"),
         ]
+        indexes: ClassVar = [
+            BrinIndex(fields=["id"], name="charge_group_by_number", autosummarize=True,
+                      pages_per_range=8),
+            BrinIndex(fields=["entry"], name="charge_group_by_entry", autosummarize=True,
+                      pages_per_range=2),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.charge_count} charges in entry {self.entry_id}"
@@ -186,7 +239,7 @@ class Stage(models.Model):
         Usage, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
     revision = models.IntegerField()
-    kind = models.CharField(max_length=10, choices=Charge.Kind.choices)
+    kind = models.CharField(max_length=12, choices=Charge.Kind.choices)
     lab = models.ForeignKey(
         Party, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
@@ -204,7 +257,18 @@ class Stage(models.Model):
     )  # fmt: skip
     record_count = models.BigIntegerField()
     token_count = models.BigIntegerField()
+    epoch_count = models.BigIntegerField(default=0, db_default=0)
+    fetch_count = models.BigIntegerField(default=0, db_default=0)
     used_at = models.DateTimeField()
+    # Money that is shared out, not priced: the whole of it so far, of which asset, divided by what.
+    fixed_units = models.BigIntegerField(null=True)
+    asset = models.ForeignKey(
+        Asset, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    counted = models.CharField(
+        max_length=10, choices=WeightVersion.Counted.choices, null=True, default=None
+    )
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["batch"], name="stage_by_batch")]

@@ -1,13 +1,20 @@
 -- Billing: one function prices, dedupes, nets, splits, posts and hashes a staged batch.
+-- The rules of price are those of compensation/pricing.py; tests hold the two together.
 
--- What counts cost in all: the floor of quantity times price. The same rule stands in pricing.py.
-CREATE FUNCTION compensation_price(basis text, price bigint, records bigint, tokens bigint)
-  RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE basis
-    WHEN 'per_1k_records' THEN div(records::numeric * price, 1000)
-    WHEN 'per_1m_tokens' THEN div(tokens::numeric * price, 1000000)
-    WHEN 'flat_per_run' THEN price::numeric
-  END
+-- How many of what a rate counts its price is for.
+CREATE FUNCTION compensation_step(basis text) RETURNS bigint
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE basis WHEN 'per_1k_records' THEN 1000 WHEN 'per_1m_tokens' THEN 1000000
+                    ELSE 1 END::bigint
+$$;
+
+-- What a rate counts.
+CREATE FUNCTION compensation_quantity(
+  basis text, records bigint, tokens bigint, epochs bigint, fetches bigint
+) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE basis WHEN 'per_1k_records' THEN records WHEN 'per_1m_tokens' THEN tokens
+                    WHEN 'per_epoch' THEN epochs WHEN 'per_fetch' THEN fetches
+                    WHEN 'flat_per_run' THEN 1 END
 $$;
 
 -- What a rate's revenue is divided by.
@@ -16,14 +23,43 @@ CREATE FUNCTION compensation_counted(basis text) RETURNS text
   SELECT CASE basis WHEN 'per_1m_tokens' THEN 'tokens' ELSE 'records' END
 $$;
 
--- A digest of one charge, as it enters the digest of its group.
-CREATE FUNCTION compensation_charge_bytes(
-  usage uuid, revision integer, rate bigint, records bigint, tokens bigint, amount bigint,
-  total bigint, running bigint
-) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT uuid_send(usage) || int4send(revision) || int8send(rate) || int8send(records)
-    || int8send(tokens) || int8send(amount) || int8send(total) || int8send(running)
+-- What a quantity costs in all under a plan: the floor of the line that it lies on.
+CREATE FUNCTION compensation_planned(
+  froms bigint[], bases numeric[], prices bigint[], step bigint, quantity numeric
+) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT div(bases[at] + (quantity - froms[at]) * prices[at], step)
+    FROM (SELECT max(place) AS at FROM generate_subscripts(froms, 1) AS place
+           WHERE froms[place] <= quantity) found
 $$;
+
+-- One charge as it enters the digest of its group: 100 bytes.
+CREATE FUNCTION compensation_charge_bytes(
+  usage uuid, revision integer, account bigint, rate bigint, records bigint, tokens bigint,
+  epochs bigint, fetches bigint, amount bigint, total bigint, running bigint, tallied bigint
+) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT uuid_send(usage) || int4send(revision) || int8send(account)
+    || int8send(coalesce(rate, 0)) || int8send(records) || int8send(tokens) || int8send(epochs)
+    || int8send(fetches) || int8send(amount) || int8send(total) || int8send(running)
+    || int8send(coalesce(tallied, 0))
+$$;
+
+-- The digest of an entry's charges: the root of a tree over the digests of its groups, in the
+-- order of their weight versions, sixteen to a node.
+--   node = sha256(1 || its digests), digest = sha256(2 || int8 how many groups || root)
+CREATE FUNCTION compensation_charges_digest(p_digests bytea[]) RETURNS bytea
+  LANGUAGE plpgsql IMMUTABLE SET search_path = public, pg_temp AS $$
+DECLARE
+  v_level bytea[] := p_digests;
+BEGIN
+  WHILE cardinality(v_level) > 1 LOOP
+    SELECT array_agg(n.digest ORDER BY n.place) INTO v_level
+      FROM (SELECT (u.place - 1) / 16 AS place,
+                   sha256('\x01'::bytea || string_agg(u.digest, ''::bytea ORDER BY u.place))
+                     AS digest
+              FROM unnest(v_level) WITH ORDINALITY AS u(digest, place) GROUP BY 1) n;
+  END LOOP;
+  RETURN sha256('\x02'::bytea || int8send(cardinality(p_digests)) || v_level[1]);
+END $$;
 
 -- Charge nothing where nothing is owed, so that it leaves the work list.
 CREATE FUNCTION compensation_bill_free(p_batch uuid, p_at timestamptz) RETURNS bigint
@@ -32,166 +68,262 @@ DECLARE
   v_count bigint;
 BEGIN
   INSERT INTO compensation_charge (usage_id, revision, kind, grant_id, record_count, token_count,
-    amount_units, total_units, used_at, charged_at)
+    epoch_count, fetch_count, amount_units, total_units, used_at, charged_at)
   SELECT DISTINCT ON (s.usage_id) s.usage_id, s.revision, s.kind, s.grant_id, s.record_count,
-         s.token_count, 0, coalesce(l.total_units, 0), s.used_at, p_at
+         s.token_count, s.epoch_count, s.fetch_count, 0, coalesce(l.total_units, 0), s.used_at,
+         p_at
     FROM compensation_stage s
     LEFT JOIN LATERAL (SELECT c.revision, c.total_units FROM compensation_charge c
       WHERE c.usage_id = s.usage_id ORDER BY c.revision DESC LIMIT 1) l ON true
-   WHERE s.batch = p_batch AND s.rate_id IS NULL
+   WHERE s.batch = p_batch AND s.rate_id IS NULL AND s.fixed_units IS NULL
      AND (l.revision IS NULL OR l.revision < s.revision)
    ORDER BY s.usage_id, s.revision DESC;
   GET DIAGNOSTICS v_count = ROW_COUNT;
   RETURN v_count;
 END $$;
 
+-- What cannot be charged because its price is in an asset that nobody registered waits.
+CREATE FUNCTION compensation_bill_unknown(p_batch uuid, p_code text, p_at timestamptz)
+  RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS $$
+  INSERT INTO compensation_waiting (usage_id, revision, reason, since_at, tried_at)
+  SELECT DISTINCT ON (s.usage_id) s.usage_id, s.revision, 'unknown_asset', p_at, p_at
+    FROM compensation_stage s JOIN provenance_rate r ON r.id = s.rate_id AND r.asset = p_code
+   WHERE s.batch = p_batch
+   ORDER BY s.usage_id, s.revision DESC
+  ON CONFLICT (usage_id) DO UPDATE SET revision = excluded.revision, reason = excluded.reason,
+    account_id = NULL, needed_units = NULL, tried_at = excluded.tried_at
+$$;
+
+-- Open a tally for each lab and plan of the batch that has none in this period.
+CREATE FUNCTION compensation_bill_tallies(p_batch uuid, p_asset bigint, p_period text)
+  RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS $$
+  INSERT INTO compensation_tally (account_id, plan_id, period, quantity, charged_units)
+  SELECT DISTINCT a.id, r.plan_id, p_period, 0, 0
+    FROM compensation_stage s
+    JOIN provenance_rate r ON r.id = s.rate_id AND r.plan_id IS NOT NULL
+    JOIN compensation_asset d ON d.code = r.asset AND d.id = p_asset
+    JOIN compensation_account a ON a.kind = 'lab' AND a.party_id = s.lab_id
+     AND a.asset_id = p_asset
+   WHERE s.batch = p_batch
+  ON CONFLICT DO NOTHING
+$$;
+
 -- Price and charge the staged usages of one asset, as far as each lab's money reaches, in the
--- order of the stage. Returns one row for each lab's account and weight version.
+-- order of the stage. Charges are kept side by side by weight version. What came of it: how
+-- many, what each lab pays, what each weight version earned, and the digests of its groups.
 CREATE FUNCTION compensation_bill_price(
-  p_batch uuid, p_asset bigint, p_entry bigint, p_at timestamptz
-) RETURNS TABLE (account bigint, weight_version bigint, charges integer, amount numeric,
-                 digest bytea)
-  LANGUAGE sql SET search_path = public, pg_temp AS $$
-  WITH staged AS (
-    SELECT DISTINCT ON (s.usage_id) s.*, r.basis, r.price_units
+  p_batch uuid, p_asset bigint, p_code text, p_period text, p_entry bigint, p_at timestamptz,
+  OUT charges integer, OUT accounts bigint[], OUT paid numeric[], OUT weight_versions bigint[],
+  OUT earned numeric[], OUT digests bytea[]
+) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '128MB' AS $$
+  WITH staged AS MATERIALIZED (
+    SELECT DISTINCT ON (s.usage_id) s.*, r.basis, r.price_units, r.plan_id,
+           compensation_step(r.basis) AS step,
+           coalesce(s.counted, compensation_counted(r.basis)) AS divided_by,
+           compensation_quantity(r.basis, s.record_count, s.token_count, s.epoch_count,
+             s.fetch_count) AS quantity
       FROM compensation_stage s
-      JOIN provenance_rate r ON r.id = s.rate_id
-      JOIN compensation_asset a ON a.code = r.asset AND a.id = p_asset
-     WHERE s.batch = p_batch
+      LEFT JOIN provenance_rate r ON r.id = s.rate_id AND r.asset = p_code
+     WHERE s.batch = p_batch AND (r.id IS NOT NULL OR s.asset_id = p_asset)
      ORDER BY s.usage_id, s.revision DESC, s.id
-  ), grown AS (
-    SELECT s.*, l.revision AS last_revision, coalesce(l.total_units, 0) AS last_units
-      FROM staged s
-      LEFT JOIN LATERAL (SELECT c.revision, c.total_units FROM compensation_charge c
-        WHERE c.usage_id = s.usage_id ORDER BY c.revision DESC LIMIT 1) l ON true
-     WHERE l.revision IS NULL OR l.revision < s.revision
-  ), priced AS (
-    -- A rate prices what was used since it came into force for this usage.
-    SELECT g.*, greatest(0, coalesce(b.total_units, 0) - g.last_units + compensation_price(
-             g.basis, g.price_units, g.record_count - coalesce(b.record_count, 0),
-             g.token_count - coalesce(b.token_count, 0)))::bigint AS amount_units
-      FROM grown g
-      LEFT JOIN LATERAL (SELECT c.total_units, c.record_count, c.token_count
-        FROM compensation_charge c WHERE g.last_revision IS NOT NULL AND c.usage_id = g.usage_id
-         AND c.rate_id IS DISTINCT FROM g.rate_id ORDER BY c.revision DESC LIMIT 1) b ON true
-  ), summed AS (
-    SELECT p.*, a.id AS account_id,
-           sum(p.amount_units) OVER (PARTITION BY a.id ORDER BY p.id) AS needed,
-           b.posted::numeric - b.held - b.floor AS spendable
-      FROM priced p
-      JOIN compensation_account a ON a.kind = 'lab' AND a.party_id = p.lab_id
+  ), labs AS MATERIALIZED (
+    SELECT d.lab_id, a.id AS account_id, b.posted::numeric - b.held - b.floor AS spendable
+      FROM (SELECT DISTINCT lab_id FROM staged) d
+      JOIN compensation_account a ON a.kind = 'lab' AND a.party_id = d.lab_id
        AND a.asset_id = p_asset
       JOIN compensation_balance b ON b.account_id = a.id
-  ), afforded AS (
-    SELECT s.*, w.id AS weight_version_id, w.total_units
-             + sum(s.amount_units) OVER (PARTITION BY w.id ORDER BY s.id) AS running_units
-      FROM summed s
-      JOIN compensation_weightversion w ON w.version_id = s.version_id AND w.asset_id = p_asset
-       AND w.counted = compensation_counted(s.basis) AND w.closed_at IS NULL
-     WHERE s.amount_units = 0 OR s.needed <= coalesce(s.spendable, s.needed)
+  ), divided AS MATERIALIZED (
+    SELECT w.id, w.version_id, w.counted, w.total_units
+      FROM (SELECT DISTINCT version_id, divided_by FROM staged) d
+      JOIN compensation_weightversion w ON w.version_id = d.version_id AND w.asset_id = p_asset
+       AND w.counted = d.divided_by AND w.closed_at IS NULL
+  ), grown AS MATERIALIZED (
+    SELECT s.*, a.account_id, a.spendable, w.id AS weight_version_id,
+           w.total_units AS version_units, l.revision AS last_revision, l.rate_id AS last_rate_id,
+           coalesce(l.total_units, 0) AS last_units,
+           CASE WHEN l.revision IS NULL OR (s.basis = 'flat_per_run' AND l.rate_id IS DISTINCT
+                  FROM s.rate_id) THEN 0
+                ELSE compensation_quantity(s.basis, l.record_count, l.token_count, l.epoch_count,
+                       l.fetch_count) END AS last_quantity
+      FROM staged s
+      JOIN labs a ON a.lab_id = s.lab_id
+      JOIN divided w ON w.version_id = s.version_id AND w.counted = s.divided_by
+      LEFT JOIN LATERAL (SELECT c.revision, c.rate_id, c.total_units, c.record_count,
+          c.token_count, c.epoch_count, c.fetch_count
+        FROM compensation_charge c WHERE c.usage_id = s.usage_id
+       ORDER BY c.revision DESC LIMIT 1) l ON true
+     WHERE l.revision IS NULL OR l.revision < s.revision
+  ), priced AS MATERIALIZED (
+    -- A rate prices what was used since it came into force for this usage.
+    SELECT g.*, NULL::bigint AS tally_id, NULL::bigint AS tally_quantity,
+           greatest(0, coalesce(g.fixed_units, coalesce(b.total_units, 0)
+             + div((g.quantity - coalesce(b.quantity, 0))::numeric * g.price_units, g.step))
+             - g.last_units)::bigint AS amount_units
+      FROM grown g
+      LEFT JOIN LATERAL (
+        SELECT c.total_units, CASE g.basis WHEN 'flat_per_run' THEN 0 ELSE compensation_quantity(
+                 g.basis, c.record_count, c.token_count, c.epoch_count, c.fetch_count) END
+                 AS quantity
+          FROM compensation_charge c WHERE g.last_revision IS NOT NULL AND c.usage_id = g.usage_id
+           AND c.rate_id IS DISTINCT FROM g.rate_id ORDER BY c.revision DESC LIMIT 1) b ON true
+     WHERE g.plan_id IS NULL
+    UNION ALL
+    SELECT g.*, t.id, (t.quantity + q.so_far)::bigint,
+           (compensation_planned(p.froms, p.bases, p.prices, g.step, t.quantity + q.so_far)
+            - compensation_planned(p.froms, p.bases, p.prices, g.step,
+                t.quantity + q.so_far - q.more))::bigint
+      FROM grown g
+      JOIN (SELECT g.id, m.more,
+                   sum(m.more) OVER (PARTITION BY g.account_id, g.plan_id ORDER BY g.id) AS so_far
+              FROM grown g, LATERAL (SELECT greatest(0, g.quantity - g.last_quantity) AS more) m
+             WHERE g.plan_id IS NOT NULL) q ON q.id = g.id
+      JOIN compensation_tally t ON t.account_id = g.account_id AND t.plan_id = g.plan_id
+       AND t.period = p_period
+      JOIN provenance_rateplan p ON p.id = g.plan_id
+  ), poor AS MATERIALIZED (
+    SELECT p.account_id FROM priced p
+     GROUP BY p.account_id, p.spendable HAVING sum(p.amount_units) > p.spendable
+  ), needed AS MATERIALIZED (
+    SELECT p.id, sum(p.amount_units) OVER (PARTITION BY p.account_id ORDER BY p.id) AS units
+      FROM priced p WHERE p.account_id IN (SELECT account_id FROM poor)
+  ), made AS MATERIALIZED (
+    SELECT p.*, p.version_units + sum(p.amount_units) OVER (
+             PARTITION BY p.weight_version_id ORDER BY p.id ROWS UNBOUNDED PRECEDING)
+             AS running_units
+      FROM priced p LEFT JOIN needed n ON n.id = p.id
+     WHERE n.id IS NULL OR n.units <= p.spendable OR (p.amount_units = 0 AND p.tally_id IS NULL)
   ), late AS (
     INSERT INTO compensation_waiting (usage_id, revision, reason, account_id, needed_units,
       since_at, tried_at)
-    SELECT s.usage_id, s.revision, 'no_funds', s.account_id, s.needed, p_at, p_at
-      FROM summed s WHERE s.amount_units <> 0 AND s.needed > s.spendable
+    SELECT p.usage_id, p.revision, 'no_funds', p.account_id, n.units, p_at, p_at
+      FROM priced p JOIN needed n ON n.id = p.id
+     WHERE n.units > p.spendable AND (p.amount_units <> 0 OR p.tally_id IS NOT NULL)
     ON CONFLICT (usage_id) DO UPDATE SET revision = excluded.revision, reason = excluded.reason,
       account_id = excluded.account_id, needed_units = excluded.needed_units,
       tried_at = excluded.tried_at
-  ), made AS (
+  ), charged AS (
     INSERT INTO compensation_charge (usage_id, revision, kind, account_id, grant_id, rate_id,
-      record_count, token_count, amount_units, total_units, weight_version_id, running_units,
-      entry_id, used_at, charged_at)
-    SELECT a.usage_id, a.revision, a.kind, a.account_id, a.grant_id, a.rate_id, a.record_count,
-           a.token_count, a.amount_units, a.last_units + a.amount_units, a.weight_version_id,
-           a.running_units::bigint, p_entry, a.used_at, p_at
-      FROM afforded a ORDER BY a.id
-    RETURNING usage_id, revision, rate_id, record_count, token_count, amount_units, total_units,
-      running_units, account_id, weight_version_id
+      record_count, token_count, epoch_count, fetch_count, amount_units, total_units,
+      weight_version_id, running_units, tally_id, tally_quantity, entry_id, used_at, charged_at)
+    SELECT m.usage_id, m.revision, m.kind, m.account_id, m.grant_id, m.rate_id, m.record_count,
+           m.token_count, m.epoch_count, m.fetch_count, m.amount_units,
+           m.last_units + m.amount_units, m.weight_version_id, m.running_units::bigint,
+           m.tally_id, m.tally_quantity, p_entry, m.used_at, p_at
+      FROM made m ORDER BY m.weight_version_id, m.id
+  ), grouped AS MATERIALIZED (
+    SELECT m.weight_version_id, count(*)::integer AS charges, sum(m.amount_units) AS amount,
+           m.version_units + sum(m.amount_units) AS total_after,
+           sha256('\x00'::bytea || int8send(m.weight_version_id) || sha256(string_agg(
+             compensation_charge_bytes(m.usage_id, m.revision, m.account_id, m.rate_id,
+               m.record_count, m.token_count, m.epoch_count, m.fetch_count, m.amount_units,
+               m.last_units + m.amount_units, m.running_units::bigint, m.tally_quantity),
+             ''::bytea ORDER BY m.id))) AS digest
+      FROM made m GROUP BY m.weight_version_id, m.version_units
+  ), kept AS (
+    INSERT INTO compensation_chargegroup (weight_version_id, entry_id, charge_count, amount_units,
+      total_after_units, digest)
+    SELECT g.weight_version_id, p_entry, g.charges, g.amount::bigint, g.total_after::bigint,
+           g.digest
+      FROM grouped g ORDER BY g.weight_version_id
+  ), tallied AS (
+    UPDATE compensation_tally t SET quantity = u.quantity,
+           charged_units = t.charged_units + u.amount
+      FROM (SELECT m.tally_id, max(m.tally_quantity) AS quantity,
+                   sum(m.amount_units)::bigint AS amount
+              FROM made m WHERE m.tally_id IS NOT NULL GROUP BY 1) u
+     WHERE t.id = u.tally_id
   )
-  SELECT m.account_id, m.weight_version_id, count(*)::integer, sum(m.amount_units),
-         sha256(int8send(m.account_id) || int8send(m.weight_version_id) || sha256(string_agg(
-           compensation_charge_bytes(m.usage_id, m.revision, m.rate_id, m.record_count,
-             m.token_count, m.amount_units, m.total_units, m.running_units),
-           ''::bytea ORDER BY m.usage_id)))
-    FROM made m GROUP BY m.account_id, m.weight_version_id
+  SELECT (SELECT sum(g.charges)::integer FROM grouped g), l.accounts, l.paid, w.ids, w.earned,
+         w.digests
+    FROM (SELECT array_agg(s.account_id) AS accounts, array_agg(s.amount) AS paid
+            FROM (SELECT m.account_id, sum(m.amount_units) AS amount FROM made m GROUP BY 1) s) l,
+         (SELECT array_agg(g.weight_version_id ORDER BY g.weight_version_id) AS ids,
+                 array_agg(g.amount ORDER BY g.weight_version_id) AS earned,
+                 array_agg(g.digest ORDER BY g.weight_version_id) AS digests FROM grouped g) w
 $$;
 
--- Bill a staged batch: one entry for each asset in it. Returns what was charged, in groups of a
--- lab's account and a weight version; what was charged nothing has no group.
+-- The lines of an entry: each lab pays, each account of a weight version gets what
+-- floor(total * weight / weight_sum) grows by, and what is left of it is rounding.
+CREATE FUNCTION compensation_bill_lines(
+  p_asset bigint, p_from bigint[], p_paid numeric[], p_weight_versions bigint[],
+  p_earned numeric[], OUT accounts bigint[], OUT amounts bigint[]
+) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '64MB' AS $$
+  WITH shares AS (
+    SELECT w.account_id, div((v.total_units + g.amount) * w.weight, v.weight_sum)
+             - div(v.total_units * w.weight, v.weight_sum) AS amount
+      FROM unnest(p_weight_versions, p_earned) AS g(id, amount)
+      JOIN compensation_weightversion v ON v.id = g.id
+      JOIN compensation_weight w ON w.weight_version_id = g.id
+    UNION ALL
+    SELECT u.account, -u.amount FROM unnest(p_from, p_paid) AS u(account, amount)
+  ), net AS MATERIALIZED (
+    SELECT s.account_id, sum(s.amount) AS amount FROM shares s GROUP BY 1
+  ), lines AS (
+    SELECT n.account_id, n.amount FROM net n
+    UNION ALL
+    SELECT (SELECT id FROM compensation_account WHERE kind = 'rounding' AND asset_id = p_asset),
+           -sum(n.amount) FROM net n
+  )
+  SELECT coalesce(array_agg(l.account_id), '{}'), coalesce(array_agg(l.amount::bigint), '{}')
+    FROM lines l WHERE l.amount <> 0
+$$;
+
+-- Bill a staged batch: one entry for each asset in it.
 CREATE FUNCTION compensation_bill(
-  p_batch uuid, p_at timestamptz, p_matures_at timestamptz
-) RETURNS TABLE (entry_id bigint, account_id bigint, weight_version_id bigint,
-                 charge_count integer, amount_units bigint, digest bytea)
+  p_batch uuid, p_at timestamptz, p_matures_at timestamptz, p_period text
+) RETURNS SETOF bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+  v_code text;
   v_asset bigint;
   v_entry bigint;
-  v_count integer;
-  v_digest bytea;
-  v_from bigint[];
-  v_weights bigint[];
-  v_charges integer[];
-  v_sums numeric[];
-  v_digests bytea[];
-  v_accounts bigint[];
-  v_amounts bigint[];
+  v_made record;
+  v_lines record;
 BEGIN
   PERFORM 1 FROM compensation_journalhead WHERE id = 1 FOR UPDATE;
   PERFORM compensation_bill_free(p_batch, p_at);
-  INSERT INTO compensation_waiting (usage_id, revision, reason, since_at, tried_at)
-  SELECT DISTINCT ON (s.usage_id) s.usage_id, s.revision, 'unknown_asset', p_at, p_at
-    FROM compensation_stage s JOIN provenance_rate r ON r.id = s.rate_id
-   WHERE s.batch = p_batch
-     AND NOT EXISTS (SELECT FROM compensation_asset a WHERE a.code = r.asset)
-   ORDER BY s.usage_id, s.revision DESC
-  ON CONFLICT (usage_id) DO UPDATE SET revision = excluded.revision, reason = excluded.reason,
-    account_id = NULL, needed_units = NULL, tried_at = excluded.tried_at;
-  FOR v_asset IN
-    SELECT DISTINCT a.id FROM compensation_stage s
-      JOIN provenance_rate r ON r.id = s.rate_id JOIN compensation_asset a ON a.code = r.asset
-     WHERE s.batch = p_batch ORDER BY a.id
+  FOR v_code, v_asset IN
+    SELECT c.code, a.id FROM (
+        SELECT r.asset AS code FROM provenance_rate r JOIN (
+          SELECT DISTINCT rate_id FROM compensation_stage WHERE batch = p_batch) s
+            ON s.rate_id = r.id
+        UNION
+        SELECT a.code FROM compensation_asset a JOIN (
+          SELECT DISTINCT asset_id FROM compensation_stage WHERE batch = p_batch) s
+            ON s.asset_id = a.id) c
+      LEFT JOIN compensation_asset a ON a.code = c.code
+     ORDER BY a.id, c.code
   LOOP
+    IF v_asset IS NULL THEN
+      PERFORM compensation_bill_unknown(p_batch, v_code, p_at);
+      CONTINUE;
+    END IF;
     SELECT number + 1 INTO v_entry FROM compensation_journalhead WHERE id = 1;
-    SELECT array_agg(g.account), array_agg(g.weight_version), array_agg(g.charges),
-           array_agg(g.amount), array_agg(g.digest), sum(g.charges)::integer,
-           sha256(string_agg(g.digest, ''::bytea ORDER BY g.account, g.weight_version))
-      INTO v_from, v_weights, v_charges, v_sums, v_digests, v_count, v_digest
-      FROM compensation_bill_price(p_batch, v_asset, v_entry, p_at) g;
-    CONTINUE WHEN v_count IS NULL;
-    -- What floor(total * weight / weight_sum) grows by; what is left of it is rounding.
-    WITH grown AS (
-      SELECT u.weight_version AS id, sum(u.amount) AS amount
-        FROM unnest(v_weights, v_sums) AS u(weight_version, amount) GROUP BY 1
-    ), shares AS (
-      SELECT w.account_id, div((v.total_units + g.amount) * w.weight, v.weight_sum)
-               - div(v.total_units * w.weight, v.weight_sum) AS amount
-        FROM grown g JOIN compensation_weightversion v ON v.id = g.id
-        JOIN compensation_weight w ON w.weight_version_id = g.id
-      UNION ALL
-      SELECT u.account, -u.amount FROM unnest(v_from, v_sums) AS u(account, amount)
-    ), net AS (
-      SELECT s.account_id, sum(s.amount) AS amount FROM shares s GROUP BY 1
-    ), lines AS (
-      SELECT n.account_id, n.amount FROM net n
-      UNION ALL
-      SELECT (SELECT id FROM compensation_account WHERE kind = 'rounding' AND asset_id = v_asset),
-             -sum(n.amount) FROM net n
-    )
-    SELECT coalesce(array_agg(l.account_id), '{}'), coalesce(array_agg(l.amount::bigint), '{}')
-      INTO v_accounts, v_amounts FROM lines l WHERE l.amount <> 0;
+    PERFORM compensation_bill_tallies(p_batch, v_asset, p_period);
+    SELECT * INTO v_made
+      FROM compensation_bill_price(p_batch, v_asset, v_code, p_period, v_entry, p_at);
+    CONTINUE WHEN v_made.charges IS NULL;
+    SELECT * INTO v_lines
+      FROM compensation_bill_lines(v_asset, v_made.accounts, v_made.paid,
+        v_made.weight_versions, v_made.earned);
     UPDATE compensation_weightversion v SET total_units = v.total_units + g.amount::bigint
-      FROM (SELECT u.weight_version AS id, sum(u.amount) AS amount
-              FROM unnest(v_weights, v_sums) AS u(weight_version, amount) GROUP BY 1) g
+      FROM unnest(v_made.weight_versions, v_made.earned) AS g(id, amount)
      WHERE v.id = g.id AND g.amount <> 0;
-    PERFORM compensation_append('usage', v_asset, v_accounts, v_amounts, p_at, p_at,
+    PERFORM compensation_append('usage', v_asset, v_lines.accounts, v_lines.amounts, p_at, p_at,
       'usage:' || p_batch || ':' || v_asset, '{"batch":"' || p_batch || '"}', NULL, p_matures_at,
-      v_count, v_digest);
-    RETURN QUERY SELECT v_entry, u.* FROM (
-      SELECT f, w, c, s::bigint, d FROM unnest(v_from, v_weights, v_charges, v_sums, v_digests)
-        AS g(f, w, c, s, d)) u;
+      v_made.charges, compensation_charges_digest(v_made.digests));
+    RETURN NEXT v_entry;
   END LOOP;
-  DELETE FROM compensation_waiting w USING compensation_stage s, compensation_charge c
-   WHERE s.batch = p_batch AND w.usage_id = s.usage_id AND c.usage_id = s.usage_id
-     AND c.revision >= w.revision;
+  DELETE FROM compensation_waiting w USING compensation_stage s
+   WHERE s.batch = p_batch AND w.usage_id = s.usage_id AND EXISTS (
+     SELECT FROM compensation_charge c
+      WHERE c.usage_id = w.usage_id AND c.revision >= w.revision);
   DELETE FROM compensation_stage WHERE batch = p_batch;
 END $$;
+
+-- Tell the indexes by ranges what was added since the last time; part by part, outside of billing.
+CREATE FUNCTION compensation_summarize() RETURNS bigint
+  LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT sum(brin_summarize_new_values(name::regclass)) FROM unnest(ARRAY['charge_by_number',
+    'charge_by_group', 'charge_group_by_number', 'charge_group_by_entry']) AS name
+$$;

@@ -13,15 +13,16 @@ from compensation.models import (
     Account,
     Asset,
     Balance,
-    ChargeGroup,
+    Charge,
     Deposit,
     Entry,
     Waiting,
+    WeightVersion,
 )
 from compensation.statements.movements import Movement, accounts_of, held_at, moved, plain
 from compensation.statements.owner import Todo
 from compensation.statements.period import Period
-from provenance.models import Party
+from provenance.models import DatasetVersion, Party
 
 Kind = Account.Kind
 
@@ -34,6 +35,16 @@ class WaitingUse:
     why: str
     usage_count: int
     needed_units: int
+
+
+@dataclass(frozen=True)
+class Charged:
+    """What one entry charged a lab under one weight version."""
+
+    weight_version_id: int
+    version: DatasetVersion
+    charge_count: int
+    amount_units: int
 
 
 @dataclass(frozen=True)
@@ -100,12 +111,7 @@ def lab_statement(*, party: Party, asset: Asset, period: Period, at: datetime) -
 def _movements(accounts: list[Account], period: Period) -> list[Movement]:
     """Every line of the period; an entry for usage has one for each dataset version."""
     entries = moved(accounts, period)
-    groups: dict[int, list[ChargeGroup]] = defaultdict(list)
-    found = ChargeGroup.objects.filter(
-        account__in=accounts, entry__in=[one.entry.pk for one in entries]
-    ).select_related("weight_version__version__dataset__owner")
-    for group in found.order_by("entry", "weight_version"):
-        groups[group.entry_id].append(group)
+    groups = _charged(accounts, [one.entry.pk for one in entries])
     deposits = {
         one.entry_id: one.reference for one in Deposit.objects.filter(entry__in=[
             each.entry.pk for each in entries
@@ -127,8 +133,27 @@ def _movements(accounts: list[Account], period: Period) -> list[Movement]:
     return [line for line in lines if line.amount_units]
 
 
-def _of_group(line: Movement, group: ChargeGroup) -> Movement:
-    version = group.weight_version.version
+def _charged(accounts: list[Account], entries: list[int]) -> dict[int, list[Charged]]:
+    """What entries charged these accounts, by weight version."""
+    rows = list(
+        Charge.objects.filter(account__in=accounts, entry__in=entries)
+        .values_list("entry", "weight_version")
+        .annotate(charges=Count("usage"), amount=Sum("amount_units"))
+        .order_by("entry", "weight_version")
+    )
+    weight_versions = WeightVersion.objects.select_related("version__dataset__owner").in_bulk(
+        {row[1] for row in rows}
+    )
+    found: dict[int, list[Charged]] = defaultdict(list)
+    for entry_id, weight_version_id, charges, amount in rows:
+        assert weight_version_id is not None, "what is charged has weights"
+        version = weight_versions[weight_version_id].version
+        found[entry_id].append(Charged(weight_version_id, version, charges, int(amount)))
+    return found
+
+
+def _of_group(line: Movement, group: Charged) -> Movement:
+    version = group.version
     changes = {
         "words": f"Use of {version}",
         "amount_units": -group.amount_units,

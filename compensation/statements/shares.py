@@ -9,28 +9,19 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from compensation.models import Account, Charge, ChargeGroup, Entry, PayoutLeaf, Weight
+from compensation import billing
+from compensation.models import Account, Charge, Entry, PayoutLeaf, Weight
 from provenance.models import Event, Party
 
-# What all charges of an entry add to each weight version a party has a part in, and the weight
-# version's total after them. The total is the sum of all groups so far, so that nothing is read
-# but groups.
+# What entries added to each weight version that an account has a part in, and its total after them.
 _GROWN = """
-SELECT grown.entry_id, grown.weight_version_id, grown.amount, grown.charges, grown.total_after,
+SELECT g.entry_id, g.weight_version_id, g.amount_units, g.charge_count, g.total_after_units,
        w.weight, v.weight_sum, v.version_id
-  FROM (SELECT g.weight_version_id, g.entry_id, sum(g.amount_units) AS amount,
-               sum(g.charge_count) AS charges,
-               sum(sum(g.amount_units)) OVER (PARTITION BY g.weight_version_id ORDER BY g.entry_id)
-                 AS total_after
-          FROM compensation_chargegroup g
-         WHERE g.weight_version_id IN (SELECT weight_version_id FROM compensation_weight
-                                        WHERE account_id = %(account)s)
-         GROUP BY g.weight_version_id, g.entry_id) grown
-  JOIN compensation_weight w ON w.weight_version_id = grown.weight_version_id
-   AND w.account_id = %(account)s
-  JOIN compensation_weightversion v ON v.id = grown.weight_version_id
- WHERE grown.entry_id = ANY(%(entries)s)
- ORDER BY grown.entry_id, grown.weight_version_id
+  FROM compensation_weight w
+  JOIN compensation_weightversion v ON v.id = w.weight_version_id
+  JOIN compensation_chargegroup g ON g.weight_version_id = w.weight_version_id
+ WHERE w.account_id = %(account)s AND g.entry_id = ANY(%(entries)s)
+ ORDER BY g.entry_id, g.weight_version_id
 """
 
 
@@ -110,17 +101,14 @@ def shares_of(entry: Entry, party: Party, *, weight_version_id: int | None = Non
         charges = charges.filter(weight_version=weight_version_id)
     rows = list(charges.order_by("pk"))
     usage_events = _usage_events([row.usage_id for row in rows])
-    groups = {
-        (one.account_id, one.weight_version_id): one.event.sequence
-        for one in ChargeGroup.objects.filter(entry=entry).select_related("event")
-    }
+    event = billing.event_of(entry)
     leaf = leaf_for(entry, party)
     return [
         _explain(
             row,
             weights[row.weight_version_id or 0],
             usage_events=usage_events.get(row.usage_id, []),
-            charge_event=groups.get((row.account_id or 0, row.weight_version_id or 0)),
+            charge_event=event.sequence if event else None,
             leaf=leaf,
         )
         for row in rows

@@ -1,6 +1,6 @@
 // Checks proofs of payment: usage event, charge, journal entry, payout leaf, money on the chain.
 
-const CHARGE_BYTES = 68;
+const CHARGE_BYTES = 100;
 const bodyOf = (event) => (isObject(event.body) ? event.body : {});
 const isHash = (value, wanted) => typeof value === "string" && value.replace(/^0x/, "") === hexOf(wanted).slice(2);
 const int8 = (value) => numberBytes(value, 8);
@@ -99,13 +99,25 @@ function checkPayee(payout, report, events, entry) {
   );
 }
 
+// What a group's digest leads to by the nodes above it; null where they do not hold it.
+function chargesDigest(group, groups, levels) {
+  let digest = group;
+  for (const level of levels) {
+    if (!level.some((one) => isSame(one, digest))) return null;
+    digest = sha256(joined(new Uint8Array([1]), ...level));
+  }
+  return sha256(joined(new Uint8Array([2]), int8(groups), digest));
+}
+
 function checkCharge(charge, report, events, entry) {
   const usage = charge.matched("usage", UUID);
   const revision = numberBytes(charge.integer("revision", 0), 4);
-  const names = ["rate", "records", "tokens", "amount", "total", "running"];
+  const names = ["account", "rate", "records", "tokens", "epochs", "fetches", "amount", "total", "running", "tallied"];
   const row = joined(bytesOf(usage.replaceAll("-", "")), revision, ...names.map((name) => int8(charge.integer(name))));
-  const place = joined(int8(charge.integer("account")), int8(charge.integer("weight_version")));
-  const [group, groups] = [bytesOf(charge.matched("group", DATA)), charge.hashes("groups")];
+  const place = int8(charge.integer("weight_version"));
+  const [group, groups] = [bytesOf(charge.matched("group", DATA)), charge.integer("groups", 1)];
+  const path = charge.items("path");
+  const levels = Object.keys(path.value).map((at) => path.hashes(at));
   charge.done();
   const starts = Array.from({ length: Math.ceil(group.length / CHARGE_BYTES) }, (_, at) => at * CHARGE_BYTES);
   report.check(
@@ -113,9 +125,9 @@ function checkCharge(charge, report, events, entry) {
     "Charge: it is among the charges of its group.",
     "Charge: it was changed, or is not among the charges of its group.",
   );
-  const digest = sha256(joined(place, sha256(group)));
+  const digest = chargesDigest(sha256(joined(new Uint8Array([0]), place, sha256(group))), groups, levels);
   report.check(
-    groups.some((one) => isSame(one, digest)) && isSame(sha256(joined(...groups)), entry.charges),
+    digest !== null && isSame(digest, entry.charges),
     "Charge: the journal entry was made of these charges.",
     "Charge: the journal entry was not made of these charges.",
   );

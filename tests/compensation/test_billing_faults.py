@@ -177,10 +177,10 @@ MUTANTS = {
     "the floor is taken of each batch": (
         "",
         "div((v.total_units + g.amount) * w.weight, v.weight_sum)\n"
-        "               - div(v.total_units * w.weight, v.weight_sum)",
+        "             - div(v.total_units * w.weight, v.weight_sum)",
         "div(g.amount * w.weight, v.weight_sum)",
     ),
-    "the rest of a unit is lost": ("", "             -sum(n.amount) FROM net n", "0 FROM net n"),
+    "the rest of a unit is lost": ("", "           -sum(n.amount) FROM net n", "0 FROM net n"),
     "the total is forgotten": (
         "",
         "SET total_units = v.total_units + g.amount::bigint",
@@ -200,7 +200,12 @@ def test_every_mutant_of_the_billing_function_is_caught(work, as_table_owner, na
     if before:
         as_table_owner.execute(before)
     changed = 0
-    for function in ("compensation_bill", "compensation_bill_price", "compensation_append"):
+    for function in (
+        "compensation_bill",
+        "compensation_bill_price",
+        "compensation_bill_lines",
+        "compensation_append",
+    ):
         source = as_table_owner.execute(
             "SELECT pg_get_functiondef(%s::regproc)", [function]
         ).fetchone()[0]

@@ -1,0 +1,84 @@
+"""The digests of charges: rows, groups of them, and the tree of an entry's groups; pure.
+
+The same stands in compensation/sql/billing.sql, in client/tallymark/journal.py and in the page that
+verifies; tests hold them together.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final, NamedTuple
+from uuid import UUID
+
+NO_CHARGES: Final = bytes(32)
+NODE_SIZE: Final = 16
+_ROW: Final = struct.Struct(">16si10q")
+ROW_BYTES: Final = _ROW.size
+
+
+class Row(NamedTuple):
+    """One charge as it is hashed: 100 bytes. What a charge lacks is 0."""
+
+    usage: bytes  # 16 bytes
+    revision: int
+    account: int
+    rate: int
+    records: int
+    tokens: int
+    epochs: int
+    fetches: int
+    amount: int
+    total: int
+    running: int
+    tallied: int
+
+    @classmethod
+    def of(cls, usage: UUID, revision: int, *numbers: int | None) -> Row:
+        """A row from a charge's columns, in their order."""
+        return cls(usage.bytes, revision, *(number or 0 for number in numbers))
+
+    def packed(self) -> bytes:
+        """The bytes that are hashed."""
+        return _ROW.pack(*self)
+
+
+def rows_of(packed: bytes) -> list[Row]:
+    """The rows that `packed` holds, one after the other; ValueError where it ends within one."""
+    try:
+        return [Row(*numbers) for numbers in _ROW.iter_unpack(packed)]
+    except struct.error as error:
+        raise ValueError(f"charges come in rows of {ROW_BYTES} bytes") from error
+
+
+def group_digest(weight_version_id: int, rows: bytes) -> bytes:
+    """The digest of what one entry charged under one weight version; 32 bytes."""
+    return sha256(b"\x00" + struct.pack(">q", weight_version_id) + sha256(rows).digest()).digest()
+
+
+def charges_digest(groups: Sequence[bytes]) -> bytes:
+    """The digest of an entry's groups, in the order of their weight versions; 32 bytes."""
+    return sha256(b"\x02" + struct.pack(">q", len(groups)) + _levels(groups)[-1][0]).digest()
+
+
+def path(groups: Sequence[bytes], place: int) -> list[list[bytes]]:
+    """What leads from the group at `place` to the root: for each level, the digests of its node."""
+    found = []
+    for level in _levels(groups)[:-1]:
+        place //= NODE_SIZE
+        found.append(list(level[place * NODE_SIZE : (place + 1) * NODE_SIZE]))
+    return found
+
+
+def _levels(groups: Sequence[bytes]) -> list[Sequence[bytes]]:
+    levels = [groups]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        levels.append(
+            [
+                sha256(b"\x01" + b"".join(below[at : at + NODE_SIZE])).digest()
+                for at in range(0, len(below), NODE_SIZE)
+            ]
+        )
+    return levels
