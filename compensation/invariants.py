@@ -89,7 +89,7 @@ RULES = {
                  WHERE l.account_id = a.id AND l.amount_units > 0 AND m.matured_at IS NULL)
                - (SELECT coalesce(sum(t.remaining_units), 0) FROM compensation_take t
                    WHERE t.account_id = a.id)""",
-    "What is in flight is what the trees added, less what was paid": """
+    "What is in flight is what trees and payment runs added, less what was paid or came back": """
         SELECT format('account %s', a.id) FROM compensation_account a
           JOIN compensation_balance b ON b.account_id = a.id
          WHERE a.kind = 'payouts_in_flight' AND b.posted <>
@@ -97,12 +97,33 @@ RULES = {
                   JOIN compensation_payoutepoch p ON p.id = f.epoch_id
                  WHERE f.party_id = a.party_id AND p.asset_id = a.asset_id)
                - (SELECT coalesce(sum(o.amount_units), 0) FROM compensation_payout o
-                   WHERE o.party_id = a.party_id AND o.asset_id = a.asset_id)""",
+                   WHERE o.party_id = a.party_id AND o.asset_id = a.asset_id)
+               + (SELECT coalesce(sum(o.amount_units), 0) FROM compensation_bankpayout o
+                    CROSS JOIN LATERAL (
+                      SELECT coalesce(bool_or(s.kind = 'debited'), false) AS is_debited,
+                             coalesce(bool_or(s.kind = 'credited'), false) AS is_credited,
+                             coalesce(bool_or(s.kind IN ('rejected', 'withdrawn')), false)
+                               AS is_refused
+                        FROM compensation_payoutstep s WHERE s.payout_id = o.id) k
+                   WHERE o.party_id = a.party_id AND o.asset_id = a.asset_id
+                     AND NOT k.is_debited AND (k.is_credited OR NOT k.is_refused))""",
     "What is to be recovered in a conflict is what somebody awaits": """
         SELECT format('conflict %s', a.conflict_id) FROM compensation_account a
           JOIN compensation_balance b ON b.account_id = a.id
          WHERE a.kind IN ('receivable', 'awaited')
          GROUP BY a.conflict_id, a.asset_id HAVING sum(b.posted) <> 0""",
+    "A payment run moved what its payments add up to": """
+        SELECT format('payment run %s', r.number) FROM compensation_paymentrun r
+          LEFT JOIN compensation_bankpayout o ON o.run_id = r.id
+         GROUP BY r.id
+        HAVING coalesce(sum(o.amount_units), 0) <> r.amount_units
+            OR coalesce(sum(o.amount_minor), 0) <> r.control_minor
+            OR count(o.id) <> r.payout_count
+            OR r.amount_units <> (SELECT coalesce(sum(l.amount_units), 0)
+                                    FROM compensation_line l
+                                    JOIN compensation_account a ON a.id = l.account_id
+                                   WHERE l.entry_id = r.entry_id
+                                     AND a.kind = 'payouts_in_flight')""",
     "Every deposit is in the journal": """
         SELECT format('deposit %s', d.id) FROM compensation_deposit d
          WHERE NOT EXISTS (SELECT FROM compensation_line l
