@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from compensation import journal
+from compensation import debts, journal
 from compensation.models import Account, Asset, Balance, Deposit, Entry
 from provenance import ledger
 from provenance.models import Party, User
@@ -74,9 +74,13 @@ def deposit(
     amount_units: int,
     reference: str,
     at: datetime,
+    received_at: datetime | None = None,
     by: User | None = None,
 ) -> Deposit:
-    """Credit a lab with money that arrived; its reference counts once, however often it comes."""
+    """Credit a lab with money that arrived; its reference counts once, however often it comes.
+
+    What the lab owes after refunds is paid from it. `received_at` is when it came, if not now.
+    """
     if not lab.is_lab:
         raise NotALab
     if amount_units <= 0 or not reference or len(reference) > 150:
@@ -92,22 +96,25 @@ def deposit(
         asset=asset,
         amount_units=amount_units,
         reference=reference,
-        entry=_credit(lab, asset, amount_units, reference, at),
-        received_at=at,
+        entry=_credit(lab, asset, amount_units, reference, received_at or at, at),
+        received_at=received_at or at,
         recorded_by=by,
     )
     _record_received(made)
+    debts.collect(lab=lab, asset=asset, at=at)
     return made
 
 
-def _credit(lab: Party, asset: Asset, amount_units: int, reference: str, at: datetime) -> Entry:
+def _credit(
+    lab: Party, asset: Asset, units: int, reference: str, effective_at: datetime, at: datetime
+) -> Entry:
     return journal.post(
         kind=Entry.Kind.DEPOSIT,
         lines=[
-            (journal.account(Kind.EXTERNAL, asset), -amount_units),
-            (journal.account(Kind.LAB, asset, party=lab), amount_units),
+            (journal.account(Kind.EXTERNAL, asset), -units),
+            (journal.account(Kind.LAB, asset, party=lab), units),
         ],
-        effective_at=at,
+        effective_at=effective_at,
         posted_at=at,
         idempotency_key=f"deposit:{asset.pk}:{reference}",
         facts={"reference": reference},

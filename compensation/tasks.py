@@ -9,7 +9,18 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from compensation import billing, holdback, holds, payouts, periods, settlement, weights
+from compensation import (
+    billing,
+    budgets,
+    holdback,
+    holds,
+    payments,
+    payouts,
+    periods,
+    settlement,
+    transfers,
+    weights,
+)
 from provenance import deployment, evm, outbox, signers
 
 log = structlog.get_logger(__name__)
@@ -45,6 +56,28 @@ def apply_resolutions() -> int:
     if changed:
         billing.seal_journal(at=timezone.now())
     return changed
+
+
+@shared_task
+def watch_deposits() -> int:
+    """Credit what labs sent on the chain, once it is final."""
+    try:
+        return transfers.watch(at=timezone.now())
+    except AWAY as reason:
+        log.warning("deposits_wait", reason=str(reason))
+        return 0
+
+
+@shared_task
+def apply_payments() -> int:
+    """Work in what payment providers said and was not worked in."""
+    return payments.apply_stale(at=timezone.now())
+
+
+@shared_task
+def add_up_spending() -> int:
+    """Add up what was charged, and tell labs how far their budgets are spent."""
+    return budgets.add_up(at=timezone.now())
 
 
 @shared_task

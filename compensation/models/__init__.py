@@ -11,10 +11,12 @@ from compensation.models.bank import (
     PaymentRun,
     PayoutStep,
 )
+from compensation.models.budgets import Budget, BudgetNotice, Spending, SpendingMark
 from compensation.models.charges import Charge, ChargeGroup, Stage, Tally, Waiting
 from compensation.models.conversions import Conversion
-from compensation.models.deposits import Deposit
+from compensation.models.deposits import Deposit, PayingAddress, Transfer, TransferCursor
 from compensation.models.entries import Entry, HoldPart, JournalHead, Line, Maturity, Take
+from compensation.models.payments import Payment, PaymentEvent
 from compensation.models.payouts import (
     PaidCursor,
     Payout,
@@ -45,6 +47,8 @@ __all__ = [
     "BankFile",
     "BankPayout",
     "BankStatement",
+    "Budget",
+    "BudgetNotice",
     "Calendar",
     "Cell",
     "Charge",
@@ -61,6 +65,9 @@ __all__ = [
     "Line",
     "Maturity",
     "PaidCursor",
+    "PayingAddress",
+    "Payment",
+    "PaymentEvent",
     "PaymentRun",
     "Payout",
     "PayoutBounds",
@@ -75,8 +82,12 @@ __all__ = [
     "PlatformFee",
     "Restatement",
     "Schedule",
+    "Spending",
+    "SpendingMark",
     "Stage",
     "Take",
+    "Transfer",
+    "TransferCursor",
     "Tally",
     "Turnover",
     "TurnoverMark",

@@ -33,6 +33,7 @@ from provenance.models.parties import (
     Party,
     User,
 )
+from provenance.models.projects import Project
 from provenance.models.quotes import Quote, QuoteItem
 from provenance.models.rates import Rate, RatePlan
 from provenance.models.runs import Run, RunEdge, TrainedModel, Usage, UsageReport
@@ -63,6 +64,7 @@ __all__ = [
     "OutboxTransaction",
     "Overlap",
     "Party",
+    "Project",
     "Purpose",
     "Quote",
     "QuoteItem",

@@ -13,6 +13,7 @@ from provenance.models.datasets import DatasetVersion
 from provenance.models.grants import Grant
 from provenance.models.licences import Purpose
 from provenance.models.parties import Party
+from provenance.models.projects import Project
 from provenance.models.quotes import Quote
 from provenance.models.rates import Rate
 
@@ -73,6 +74,10 @@ class Run(models.Model):
     purpose = models.CharField(max_length=20, choices=Purpose.choices)
     # Prices promised for this run; the root's holds for its ranks and children.
     quote = models.ForeignKey(Quote, null=True, on_delete=models.PROTECT, related_name="runs")
+    # Of a root run: what it belongs to, and what it may cost in one asset before usage waits.
+    project = models.ForeignKey(Project, null=True, on_delete=models.PROTECT, related_name="runs")
+    cap_asset = models.CharField(max_length=120, null=True)
+    cap_units = models.BigIntegerField(null=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
     started_at = models.DateTimeField()
     last_heard_at = models.DateTimeField()
@@ -81,6 +86,13 @@ class Run(models.Model):
     objects = LabScopedQuerySet["Run"].as_manager()
 
     class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(cap_asset__isnull=True, cap_units__isnull=True)
+                | Q(cap_asset__isnull=False, cap_units__gte=0, root__isnull=True),
+                name="cap_is_of_a_root_in_an_asset",
+            ),
+        ]
         indexes: ClassVar = [models.Index(fields=["ended_at"], name="run_by_end")]
 
     def __str__(self) -> str:
