@@ -38,6 +38,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Grants", "handshake", "provenance_grant_changelist", "owner lab"),
             ("Usage", "monitoring", "provenance_usage_changelist", "owner lab"),
+            ("Reviews", "troubleshoot", "provenance_review_changelist", "owner lab"),
             ("Lineage", "account_tree", "provenance_run_lineage", "owner lab operator"),
         ),
     ),
@@ -53,6 +54,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Cases and parties",
         (
             ("Conflicts to decide", "gavel", "provenance_conflict_changelist", "operator"),
+            ("Reviews of reports", "troubleshoot", "provenance_review_changelist", "operator"),
             ("Overlaps", "join_inner", "provenance_overlap_changelist", "operator"),
             ("Parties", "groups", "provenance_party_changelist", "operator"),
             ("Datasets", "database", "provenance_dataset_changelist", "operator"),

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -274,8 +274,12 @@ class Client:
         parent: str | None = None,
         started_at: str | None = None,
         quote: str | None = None,
+        plan: Sequence[Mapping[str, Any]] = (),
     ) -> Json:
-        """Start a run, or join the one with this id; a `quote` (its id) prices it if still valid."""
+        """Start a run, or join the one with this id; a `quote` (its id) prices it if still valid.
+
+        `plan` says what it will use: each with `subject`, and `records` in all or `epochs` or both.
+        """
         body = {
             "purpose": purpose,
             "name": name,
@@ -285,6 +289,8 @@ class Client:
         }
         if quote:
             body["quote"] = quote
+        if plan:
+            body["plan"] = [dict(one) for one in plan]
         return self._dict("POST", "runs", body)
 
     def end_run(self, run: str, ended_at: str | None = None) -> Json:

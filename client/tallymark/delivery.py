@@ -86,16 +86,18 @@ def _start(spool: Spool, client: Client) -> None:
     if spool.state.is_started or not run:
         return
     facts = {name: run[name] for name in ("run_id", "parent", "started_at")}
-    quote = run.get("quote")
-    try:
-        client.start_run(run["purpose"], run["name"], **facts, quote=quote)
-    except Problem as problem:
-        if not quote or problem.status not in REFUSED | {403, 404, 409}:
-            raise
-        # What was used is told in any case, at the price without a quote.
-        log.warning("tallymark: quote %s was refused: %s", quote, problem)
-        client.start_run(run["purpose"], run["name"], **facts)
-    spool.add({"started": True})
+    offers = {name: run[name] for name in ("quote", "plan") if run.get(name)}
+    while not spool.state.is_started:
+        try:
+            client.start_run(run["purpose"], run["name"], **facts, **offers)
+        except Problem as problem:
+            if not offers or problem.status not in REFUSED | {403, 404, 409}:
+                raise
+            # What was used is told in any case: without the plan, at the price without a quote.
+            name, offer = offers.popitem()
+            log.warning("tallymark: %s %s was refused: %s", name, offer, problem)
+        else:
+            spool.add({"started": True})
 
 
 def _send(spool: Spool, client: Client, reports: list[Report]) -> None:

@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -50,14 +51,18 @@ def run(
     run_id: str | None = None,
     spool: str | Path | None = None,
     quote: str | None = None,
+    plan: Mapping[str, int | Mapping[str, int]] | None = None,
 ) -> Running:
     """A training job, to be used as `with tallymark.run(purpose="pretrain") as run: ...`.
 
     `url` and `key` default to TALLYMARK_URL and TALLYMARK_KEY, `spool` to TALLYMARK_SPOOL. All
     processes with one TALLYMARK_RUN_ID report to one run; their counts add up. `quote` is the id of
-    a quote that prices the job.
+    a quote that prices the job. `plan` names the datasets that it will use, each with the records
+    in all, or as `{"records": 3000, "epochs": 3}`.
     """
-    return Running(purpose, name, url=url, key=key, run_id=run_id, spool=spool, quote=quote)
+    return Running(
+        purpose, name, url=url, key=key, run_id=run_id, spool=spool, quote=quote, plan=plan
+    )
 
 
 class Running:
@@ -73,6 +78,7 @@ class Running:
         run_id: str | None = None,
         spool: str | Path | None = None,
         quote: str | None = None,
+        plan: Mapping[str, int | Mapping[str, int]] | None = None,
         exit_seconds: float = EXIT_SECONDS,
     ) -> None:
         self.purpose = str(purpose)
@@ -87,6 +93,7 @@ class Running:
         self._parent: str | None = None
         self._ends_run = True
         self._warned: set[str] = set()
+        self._plan = self._planned(plan)
         self._begin_counting()
 
     # ---- what a job calls ----
@@ -192,6 +199,17 @@ class Running:
         if not inherited:
             os.environ[RUN_ID], os.environ[OWNER] = self.id, str(os.getpid())
 
+    def _planned(self, plan: Any) -> list[dict[str, Any]]:
+        """A plan as the service takes it; one that makes no sense is left out."""
+        try:
+            return [
+                {"subject": str(subject)[:300], **_expected(counts)}
+                for subject, counts in (plan or {}).items()
+            ]
+        except Exception as error:
+            self._warn("plan", error)
+            return []
+
     def _start_threads(self) -> None:
         facts = {
             "run_id": self.id,
@@ -201,6 +219,7 @@ class Running:
             "parent": self._parent,
             # A quote holds for a whole job, so it is named at its top.
             "quote": None if self._parent else self._quote,
+            "plan": [] if self._parent else self._plan,
             "started_at": now(),
             "for": identity(self._client) if self._has_address else {},
         }
@@ -312,6 +331,13 @@ class Running:
             return
         self._warned.add(what)
         log.warning("tallymark: %s: %s (the job is not affected)", what, error)
+
+
+def _expected(counts: Any) -> dict[str, int]:
+    """Records and epochs of a plan's dataset; a bare number is records."""
+    if not isinstance(counts, Mapping):
+        return {"records": int(counts)}
+    return {name: int(counts[name]) for name in ("records", "epochs") if name in counts}
 
 
 def _as_uuid(name: str) -> str:

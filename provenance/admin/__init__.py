@@ -12,6 +12,7 @@ from provenance.admin import (
     models,
     operators,
     overlaps,
+    reviews,
     runs,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "models",
     "operators",
     "overlaps",
+    "reviews",
     "runs",
 ]

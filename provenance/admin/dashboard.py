@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from provenance.access import Viewer
@@ -19,6 +19,7 @@ from provenance.models import (
     Event,
     Grant,
     OutboxTransaction,
+    Review,
     Run,
     Usage,
 )
@@ -54,8 +55,12 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
         ]
     if viewer.party.is_lab:
         found += _ungranted(viewer)
+        found += _reviews(
+            Review.objects.filter(run__lab=viewer.party), "answer, if you can say why"
+        )
     if viewer.is_operator:
         found += _cases()
+        found += _reviews(Review.objects.filter(assignee=None), "nobody looks at them yet")
     return sorted(found, key=lambda todo: (todo.deadline_at is None, todo.deadline_at or at))
 
 
@@ -170,6 +175,15 @@ def _ungranted(viewer: Viewer) -> list[Todo]:
     url = reverse("admin:provenance_usage_changelist") + "?is_ungranted__exact=1"
     noun = "use has" if count == 1 else "uses have"
     return [Todo(f"{count:,} {noun} no grant: ask the owners", url)]
+
+
+def _reviews(rows: QuerySet[Review], words: str) -> list[Todo]:
+    """Open reviews, counted."""
+    count = rows.filter(state=Review.State.OPEN).count()
+    if not count:
+        return []
+    url = reverse("admin:provenance_review_changelist") + "?state__exact=open"
+    return [Todo(f"Open reviews of reports: {count:,}; {words}", url)]
 
 
 def _cases() -> list[Todo]:

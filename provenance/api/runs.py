@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
@@ -15,10 +16,11 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from provenance import usage
+from provenance import signals, usage
 from provenance.api.door import IDEMPOTENCY, Browse
 from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
+from provenance.api.planned import PLAN_LIMIT, PlannedIn
 from provenance.models import DatasetVersion, Party, Purpose, Quote, Run, RunEdge, TrainedModel
 
 
@@ -44,6 +46,12 @@ class RunIn(serializers.Serializer[Any]):
         default=None, allow_null=True, help_text="Prices the run, if it is still valid."
     )
     started_at = serializers.DateTimeField(default=None, allow_null=True)
+    plan = PlannedIn(
+        many=True,
+        default=list,
+        max_length=PLAN_LIMIT,
+        help_text="What it will use; reports are held against it.",
+    )
 
 
 class RunEnd(serializers.Serializer[Any]):
@@ -113,9 +121,13 @@ class Runs(Browse):
             quotes = Quote.objects.filter(lab=self.viewer.party)
             given["quote"] = get_object_or_404(quotes, pk=quote_id)
         now = timezone.now()
-        run = usage.start_run(
-            lab=self.viewer.party, parent=parent, at=started_at or now, received_at=now, **given
-        )
+        planned = [signals.Planned(**one) for one in given.pop("plan")]
+        with transaction.atomic():
+            run = usage.start_run(
+                lab=self.viewer.party, parent=parent, at=started_at or now, received_at=now, **given
+            )
+            if planned:
+                signals.declare(run=run, planned=planned, at=now)
         return Response(RunOut(run).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=RunEnd, responses=RunOut)

@@ -55,13 +55,17 @@ class UsageOut(serializers.ModelSerializer[Usage]):
     @extend_schema_field(RunRef)
     def get_run(self, usage: Usage) -> dict[str, Any]:
         """The run, as far as this viewer may know it."""
-        viewer: Viewer = self.context["viewer"]
-        is_known = viewer.is_operator or viewer.party.pk == usage.run.lab_id
-        return {
-            "id": usage.run_id if is_known else None,
-            "name": usage.run.name if is_known else None,
-            "pseudonym": usage.run.pseudonym,
-        }
+        return run_for(self.context["viewer"], usage.run)
+
+
+def run_for(viewer: Viewer, run: Run) -> dict[str, Any]:
+    """The facts of a RunRef, as far as `viewer` may know them."""
+    is_known = viewer.is_operator or viewer.party.pk == run.lab_id
+    return {
+        "id": run.pk if is_known else None,
+        "name": run.name if is_known else None,
+        "pseudonym": run.pseudonym,
+    }
 
 
 class UsageIn(serializers.Serializer[Any]):

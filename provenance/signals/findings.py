@@ -42,10 +42,12 @@ def find(*, since: datetime, at: datetime) -> list[Finding]:
     with connection.cursor() as cursor:
         for rule, query in RULES.items():
             cursor.execute(LATELY + query, given)
-            found += [
-                Finding(rule, *row[:7], _plain(row[7]))  # the columns stand in the fields' order
-                for row in cursor.fetchall()
-            ]
+            for *found_in, measure, evidence in cursor.fetchall():
+                usage, run, subject, purpose, version, other = found_in
+                figures = _plain(evidence)
+                found.append(
+                    Finding(rule, usage, run, subject, purpose, version, other, measure, figures)
+                )
     return found
 
 

@@ -289,6 +289,28 @@ def test_a_job_names_its_quote_and_counts_its_fetches(service: Recorder) -> None
     assert (started["quote"], service.reports[-1]["fetches"]) == ("q-1", 5)
 
 
+def test_a_job_says_what_it_will_use(service: Recorder) -> None:
+    plan = {"aurora/essays@1": 3000, "birch/books@2": {"epochs": 2}}
+    with Running("pretrain", url=service.url, plan=plan) as run:
+        run.use("aurora/essays@1", records=1000)
+    started = service.calls[0][2]
+    assert started["plan"] == [
+        {"subject": "aurora/essays@1", "records": 3000},
+        {"subject": "birch/books@2", "epochs": 2},
+    ]
+
+
+def test_a_plan_that_makes_no_sense_or_is_refused_loses_no_report(service: Recorder) -> None:
+    service.refused_quote = "q-old"
+    for plan in ({"aurora/essays@1": "many"}, 7, {"aurora/essays@1": 10}):
+        with Running("pretrain", url=service.url, quote="q-old", plan=plan) as run:
+            run.use("aurora/essays@1", records=10)
+        started = [body for _, path, body in service.calls if path.endswith("/runs")]
+        assert "plan" not in started[-1]
+        assert service.total("aurora/essays@1") == 10
+        service.calls.clear()
+
+
 def test_a_quote_that_is_refused_loses_no_report(service: Recorder) -> None:
     service.refused_quote = "q-old"
     with Running("pretrain", url=service.url, quote="q-old") as run:
