@@ -132,6 +132,11 @@ COMMANDS = {
         _module("tallymark"),
     ),
     "bench": Command("bench NAME ...", "measure something; without NAME, list what", _bench),
+    "faults": Command(
+        "faults [--kills N] [--seed S]",
+        "kill workers and servers at money's work, and count faults",
+        _module("tests.faults.money"),
+    ),
     "screenshots": Command("screenshots DIR", "picture every page into DIR", _screenshots),
     "contracts": Command("contracts [--check]", "rebuild the contracts, or compare", _contracts),
     "environment": Command("environment", "make the environment, print its Python", _environment),

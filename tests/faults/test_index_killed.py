@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from types import SimpleNamespace
 from typing import IO, Any
 
 import numpy as np
-import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connections
@@ -24,6 +23,7 @@ from django.db import connections
 from deploy.embedded import postgres
 from ingest.index import kernels, merging, packing, postings
 from tests.conftest import Cluster
+from tests.faults.failpoints import before_words, die
 from tests.ingest.oracle import Oracle, stored
 
 BAND, EACH, RECORDS = 1, 20, 300
@@ -93,22 +93,11 @@ def die_at(step: int, victims: list[int]) -> None:
     """From now on, count each word to the database; at that of `step`, kill the `victims`."""
     left = count(step, -1)
 
-    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*given: Any, **named: Any) -> Any:
-            if next(left) == 0:
-                for victim in victims:
-                    os.kill(victim, signal.SIGKILL)
-            return original(*given, **named)
+    def hear(_: str) -> None:
+        if next(left) == 0:
+            die(*victims)
 
-        return call
-
-    for owner, names in (
-        (psycopg.Cursor, ("execute", "copy")),
-        (psycopg.Copy, ("write",)),
-        (psycopg.Connection, ("commit",)),
-    ):
-        for name in names:
-            setattr(owner, name, counted(getattr(owner, name)))
+    before_words(hear)
 
 
 def killed_at_work(place: SimpleNamespace, first: int, step: int, *, server_too: bool) -> list[str]:
@@ -120,7 +109,7 @@ def killed_at_work(place: SimpleNamespace, first: int, step: int, *, server_too:
         # Whatever happens in here, the copy of the test runner that we are must not go on.
         try:
             server = [place.server.process.pid] if server_too else []
-            die_at(step, [*server, os.getpid()])
+            die_at(step, server)
             with said.open("w") as say:
                 work(first, say)
         finally:
