@@ -19,6 +19,12 @@ def to_text(units: int, scale: int) -> str:
     return f"{sign}{whole}.{part[:kept]}"
 
 
+def grouped(units: int, scale: int) -> str:
+    """`to_text` as pages show it: thousands marked, and a minus that is not a hyphen."""
+    whole, point, part = to_text(abs(units), scale).partition(".")
+    return f"{'−' if units < 0 else ''}{int(whole):,}{point}{part}"
+
+
 def to_units(text: str, scale: int) -> int:
     """The units that a decimal number says, exactly; raises BadAmount where it is finer."""
     try:

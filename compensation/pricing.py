@@ -1,32 +1,64 @@
 """What use costs and who gets what of it: the rules, pure and exact.
 
 The billing function computes the same in sets (compensation/sql/billing.sql); tests hold the two
-against each other, and explanations are computed here.
+against each other, and explanations and quotes are computed here. Plans of tiers are compiled in
+provenance/plans.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from provenance.models import Rate
+from provenance.plans import STEPS, Schedule
 
 Basis = Rate.Basis
 
 
+@dataclass(frozen=True)
+class Count:
+    """How much was used, as it is priced: from the start of a run, or in all of a month."""
+
+    records: int = 0
+    tokens: int = 0
+    epochs: int = 0
+    fetches: int = 0
+
+
+def quantity(basis: str, count: Count) -> int:
+    """How much of what `basis` counts was used; a run is one run, however much it used."""
+    match basis:
+        case Basis.PER_1K_RECORDS:
+            return count.records
+        case Basis.PER_1M_TOKENS:
+            return count.tokens
+        case Basis.FLAT_PER_RUN:
+            return 1
+        case Basis.PER_EPOCH:
+            return count.epochs
+        case Basis.PER_FETCH:
+            return count.fetches
+    raise AssertionError(f"no such basis: {basis}")
+
+
+def schedule(rate: Rate) -> Schedule:
+    """The pieces of a rate: those of its plan, else one straight line."""
+    if rate.plan is None:
+        return Schedule(rate.step, (0,), (0,), (rate.price_units,))
+    plan = rate.plan
+    bases = tuple(int(base) for base in plan.bases)
+    return Schedule(plan.step, tuple(plan.froms), bases, tuple(plan.prices))
+
+
 def price(basis: str, price_units: int, record_count: int, token_count: int) -> int:
-    """What counts cost in all: the floor of quantity times price, in units.
+    """What counts cost in all under a straight price: the floor of quantity times price, in units.
 
     A charge is what this grew by, so that prices far below one unit stay exact.
     """
-    match basis:
-        case Basis.PER_1K_RECORDS:
-            return record_count * price_units // 1_000
-        case Basis.PER_1M_TOKENS:
-            return token_count * price_units // 1_000_000
-        case Basis.FLAT_PER_RUN:
-            return price_units
-    raise AssertionError(f"no such basis: {basis}")
+    used = quantity(basis, Count(record_count, token_count))
+    return Schedule(STEPS[basis], (0,), (0,), (price_units,)).price(used)
 
 
 def counted(basis: str) -> str:

@@ -10,60 +10,118 @@ from django.utils import timezone
 
 from compensation import money
 from compensation.models import Asset
-from compensation.templatetags.money import amount
+from compensation.wording import price_in_words
 from provenance import licensing
 from provenance.access import Viewer
 from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import Verb, VerbForm
-from provenance.models import Grant, Licence, Rate
+from provenance.models import Grant, Licence, Rate, RatePlan
 
 
 class RateForm(VerbForm):
-    """What use costs from now on."""
+    """What use costs from now on; what is left empty does not apply."""
 
     basis = forms.ChoiceField(label="Counted", choices=Rate.Basis.choices, widget=forms.RadioSelect)
     price = forms.CharField(label="Price", help_text="Such as 12.50. Zero makes use free.")
     asset = forms.ModelChoiceField(
         queryset=Asset.objects.order_by("symbol"), label="In", empty_label=None
     )
+    tiers = forms.CharField(
+        label="Other prices for more",
+        required=False,
+        widget=forms.Textarea,
+        help_text="One on each line: the quantity in a month from which it holds, a colon, the "
+        "price. Such as 100000: 1.50",
+    )
+    mode = forms.ChoiceField(
+        label="With several prices",
+        choices=RatePlan.Mode.choices,
+        initial=RatePlan.Mode.GRADUATED,
+        widget=forms.RadioSelect,
+    )
+    free_quantity = forms.IntegerField(
+        label="Free in a month", required=False, min_value=0, help_text="Counts towards the tiers."
+    )
+    minimum = forms.CharField(
+        label="At least, in a month of use",
+        required=False,
+        help_text="What is missing is charged when the month has ended.",
+    )
+    cap = forms.CharField(label="At most, in a month", required=False)
+    revenue_percent = forms.DecimalField(
+        label="Share of a model's revenue, in %",
+        required=False,
+        min_value=0,
+        max_value=100,
+        decimal_places=2,
+        help_text="Of what a lab reports for models made with the data, shared by use.",
+    )
 
     def clean(self) -> dict[str, Any]:
-        """The price in whole units of its asset."""
+        """The terms in whole units of their asset."""
         cleaned = super().clean() or {}
-        if "price" in cleaned and cleaned.get("asset"):
-            try:
-                cleaned["price_units"] = money.to_units(cleaned["price"], cleaned["asset"].scale)
-            except money.BadAmount as error:
-                self.add_error("price", str(error))
+        if not cleaned.get("asset"):
+            return cleaned
+        for name in ("price", "minimum", "cap"):
+            cleaned[f"{name}_units"] = self._units(name, cleaned.get(name) or "")
+        cleaned["more"] = self._tiers(cleaned.get("tiers") or "")
         return cleaned
+
+    def _units(self, name: str, text: str) -> int | None:
+        """The units that a person wrote; None for nothing, or with the error at its field."""
+        if not text:
+            return None
+        try:
+            return money.to_units(text, self.cleaned_data["asset"].scale)
+        except money.BadAmount as error:
+            self.add_error(name, str(error))
+            return None
+
+    def _tiers(self, text: str) -> list[tuple[int, int]]:
+        """What each line says; a line that says nothing is named."""
+        found = []
+        for line in filter(str.strip, text.splitlines()):
+            start, colon, price = line.partition(":")
+            digits = start.strip().replace(",", "")
+            units = self._units("tiers", price.strip()) if colon else None
+            if not digits.isdecimal() or units is None:
+                self.add_error("tiers", f"'{line.strip()}': write it like 100000: 1.50")
+            else:
+                found.append((int(digits), units))
+        return found
 
 
 def _set(request: HttpRequest, licence: Any, cleaned: dict[str, Any]) -> str:
     at = timezone.now()
-    licensing.set_rate(
+    rate = licensing.set_rate(
         licence=licence,
         basis=cleaned["basis"],
         price_units=cleaned["price_units"],
         asset=cleaned["asset"].code,
         valid_from=at,
         at=at,
+        plan=_plan(cleaned),
+        revenue_basis_points=int((cleaned["revenue_percent"] or 0) * 100),
     )
-    return "The price is set, from now on. Grants that were given keep the price in their terms."
+    words = price_in_words(rate)
+    return f"From now on: {words}. Grants that were given keep the price in their terms."
+
+
+def _plan(cleaned: dict[str, Any]) -> licensing.PlanTerms | None:
+    """The plan of a form, if it says more than one price."""
+    terms = licensing.PlanTerms(
+        tiers=[(0, cleaned["price_units"]), *cleaned["more"]],
+        mode=cleaned["mode"],
+        free_quantity=cleaned["free_quantity"] or 0,
+        cap_units=cleaned["cap_units"],
+        minimum_units=cleaned["minimum_units"] or 0,
+    )
+    return terms if terms.says_more_than_a_price else None
 
 
 def _is_own(viewer: Viewer, licence: Any) -> bool:
     return licence.dataset.owner_id == viewer.party.pk and licence.retired_at is None
-
-
-def price_in_words(rate: Rate | None) -> str:
-    """A rate as people read it."""
-    if rate is None:
-        return "free"
-    asset = Asset.objects.filter(code=rate.asset).first()
-    if asset is None:
-        return f"{rate.price_units:,} units of {rate.asset} {rate.get_basis_display()}"
-    return f"{amount(rate.price_units, asset)} {rate.get_basis_display()}"
 
 
 @column("Price")
@@ -73,7 +131,8 @@ def price_column(licence: Licence) -> str:
 
 
 def _rates(request: HttpRequest, licence: Any) -> Panel | None:
-    rates = [(rate, price_in_words(rate)) for rate in licence.rates.order_by("-valid_from")]
+    versions = licence.rates.select_related("plan").order_by("-valid_from", "-id")
+    rates = [(rate, price_in_words(rate)) for rate in versions]
     now = price_in_words(licensing.rate_in_force(licence, timezone.now()))
     context = {"rates": rates, "now": now, "may_set": _is_own_of(request, licence)}
     return Panel("Price", "compensation/rates_panel.html", context)
@@ -85,7 +144,9 @@ def _is_own_of(request: HttpRequest, licence: Any) -> bool:
 
 
 def _frozen_price(request: HttpRequest, grant: Any) -> Panel | None:
-    if grant.state == Grant.State.REQUESTED:
+    if grant.subscription_id is not None:
+        words = f"Paid for by the subscription to {grant.subscription.bundle}."
+    elif grant.state == Grant.State.REQUESTED:
         now = licensing.rate_in_force(grant.licence, timezone.now())
         words = f"As it stands now: {price_in_words(now)}. It is frozen when the grant is given."
     else:
@@ -101,7 +162,9 @@ site.add_verb(
         "rights",
         _set,
         RateForm,
-        "The price in force ends now and this one begins; grants given before are not changed.",
+        "The price in force ends now and this one begins; grants given before are not changed. "
+        "Quantities are counted per lab and calendar month over all your data at these same "
+        "prices.",
         offered=_is_own,
     ),
 )

@@ -21,7 +21,4 @@ def amount(units: int | None, asset: Asset | None) -> str:
 @register.filter
 def bare(units: int | None, asset: Asset) -> str:
     """`units` of an asset as a decimal number with thousands marked, without the symbol."""
-    text = money.to_text(int(units or 0), asset.scale)
-    whole, point, part = text.partition(".")
-    sign = "−" if whole.startswith("-") else ""
-    return f"{sign}{int(whole.lstrip('-')):,}{point}{part}"
+    return money.grouped(int(units or 0), asset.scale)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -19,15 +19,42 @@ from provenance.api.door import IDEMPOTENCY, Browse
 from provenance.api.fields import DatasetRef, PurposesField
 from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
-from provenance.models import Dataset, Licence, Rate
+from provenance.models import Dataset, Licence, Rate, RatePlan
+
+
+class TierField(serializers.Serializer[Any]):
+    """A price for each unit from a quantity of a month on."""
+
+    from_quantity = serializers.IntegerField(min_value=0, max_value=licensing.LARGEST_QUANTITY)
+    price_units = serializers.IntegerField(min_value=0, max_value=licensing.LARGEST_PRICE)
+
+
+class PlanOut(serializers.ModelSerializer[RatePlan]):
+    """Prices by quantity; quantities are counted per lab and month over all the owner's data."""
+
+    tiers = serializers.SerializerMethodField()
+
+    class Meta:
+        model = RatePlan
+        fields = ("id", "mode", "tiers", "free_quantity", "cap_units", "minimum_units", "digest")
+
+    @extend_schema_field(TierField(many=True))
+    def get_tiers(self, plan: RatePlan) -> list[dict[str, int]]:
+        """The tiers, by name."""
+        return [{"from_quantity": start, "price_units": price} for start, price in plan.tiers]
 
 
 class RateOut(serializers.ModelSerializer[Rate]):
-    """A price and when it held; `price_units` are whole units of `asset`."""
+    """A price and when it held; `price_units` are whole units of `asset`, of the first tier."""
+
+    plan = PlanOut(allow_null=True)
 
     class Meta:
         model = Rate
-        fields = ("id", "basis", "counter", "price_units", "asset", "valid_from", "valid_to")
+        fields = (
+            "id", "basis", "counter", "price_units", "plan", "revenue_basis_points", "asset",
+            "valid_from", "valid_to",
+        )  # fmt: skip
 
 
 class LicenceOut(serializers.ModelSerializer[Licence]):
@@ -61,9 +88,37 @@ class RateIn(serializers.Serializer[Any]):
     """A price from a time on; it ends the rate in force."""
 
     basis = serializers.ChoiceField(choices=Rate.Basis.choices)
-    price_units = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
+    price_units = serializers.IntegerField(
+        min_value=0,
+        max_value=licensing.LARGEST_PRICE,
+        required=False,
+        help_text="For 1,000 records, 1,000,000 tokens, or one run, epoch or fetch. Or give tiers.",
+    )
     asset = serializers.CharField(max_length=120, help_text="CAIP-19, or iso4217:EUR.")
     valid_from = serializers.DateTimeField(default=None, allow_null=True)
+    tiers = TierField(many=True, required=False, help_text="Rising, the first from 0.")
+    mode = serializers.ChoiceField(choices=RatePlan.Mode.choices, default=RatePlan.Mode.GRADUATED)
+    free_quantity = serializers.IntegerField(min_value=0, default=0)
+    cap_units = serializers.IntegerField(min_value=0, default=None, allow_null=True)
+    minimum_units = serializers.IntegerField(min_value=0, default=0)
+    revenue_basis_points = serializers.IntegerField(min_value=0, max_value=10_000, default=0)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Either one price or tiers; what makes a plan is put together."""
+        tiers, price = attrs.pop("tiers", None), attrs.get("price_units")
+        if (tiers is None) == (price is None):
+            raise serializers.ValidationError("Give either price_units or tiers.")
+        terms = licensing.PlanTerms(
+            tiers=[(0, price)]
+            if tiers is None
+            else [(each["from_quantity"], each["price_units"]) for each in tiers],
+            **{
+                name: attrs.pop(name)
+                for name in ("mode", "free_quantity", "cap_units", "minimum_units")
+            },
+        )
+        attrs["plan"] = terms if tiers is not None or terms.says_more_than_a_price else None
+        return attrs
 
 
 class LicenceFilter(Filter):
@@ -85,7 +140,7 @@ class Licences(Browse):
     def get_queryset(self) -> QuerySet[Licence]:
         """Those that the viewer may see."""
         seen = Licence.objects.visible_to(self.viewer)
-        return seen.select_related("dataset__owner").prefetch_related("rates")
+        return seen.select_related("dataset__owner").prefetch_related("rates__plan")
 
     @extend_schema(request=LicenceIn, responses={201: LicenceOut}, parameters=[IDEMPOTENCY])
     @idempotent

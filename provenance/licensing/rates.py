@@ -62,6 +62,12 @@ class PlanTerms:
     cap_units: int | None = None
     minimum_units: int = 0
 
+    @property
+    def says_more_than_a_price(self) -> bool:
+        """Whether a straight price would not say the same."""
+        limits = (self.free_quantity, self.minimum_units, self.cap_units is not None)
+        return len(self.tiers) > 1 or any(limits)
+
 
 @transaction.atomic
 def set_rate(
