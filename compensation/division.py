@@ -2,16 +2,26 @@
 
 A version's records are parted into cells. A cell that is held earns for the escrow of its
 conflict, every other for its holders. Counts are of records, or of tokens where those are priced.
+
+What the dataset itself holds is divided into portions: its own, by its split, and one for each
+version it was made from, whose own cells and split divide that portion again. All of a version's
+own division is exact. Within another version's portion each division is rounded down to one part
+in 10**24 or finer; what that leaves goes with the platform's fee, never to an owner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd, lcm
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-WHOLE_BASIS_POINTS = 10_000
+from compensation.derivation import WHOLE_PARTS
+from provenance.debts import WHOLE_BASIS_POINTS
+
+# The holder of what is simply the dataset's: its portions divide it.
+OWN: Final = "own"
 
 # Party ids and their weights, in order.
 Holders = tuple[tuple[str, int], ...]
@@ -96,28 +106,113 @@ def moved(now: Place, standing: Standing | None, base: Place) -> Place:
     return base if now.is_held else now
 
 
-def weights(cells: Iterable[Part], fee_basis_points: int) -> dict[Payee, int]:
-    """The weight of each payee, in lowest terms; what counts nothing has none."""
+@dataclass(frozen=True)
+class Portion:
+    """What a version gets of what is a dataset's own, in parts of WHOLE_PARTS, and its split."""
+
+    source_id: str
+    parts: int
+    holders: Holders
+
+
+@dataclass(frozen=True)
+class Division:
+    """How a version's revenue is divided: the version's cells first, its portions, their cells.
+
+    The first portion is the version's own. A source without cells is whole.
+    """
+
+    portions: tuple[Portion, ...]
+    cells: Mapping[str, Sequence[Part]]
+
+    @property
+    def source_id(self) -> str:
+        """The version whose revenue it is."""
+        return self.portions[0].source_id
+
+    def weights(self, fee_basis_points: int) -> dict[Payee, int]:
+        """The weight of each payee; see `weights`."""
+        return weights(self.cells[self.source_id], fee_basis_points, self.portions, self.cells)
+
+
+def weights(
+    cells: Iterable[Part],
+    fee_basis_points: int,
+    portions: Sequence[Portion] = (),
+    cells_of: Mapping[str, Sequence[Part]] | None = None,
+) -> dict[Payee, int]:
+    """The weight of each payee, in lowest terms; what counts nothing has none.
+
+    `portions` divide what is held by OWN; `cells_of` are the cells of their versions, by id.
+    """
     counted = [part for part in cells if part.count]
     assert counted, "a version counts something"
     common = lcm(*(sum(weight for _, weight in part.place.holders) for part in counted))
-    found: dict[Payee, int] = {}
+    whole = common * sum(part.count for part in counted)
+    found: dict[Payee, int] = defaultdict(int)
     for part in counted:
-        whole = part.count * common * (WHOLE_BASIS_POINTS - fee_basis_points)
-        for payee, share in _shares(part.place, whole):
-            found[payee] = found.get(payee, 0) + share
-    fee = sum(part.count for part in counted) * common * fee_basis_points
-    found[PLATFORM] = fee
-    found = {payee: weight for payee, weight in sorted(found.items()) if weight}
-    divisor = gcd(*found.values())
-    return {payee: weight // divisor for payee, weight in found.items()}
+        for payee, share in _shares(part.place, part.count * common):
+            found[payee] += share
+    own = found.pop(_OWN_PAYEE, 0)
+    if own:
+        scale = WHOLE_PARTS * sum(weight for _, weight in portions[0].holders)
+        found = defaultdict(int, {payee: share * scale for payee, share in found.items()})
+        _divide_own(own * scale, portions, cells_of or {}, found)
+        whole *= scale
+    return _with_fee(found, whole, fee_basis_points)
+
+
+_OWN_PAYEE: Final = Payee("own", "")
+
+
+def _divide_own(
+    amount: int,
+    portions: Sequence[Portion],
+    cells_of: Mapping[str, Sequence[Part]],
+    found: dict[Payee, int],
+) -> None:
+    """Add to `found` what each payee has of `amount`, which the parts and own holders divide."""
+    own, *others = portions
+    for payee, share in _split(amount // WHOLE_PARTS * own.parts, own.holders):
+        found[payee] += share
+    for portion in others:
+        given = amount // WHOLE_PARTS * portion.parts
+        cells = cells_of.get(portion.source_id) or [Part(OWN_PLACE, 1)]
+        whole = sum(part.count for part in cells)
+        for part in cells:
+            for payee, share in _shares(part.place, given * part.count // whole):
+                if payee != _OWN_PAYEE:
+                    found[payee] += share
+                    continue
+                for member, inner in _split(share, portion.holders):
+                    found[member] += inner
+
+
+def _with_fee(found: Mapping[Payee, int], whole: int, fee_basis_points: int) -> dict[Payee, int]:
+    """All weights after the platform's fee, which takes what rounding left, in lowest terms."""
+    rest = WHOLE_BASIS_POINTS - fee_basis_points
+    weighed = {payee: share * rest for payee, share in found.items() if share * rest}
+    left = whole * WHOLE_BASIS_POINTS - sum(weighed.values())
+    assert left >= 0, "no more is given than there is"
+    if left:
+        weighed[PLATFORM] = left
+    divisor = gcd(*weighed.values())
+    return {payee: weighed[payee] // divisor for payee in sorted(weighed)}
 
 
 def _shares(place: Place, whole: int) -> list[tuple[Payee, int]]:
     if place.is_held:
         return [(Payee("escrow", place.conflict_id), whole)]
-    held_by_all = sum(weight for _, weight in place.holders)
+    return _split(whole, place.holders)
+
+
+def _split(whole: int, holders: Holders) -> list[tuple[Payee, int]]:
+    """What each holder has of `whole`, rounded down."""
+    held_by_all = sum(weight for _, weight in holders)
     return [
-        (Payee("owner", party_id), whole // held_by_all * weight)
-        for party_id, weight in place.holders
+        (_OWN_PAYEE if holder == OWN else Payee("owner", holder), whole * weight // held_by_all)
+        for holder, weight in holders
     ]
+
+
+OWN_PLACE: Final = Place(((OWN, 1),))

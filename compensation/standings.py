@@ -1,17 +1,178 @@
-"""How the contested records of a version stand, in the words of `division`."""
+"""What provenance knows of datasets, in the words of `division`: disputes, splits and debts.
+
+Loaded once for many datasets. A marker is a digest of all that a dataset's division follows from,
+and of what stands above it: while it stays the same, so do the weights.
+"""
 
 from __future__ import annotations
 
-from compensation.division import Standing
-from provenance import conflicts
-from provenance.models import DatasetVersion
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from uuid import UUID
+
+from django.db import connection
+
+from compensation.derivation import WHOLE_PARTS, flow
+from compensation.division import OWN, Holders, Portion, Standing
+from provenance import conflicts, debts
+from provenance.models import Dataset, DatasetVersion, Split
+
+# Counts only: cheap enough to ask before every batch, and changed by every step of a conflict.
+_DISPUTES = """
+SELECT dataset_id, string_agg(
+         concat_ws(',', conflict_id, records, held, released, resolved, held_since, released_at,
+                   decided_at, opened), ';' ORDER BY conflict_id)
+  FROM (SELECT r.dataset_id, c.conflict_id, count(*) AS records, count(c.held_since) AS held,
+               count(c.released_at) AS released, count(c.resolution_id) AS resolved,
+               max(c.held_since) AS held_since, max(c.released_at) AS released_at,
+               max(s.decided_at) AS decided_at,
+               (SELECT count(*) || '/' || count(o.opened_at) FROM provenance_opening o
+                 WHERE o.conflict_id = c.conflict_id) AS opened
+          FROM provenance_conflict d
+          JOIN provenance_contestedrecord c ON c.conflict_id = d.id
+          JOIN provenance_record r ON r.id = c.record_id AND r.dataset_id = ANY(%(datasets)s)
+          LEFT JOIN provenance_resolution s ON s.id = c.resolution_id
+         WHERE d.later_id = ANY(%(datasets)s) OR d.earlier_id = ANY(%(datasets)s)
+         GROUP BY r.dataset_id, c.conflict_id) AS counted
+ GROUP BY dataset_id
+"""
+# Datasets with something that their division follows from, besides their owner.
+TOUCHED = """
+SELECT later_id FROM provenance_conflict
+ UNION SELECT earlier_id FROM provenance_conflict
+ UNION SELECT dataset_id FROM provenance_split
+ UNION SELECT child_id FROM provenance_derivation WHERE accepted_at IS NOT NULL
+"""
 
 
-def standings_of(version: DatasetVersion) -> dict[int, Standing]:
-    """The records of `version` that are not simply its registrant's, by record id."""
+@dataclass(frozen=True)
+class SplitTerms:
+    """One split of a dataset, as it is reckoned with."""
+
+    number: int
+    from_the_start: bool
+    applies_at: datetime
+    holders: Holders
+
+    def holds_at(self, moment: datetime) -> bool:
+        """Whether revenue that is divided at `moment` may be divided by it."""
+        return self.from_the_start or self.applies_at <= moment
+
+
+class Grounds:
+    """All that the divisions of some datasets follow from, and of those they were made from."""
+
+    def __init__(self, datasets: Iterable[UUID]) -> None:
+        asked = list(datasets)
+        self._debts = debts.above(asked)
+        self._datasets = {*asked, *(debt.parent for debt in self._debts)}
+        self._splits = _splits(self._datasets)
+        self._disputes = _disputes(self._datasets)
+        self._owed: dict[datetime, dict[UUID, list[debts.Debt]]] = {}
+        self._standings: dict[UUID, dict[int, Standing]] = {}
+
+    def markers(self, at: datetime) -> dict[UUID, str]:
+        """For each dataset a digest of how it is divided at `at`; empty where nothing says."""
+        owed = self._owed_at(at)
+        digests: dict[UUID, str] = {}
+        for node in debts.ascending(self._datasets, owed):
+            digests[node] = self._digest(node, at, digests)
+        return digests
+
+    def portions(self, version: DatasetVersion, at: datetime) -> tuple[Portion, ...]:
+        """What is a version's own, parted among it and those it was made from; itself first."""
+        owed = self._owed_at(at)
+        if not owed.get(version.dataset_id):
+            return (Portion(str(version.pk), WHOLE_PARTS, self._holders(version.dataset_id, at)),)
+        kept = flow(version.dataset_id, version.pk, owed)
+        datasets = {debt.source: debt.parent for of_one in owed.values() for debt in of_one} | {
+            version.pk: version.dataset_id
+        }
+        return tuple(
+            Portion(str(source), parts, self._holders(datasets[source], at))
+            for source, parts in kept.items()
+        )
+
+    def standings(self, version: DatasetVersion) -> dict[int, Standing]:
+        """The records of `version` that are not simply its registrant's, by record id."""
+        if version.dataset_id not in self._disputes:
+            return {}
+        if version.pk not in self._standings:
+            self._standings[version.pk] = _standings(version)
+        return self._standings[version.pk]
+
+    def version(self, source_id: str) -> DatasetVersion:
+        """A version by its id, with its dataset and owner."""
+        if source_id not in self._versions:
+            rows = DatasetVersion.objects.select_related("dataset__owner")
+            self._versions[source_id] = rows.get(pk=source_id)
+        return self._versions[source_id]
+
+    @cached_property
+    def _versions(self) -> dict[str, DatasetVersion]:
+        rows = DatasetVersion.objects.select_related("dataset__owner")
+        sources = rows.in_bulk({debt.source for debt in self._debts})
+        return {str(pk): version for pk, version in sources.items()}
+
+    @cached_property
+    def _owners(self) -> dict[UUID, UUID]:
+        return dict(Dataset.objects.filter(pk__in=self._datasets).values_list("pk", "owner"))
+
+    def _owed_at(self, at: datetime) -> dict[UUID, list[debts.Debt]]:
+        if at not in self._owed:
+            self._owed[at] = debts.by_child(debt for debt in self._debts if debt.holds_at(at))
+        return self._owed[at]
+
+    def _split(self, dataset: UUID, at: datetime) -> SplitTerms | None:
+        holding = [split for split in self._splits.get(dataset, ()) if split.holds_at(at)]
+        return holding[-1] if holding else None
+
+    def _holders(self, dataset: UUID, at: datetime) -> Holders:
+        split = self._split(dataset, at)
+        return split.holders if split else ((str(self._owners[dataset]), 1),)
+
+    def _digest(self, dataset: UUID, at: datetime, above: dict[UUID, str]) -> str:
+        split = self._split(dataset, at)
+        words = [self._disputes.get(dataset, ""), str(split.number if split else "")]
+        words += [
+            f"{debt.source},{debt.policy},{debt.basis_points},{debt.declared_at},"
+            f"{above[debt.parent]}"
+            for debt in self._owed_at(at).get(dataset, ())
+        ]
+        return hashlib.sha256("\n".join(words).encode()).hexdigest() if any(words) else ""
+
+
+def _disputes(datasets: Iterable[UUID]) -> dict[UUID, str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_DISPUTES, {"datasets": list(datasets)})
+        return dict(cursor.fetchall())
+
+
+def _splits(datasets: Iterable[UUID]) -> dict[UUID, list[SplitTerms]]:
+    """The splits of each dataset, in their order."""
+    found: dict[UUID, list[SplitTerms]] = defaultdict(list)
+    rows = Split.objects.filter(dataset__in=list(datasets)).prefetch_related("shares")
+    for split in rows.order_by("dataset", "number"):
+        shares: Sequence[tuple[str, int]] = sorted(
+            (str(share.party_id), share.weight) for share in split.shares.all()
+        )
+        terms = SplitTerms(split.number, split.from_the_start, split.applies_at, tuple(shares))
+        found[split.dataset_id].append(terms)
+    return found
+
+
+def _standings(version: DatasetVersion) -> dict[int, Standing]:
+    """What a resolution leaves to the registrant is the dataset's own; the rest is the other's."""
+    owner = version.dataset.owner_id
     return {
         one.record_id: Standing(
-            holders=tuple((str(party), weight) for party, weight in one.holders),
+            holders=tuple(
+                (OWN if party == owner else str(party), weight) for party, weight in one.holders
+            ),
             conflict_id=str(one.conflict_id),
             resolution_id=str(one.resolution_id or ""),
             is_held=one.is_held,

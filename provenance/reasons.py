@@ -47,6 +47,8 @@ _RULES = {
     "silence": "Where the claimant does not reply within 14 days, what was held is released.",
     "referred": "Where the other side does not answer within 14 days, a person decides.",
     "agreed": "Where the other side accepts a claim, it is settled at once.",
+    "derived": "Where both owners say that one dataset was made from the other, what is alike in "
+    "them is expected, and what is owed for it is agreed.",
     "decision": "An operator decides on the records and what both sides said; there is one "
     "appeal, within 30 days, to another operator.",
     "appeal_decision": "An appeal is decided by an operator who did not decide before; it is "
@@ -92,6 +94,11 @@ _EFFECTS = {
     ),
     "agreed": (
         "{respondent} accepts the claim of {claimant} on {records} records: {decision}. {scope}",
+        "Nothing is awaited of either side.",
+    ),
+    "derived": (
+        "{parent} accepts that {child} was made from it. What {records} records earned is "
+        "released, and divided as that derivation says.",
         "Nothing is awaited of either side.",
     ),
     "decision": (

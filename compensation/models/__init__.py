@@ -36,7 +36,7 @@ from compensation.models.periods import (
     TurnoverMark,
 )
 from compensation.models.reconciliation import Difference, Explanation
-from compensation.models.weights import Cell, Restatement, Weight, WeightVersion
+from compensation.models.weights import Cell, Portion, Restatement, Weight, WeightVersion
 
 __all__ = [
     "Account",
@@ -80,15 +80,16 @@ __all__ = [
     "Period",
     "PeriodTotal",
     "PlatformFee",
+    "Portion",
     "Restatement",
     "Schedule",
     "Spending",
     "SpendingMark",
     "Stage",
     "Take",
+    "Tally",
     "Transfer",
     "TransferCursor",
-    "Tally",
     "Turnover",
     "TurnoverMark",
     "Waiting",

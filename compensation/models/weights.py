@@ -105,11 +105,42 @@ class Restatement(models.Model):
         return f"{self.weight_version} restated {self.number}"
 
 
+class Portion(models.Model):
+    """What one version gets of what is a dataset's own, and by which split it divides that.
+
+    Ordinal 0 is the version itself, the others it was made from. Kept with each restatement that
+    changed them; a weight version that has none is its dataset's owner's whole.
+    """
+
+    weight_version = models.ForeignKey(
+        WeightVersion, on_delete=models.PROTECT, related_name="portions", db_index=False
+    )
+    restatement = models.PositiveIntegerField(default=0)
+    ordinal = models.PositiveIntegerField()
+    source = models.ForeignKey(
+        DatasetVersion, on_delete=models.PROTECT, related_name="portions", db_index=False
+    )
+    # Of 10**24.
+    parts = models.DecimalField(max_digits=25, decimal_places=0)
+    # [[party id, weight], ...], in order.
+    holders = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["weight_version", "restatement", "ordinal"], name="portion_ordinal_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.parts} of {self.weight_version}"
+
+
 class Cell(models.Model):
     """Records of a version that stand alike: the same holders, the same dispute.
 
     Restatement 0 is how the weight version began. The cell without dispute lists no records:
-    it is all the others.
+    it is all the others. A version whose records nobody disputes has no cells.
     """
 
     weight_version = models.ForeignKey(
@@ -117,7 +148,11 @@ class Cell(models.Model):
     )
     restatement = models.PositiveIntegerField(default=0)
     ordinal = models.PositiveIntegerField()
-    # [[party id, weight], ...], in order.
+    # The version whose records these are, where it is one that this was made from.
+    source = models.ForeignKey(
+        DatasetVersion, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    # [[party id, weight], ...], in order; "own" is the dataset itself.
     holders = models.JSONField()
     # The dispute that put them here: one that still holds them, or one that was resolved.
     conflict = models.ForeignKey(

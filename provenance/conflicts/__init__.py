@@ -8,7 +8,7 @@ from provenance.conflicts.claims import admit_claim, answer, claim, claim_lead, 
 from provenance.conflicts.deadlines import pass_deadlines
 from provenance.conflicts.evidence import open_record
 from provenance.conflicts.opening import carry_into, open_from_overlap
-from provenance.conflicts.resolutions import appeal, decide, decide_appeal
+from provenance.conflicts.resolutions import appeal, decide, decide_appeal, settle_derived
 from provenance.conflicts.shares import Share, Standing, claimant_shares, standings
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "pass_deadlines",
     "reject_claim",
     "reply",
+    "settle_derived",
     "standings",
 ]

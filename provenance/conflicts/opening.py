@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from provenance import ledger
+from provenance import debts, ledger
 from provenance.conflicts.evidence import ask_openings
 from provenance.conflicts.sides import (
     OPEN_STATES,
@@ -113,11 +113,13 @@ ON CONFLICT (conflict_id, record_id) DO NOTHING
 def open_from_overlap(*, overlap: Overlap, at: datetime) -> Conflict | None:
     """Open the conflict that an overlap calls for, or add its records to the one that is there.
 
-    None where one owner has both datasets (that is information), and where no match is over
-    the threshold (that is a lead: it opens and holds nothing). Safe to repeat.
+    None where one owner has both datasets or one was made from the other with its owner's word
+    (that is information), and where no match is over the threshold (that is a lead: it opens and
+    holds nothing). Safe to repeat.
     """
     overlap = _with_versions(overlap)
-    if overlap.later.dataset.owner_id == overlap.earlier.dataset.owner_id:
+    later, earlier = overlap.later.dataset, overlap.earlier.dataset
+    if later.owner_id == earlier.owner_id or debts.is_accepted_between(later.pk, earlier.pk):
         return None
     return _open_both_ways(overlap, at, holds=True)
 

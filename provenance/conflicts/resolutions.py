@@ -1,4 +1,4 @@
-"""How a conflict is settled: by an operator, by agreement, and once more by another on appeal."""
+"""How a conflict is settled: by an operator, by agreement, by a derivation, and on appeal."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from provenance.conflicts.evidence import ask_openings
 from provenance.conflicts.sides import (
     APPEAL,
+    OPEN_STATES,
     STEP,
     NotAnOperator,
     State,
@@ -198,6 +199,22 @@ def resolve_by_agreement(conflict: Conflict, claimant: Dataset, at: datetime) ->
     )
     settle(conflict, at)
     return resolution
+
+
+def settle_derived(*, child: Dataset, parent: Dataset, at: datetime) -> None:
+    """One dataset was made from the other, and both owners say so: what is held goes free.
+
+    What was decided already stays decided.
+    """
+    pair = Q(later=child, earlier=parent) | Q(later=parent, earlier=child)
+    for found in Conflict.objects.filter(pair).order_by("pk"):
+        conflict = locked(found)
+        count = held_records(conflict).update(released_at=at)
+        if not count and conflict.state not in OPEN_STATES:
+            continue
+        note(conflict, "derived", at, child=child.pk, parent=parent.pk, records=count)
+        tell(conflict, "derived", at, records=count, child=str(child), parent=str(parent))
+        settle(conflict, at)
 
 
 def _resolve(

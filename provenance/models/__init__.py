@@ -38,6 +38,14 @@ from provenance.models.quotes import Quote, QuoteItem
 from provenance.models.rates import Rate, RatePlan
 from provenance.models.runs import Run, RunEdge, TrainedModel, Usage, UsageReport
 from provenance.models.signals import Review, ReviewNote, RunPlan
+from provenance.models.splits import (
+    Contributor,
+    Derivation,
+    DerivativeTerms,
+    RecordCredit,
+    Split,
+    SplitShare,
+)
 
 __all__ = [
     "AccessLog",
@@ -49,8 +57,11 @@ __all__ = [
     "Claim",
     "Conflict",
     "ContestedRecord",
+    "Contributor",
     "Dataset",
     "DatasetVersion",
+    "Derivation",
+    "DerivativeTerms",
     "Event",
     "Grant",
     "IdempotencyKey",
@@ -71,12 +82,15 @@ __all__ = [
     "Rate",
     "RatePlan",
     "Record",
+    "RecordCredit",
     "Resolution",
     "Review",
     "ReviewNote",
     "Run",
     "RunEdge",
     "RunPlan",
+    "Split",
+    "SplitShare",
     "StatementOfReasons",
     "Submission",
     "Subscription",
