@@ -280,7 +280,7 @@ class Client:
 
         `plan` says what it will use: each with `subject`, and `records` in all or `epochs` or both.
         """
-        body = {
+        body: dict[str, Any] = {
             "purpose": purpose,
             "name": name,
             "run_id": run_id or str(uuid.uuid4()),

@@ -46,7 +46,7 @@ class RunIn(serializers.Serializer[Any]):
         default=None, allow_null=True, help_text="Prices the run, if it is still valid."
     )
     started_at = serializers.DateTimeField(default=None, allow_null=True)
-    plan = PlannedIn(
+    plan = PlannedIn(  # type: ignore[call-arg]  # the stubs lack what many=True adds
         many=True,
         default=list,
         max_length=PLAN_LIMIT,
