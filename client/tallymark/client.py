@@ -275,10 +275,15 @@ class Client:
         started_at: str | None = None,
         quote: str | None = None,
         plan: Sequence[Mapping[str, Any]] = (),
+        project: str = "",
+        cap_units: int | None = None,
+        cap_asset: str = "",
     ) -> Json:
         """Start a run, or join the one with this id; a `quote` (its id) prices it if still valid.
 
         `plan` says what it will use: each with `subject`, and `records` in all or `epochs` or both.
+        `project` names whose budget pays; the cap is what the run may cost in an asset before its
+        usage waits. Problem 402 (`no_funds`, `budget_spent`) says what to do.
         """
         body: dict[str, Any] = {
             "purpose": purpose,
@@ -291,7 +296,17 @@ class Client:
             body["quote"] = quote
         if plan:
             body["plan"] = [dict(one) for one in plan]
+        if project:
+            body["project"] = project
+        if cap_units is not None:
+            body |= {"cap_units": cap_units, "cap_asset": cap_asset}
         return self._dict("POST", "runs", body)
+
+    def raise_cap(self, run: str, *, cap_units: int, cap_asset: str) -> Json:
+        """Let a run cost more than was accepted; what waits for that is charged then."""
+        return self._dict(
+            "POST", f"runs/{run}/cap", {"cap_units": cap_units, "cap_asset": cap_asset}
+        )
 
     def end_run(self, run: str, ended_at: str | None = None) -> Json:
         """End a run."""
@@ -357,9 +372,15 @@ class Client:
 
     # ---- money ----
 
-    def statement(self, side: str = "owner", period: str | None = None) -> Json:
-        """The `owner` or `lab` statement of a month (2026-01; this month unless said)."""
-        return self._dict("GET", f"statements/{side}", query={"period": period})
+    def statements(self, period: str, **query: Any) -> list[Json]:
+        """The statements of a month (2026-01): `role` is `owner` or `lab`, `asset` its code."""
+        answer = self._dict("GET", f"statements/{period}", query=query)
+        found: list[Json] = answer["statements"]
+        return found
+
+    def explanation(self, charge: int) -> Json:
+        """Why a charge is what it is: reports, rate, decision, division, entry, payout."""
+        return self._dict("GET", f"charges/{charge}/explanation")
 
     def balances(self) -> list[Json]:
         """What the party's accounts hold."""

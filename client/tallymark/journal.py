@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from tallymark.charge_tree import group_digest, root_above
 from tallymark.proofs import NotAProof, Section
 from tallymark.verify import Report
 
@@ -66,7 +67,7 @@ def check_charge(
 ) -> None:
     """The charge must be one of its entry's, and for a usage that an event reports."""
     usage, row = charge.text("usage"), _charge_bytes(charge)
-    place, group = _int8(charge.integer("weight_version")), charge.data("group")
+    division, group = charge.integer("weight_version"), charge.data("group")
     groups, path = charge.number("groups", least=1), charge.items("path")
     levels = [path.hashes(at) for at in path.value]
     charge.done()
@@ -77,8 +78,7 @@ def check_charge(
         "Charge: it was changed, or is not among the charges of its group.",
     )
     report.check(
-        _charges_digest(_digest(b"\0" + place + _digest(group)), groups, levels)
-        == entry.charges_digest,
+        root_above(group_digest(division, _digest(group)), groups, levels) == entry.charges_digest,
         "Charge: the journal entry was made of these charges.",
         "Charge: the journal entry was not made of these charges.",
     )
@@ -136,15 +136,6 @@ def _charge_bytes(charge: Section) -> bytes:
         raise NotAProof(f"{charge.path('revision')} must be a whole number of 32 bits")
     tail = b"".join(_int8(charge.integer(name)) for name in numbers)
     return usage + revision.to_bytes(4, "big") + tail
-
-
-def _charges_digest(group: bytes, groups: int, levels: list[list[bytes]]) -> bytes | None:
-    """What a group's digest leads to by the nodes above it; None where they do not hold it."""
-    for level in levels:
-        if group not in level:
-            return None
-        group = _digest(b"\1" + b"".join(level))
-    return _digest(b"\2" + _int8(groups) + group)
 
 
 def _digest(data: bytes) -> bytes:

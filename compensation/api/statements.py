@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -11,133 +10,170 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import get_object_or_404
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compensation import statements
+from compensation import exports, statements
 from compensation.api.accounts import asset_by_code
 from compensation.models import Account, Asset, Entry
 from compensation.statements import LabStatement, OwnerStatement, Period
-from provenance.api.door import Door
-from provenance.api.files import file_of
+from provenance.api.door import Door, OperatorsOnly
+from provenance.api.files import file_of, zip_of
 from provenance.models import Party
 from provenance.refusals import Refused
 
 Statement = OwnerStatement | LabStatement
-Maker = Callable[..., Statement]
-LAB_KINDS = (Account.Kind.LAB,)
-OWNER_KINDS = (Account.Kind.OWNER, Account.Kind.OWNER_PENDING, Account.Kind.AWAITED)
+LAB, OWNER = "lab", "owner"
+MAKERS = {OWNER: statements.owner_statement, LAB: statements.lab_statement}
+KINDS = {
+    OWNER: (Account.Kind.OWNER, Account.Kind.OWNER_PENDING, Account.Kind.AWAITED),
+    LAB: (Account.Kind.LAB,),
+}
 
 
-class ChooseAsset(Refused):
-    """A table holds one asset."""
+class ChooseStatement(Refused):
+    """A table or a paper holds one statement."""
 
-    code = "choose_asset"
+    code = "choose_statement"
     status = 400
-    hint = "Name one of your assets: ?asset=CODE."
+    hint = "Name one: ?asset=CODE, and ?role=owner or ?role=lab where you are both."
+
+
+class NoSuchCharge(Refused):
+    """There is no such charge that you may see."""
+
+    code = "not_found"
+    status = 404
+    hint = "Choose a charge from a line of your own statement."
+
+
+class CsvAnswer(JSONRenderer):
+    """The statement as a table; a refusal stays a problem as JSON."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = None
+
+
+class PdfAnswer(JSONRenderer):
+    """The statement as a paper; a refusal stays a problem as JSON."""
+
+    media_type = "application/pdf"
+    format = "pdf"
+    charset = None
 
 
 class StatementQuery(serializers.Serializer[Any]):
-    """Which month (this one unless said), which asset (all unless said), and whose."""
+    """Which of the month's statements: role and asset (all unless said), and whose."""
 
-    period = serializers.CharField(default="", help_text="2026-03")
+    role = serializers.ChoiceField(choices=[OWNER, LAB], default=None)
     asset = serializers.CharField(default="", max_length=120)
     party = serializers.UUIDField(default=None, help_text="For operators: another party's.")
+    format = serializers.ChoiceField(choices=["json", "csv", "pdf"], default="json")
 
 
-class Sheets(Door):
-    """What owner and lab statements have in common."""
+class Statements(Door):
+    """What a party earned and spent in a month."""
 
-    maker: Maker
-    kinds: tuple[Account.Kind, ...]
+    renderer_classes = (JSONRenderer, CsvAnswer, PdfAnswer)
 
-    def party(self, wanted: Any) -> Party:
-        """Whose statement is asked for: one's own, or for an operator anybody's."""
-        if wanted is None:
-            return self.viewer.party
-        party = get_object_or_404(Party.objects.visible_to(self.viewer), pk=wanted)
-        self.log_looks([party])
-        return party
-
-    def made(self, request: Request) -> list[Statement]:
-        """The statements asked for, one for each asset."""
-        given = self.read(StatementQuery, request.query_params)
-        party, at = self.party(given["party"]), timezone.now()
-        period = Period.month(given["period"]) if given["period"] else Period.holding(at)
-        has_some = Account.objects.filter(party=party, kind__in=self.kinds).values("asset")
-        assets = Asset.objects.filter(pk__in=has_some).order_by("code")
-        wanted = [asset_by_code(given["asset"])] if given["asset"] else list(assets)
-        make = type(self).maker
-        return [make(party=party, asset=asset, period=period, at=at) for asset in wanted]
-
-    def table(self, request: Request, name: str) -> HttpResponseBase:
-        """The one statement that is asked for, as CSV."""
-        found = self.made(request)
+    @extend_schema(
+        operation_id="statements",
+        parameters=[StatementQuery],
+        responses={
+            (200, "application/json"): OpenApiTypes.OBJECT,
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/pdf"): OpenApiTypes.BINARY,
+        },
+    )
+    def get(self, request: Request, period: str) -> HttpResponseBase:
+        """Opening, lines, closing; in words first. By role and asset; CSV and PDF hold one."""
+        found = self._made(request, period)
+        ending = request.accepted_renderer.format
+        if ending not in ("csv", "pdf"):
+            return Response({"statements": [statements.as_json(one) for one in found]})
         if len(found) != 1:
-            raise ChooseAsset(f"There are statements in {len(found)} assets.")
+            raise ChooseStatement(f"There are {len(found)} statements of {period}.")
         (statement,) = found
-        words = f"{name} {statement.party.namespace} {statement.period.name}"
-        return file_of(statements.as_csv(statement), words, "csv")
+        as_file = statements.as_csv if ending == "csv" else statements.as_pdf
+        words = f"statement {statement.party.namespace} {period} {statement.asset.symbol}"
+        return file_of(as_file(statement), words, ending)
+
+    def _made(self, request: Request, name: str) -> list[Statement]:
+        """The statements asked for, one for each role and asset in which the party has money."""
+        given = self.read(StatementQuery, request.query_params)
+        period, at = Period.month(name), timezone.now()
+        party = party_of(self, given["party"])
+        found: list[Statement] = []
+        for role in [given["role"]] if given["role"] else [OWNER, LAB]:
+            has_some = Account.objects.filter(party=party, kind__in=KINDS[role]).values("asset")
+            assets = Asset.objects.filter(pk__in=has_some).order_by("code")
+            wanted = [asset_by_code(given["asset"])] if given["asset"] else list(assets)
+            found += [
+                MAKERS[role](party=party, asset=asset, period=period, at=at)
+                for asset in wanted
+                if asset in assets or given["role"]
+            ]
+        return found
 
 
-class OwnerStatements(Sheets):
-    """What an owner earned."""
-
-    maker = staticmethod(statements.owner_statement)
-    kinds = OWNER_KINDS
-
-    @extend_schema(
-        operation_id="statements_owner", parameters=[StatementQuery], responses=OpenApiTypes.OBJECT
-    )
-    def get(self, request: Request) -> Response:
-        """Earned; held, why, until when; next payout; what to do; then each line. By asset."""
-        return Response({"statements": [statements.as_json(one) for one in self.made(request)]})
+def party_of(door: Door, wanted: Any) -> Party:
+    """Whose money is asked for: one's own, or for an operator anybody's, which is logged."""
+    if wanted is None:
+        return door.viewer.party
+    party = get_object_or_404(Party.objects.visible_to(door.viewer), pk=wanted)
+    if party != door.viewer.party and not door.viewer.is_operator:
+        raise OperatorsOnly
+    door.log_looks([party])
+    return party
 
 
-class OwnerTable(Sheets):
-    """What an owner earned, as a table."""
+class ExportQuery(serializers.Serializer[Any]):
+    """Which months, and whose: one's own unless an operator says otherwise."""
 
-    maker = staticmethod(statements.owner_statement)
-    kinds = OWNER_KINDS
-
-    @extend_schema(
-        operation_id="statements_owner_csv",
-        parameters=[StatementQuery],
-        responses={(200, "text/csv"): OpenApiTypes.STR},
-    )
-    def get(self, request: Request) -> HttpResponseBase:
-        """The lines of one asset; the amounts add up."""
-        return self.table(request, "earned")
+    last = serializers.CharField(default="", help_text="The last month; the first unless said.")
+    party = serializers.UUIDField(default=None, help_text="For operators: another party's.")
+    whole = serializers.BooleanField(default=False, help_text="For operators: the whole journal.")
 
 
-class LabStatements(Sheets):
-    """What a lab spent."""
-
-    maker = staticmethod(statements.lab_statement)
-    kinds = LAB_KINDS
-
-    @extend_schema(
-        operation_id="statements_lab", parameters=[StatementQuery], responses=OpenApiTypes.OBJECT
-    )
-    def get(self, request: Request) -> Response:
-        """Spent, left, what waits and why, what to do; then each line. By asset."""
-        return Response({"statements": [statements.as_json(one) for one in self.made(request)]})
-
-
-class LabTable(Sheets):
-    """What a lab spent, as a table."""
-
-    maker = staticmethod(statements.lab_statement)
-    kinds = LAB_KINDS
+class Exports(Door):
+    """All that it takes to recompute a party's money offline."""
 
     @extend_schema(
-        operation_id="statements_lab_csv",
-        parameters=[StatementQuery],
-        responses={(200, "text/csv"): OpenApiTypes.STR},
+        operation_id="statement_export",
+        parameters=[ExportQuery],
+        responses={(200, "application/zip"): OpenApiTypes.BINARY},
     )
-    def get(self, request: Request) -> HttpResponseBase:
-        """The lines of one asset; the amounts add up."""
-        return self.table(request, "spent")
+    def get(self, request: Request, period: str) -> HttpResponseBase:
+        """A zip for `tallymark replay`: reports, rates, divisions, charges, entries, leaves."""
+        given = self.read(ExportQuery, request.query_params)
+        if given["whole"]:
+            self.require_operator("finance")
+            self.log_looks(Party.objects.filter(accounts__isnull=False).distinct())
+        party = None if given["whole"] else party_of(self, given["party"])
+        scope = exports.scope_of(
+            party=party,
+            first=Period.month(period),
+            last=Period.month(given["last"] or period),
+            at=timezone.now(),
+        )
+        return zip_of(exports.export(scope), scope.file_name)
+
+
+class Explanations(Door):
+    """Why a charge is what it is."""
+
+    @extend_schema(operation_id="charge_explanation", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, pk: int) -> Response:
+        """Reports, rate, decision, division, entry, payout: each with its events and proofs."""
+        found = statements.explain(pk, self.viewer)
+        if found is None:
+            raise NoSuchCharge
+        usage = found.charge.usage
+        owner = usage.version.dataset.owner if usage and usage.version else None
+        self.log_looks([usage.run.lab if usage else None, owner])
+        return Response(found.as_json())
 
 
 class ShareOut(serializers.Serializer[Any]):

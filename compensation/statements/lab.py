@@ -19,7 +19,7 @@ from compensation.models import (
     Waiting,
     WeightVersion,
 )
-from compensation.statements.movements import Movement, accounts_of, held_at, moved, plain
+from compensation.statements.movements import Movement, accounts_of, balances, moved, plain
 from compensation.statements.owner import Todo
 from compensation.statements.period import Period
 from provenance.models import DatasetVersion, Party
@@ -89,6 +89,7 @@ def lab_statement(*, party: Party, asset: Asset, period: Period, at: datetime) -
     movements = _movements(accounts, period)
     balance = Balance.objects.filter(account__in=accounts).first()
     waiting = _waiting(accounts)
+    opening, closing = balances(accounts, period)
     return LabStatement(
         party=party,
         asset=asset,
@@ -102,9 +103,9 @@ def lab_statement(*, party: Party, asset: Asset, period: Period, at: datetime) -
         limit_units=-(balance.floor or 0) if balance else 0,
         waiting=waiting,
         todos=_todos(asset, balance, waiting),
-        opening_units=held_at(accounts, period.starts_at),
+        opening_units=opening,
         movements=movements,
-        closing_units=held_at(accounts, period.ends_at),
+        closing_units=closing,
     )
 
 

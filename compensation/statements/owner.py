@@ -22,7 +22,13 @@ from compensation.models import (
     WeightVersion,
 )
 from compensation.statements import shares
-from compensation.statements.movements import Movement, accounts_of, held_at, moved, plain
+from compensation.statements.movements import (
+    Movement,
+    accounts_of,
+    balances,
+    moved,
+    plain,
+)
 from compensation.statements.period import Period
 from provenance.models import Conflict, DatasetVersion, Party
 
@@ -108,6 +114,7 @@ def owner_statement(*, party: Party, asset: Asset, period: Period, at: datetime)
         "owed_units": -now[Kind.RECEIVABLE],
     }
     movements = _movements(party, asset, owned, period)
+    opening, closing = balances(owned, period)
     return OwnerStatement(
         party=party,
         asset=asset,
@@ -119,9 +126,9 @@ def owner_statement(*, party: Party, asset: Asset, period: Period, at: datetime)
         paid_units=_paid(party, asset, period),
         next_payout=_next_payout(party, asset, now[Kind.OWNER], found),
         todos=_todos(party, asset, now, found),
-        opening_units=held_at(owned, period.starts_at),
+        opening_units=opening,
         movements=movements,
-        closing_units=held_at(owned, period.ends_at),
+        closing_units=closing,
         **statement,
     )
 
@@ -141,9 +148,7 @@ def _earned(owned: list[Account], period: Period | None) -> int:
         account__in=owned, account__kind=Kind.OWNER_PENDING, entry__kind__in=kinds
     )
     if period is not None:
-        lines = lines.filter(
-            entry__posted_at__gte=period.starts_at, entry__posted_at__lt=period.ends_at
-        )
+        lines = lines.filter(entry__period=period.name)
     return int(lines.aggregate(total=Sum("amount_units"))["total"] or 0)
 
 

@@ -1,4 +1,4 @@
-"""The time a statement covers: a month in the zone of the service, its moments kept in UTC."""
+"""The time a statement covers: a month of the journal's calendar, its moments kept in UTC."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
-
+from compensation import models
 from provenance.refusals import Refused
 
 MONTH = re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])")
@@ -24,20 +23,27 @@ class BadPeriod(Refused):
 
 @dataclass(frozen=True)
 class Period:
-    """From `starts_at` (included) to `ends_at` (excluded), both UTC; `name` says which."""
+    """From `starts_at` (included) to `ends_at` (excluded), both UTC; `name` says which.
+
+    Until it is closed, late entries may still be posted to it.
+    """
 
     name: str
     starts_at: datetime
     ends_at: datetime
+    closed_at: datetime | None = None
 
     @classmethod
     def month(cls, name: str) -> Period:
-        """The month `YYYY-MM` in PERIOD_ZONE; raises BadPeriod."""
+        """The month `YYYY-MM` in the zone of the calendar; raises BadPeriod."""
         found = MONTH.fullmatch(name)
         if found is None:
             raise BadPeriod(f"{name!r} is not a month.")
+        row = models.Period.objects.filter(name=name).first()
+        if row is not None:
+            return cls(name, row.starts_at, row.ends_at, row.closed_at)
         year, month = int(found[1]), int(found[2])
-        zone = ZoneInfo(settings.PERIOD_ZONE)
+        zone = _zone()
         following = (year + month // 12, month % 12 + 1)
         return cls(
             name=name,
@@ -48,4 +54,8 @@ class Period:
     @classmethod
     def holding(cls, moment: datetime) -> Period:
         """The month that a moment falls in."""
-        return cls.month(f"{moment.astimezone(ZoneInfo(settings.PERIOD_ZONE)):%Y-%m}")
+        return cls.month(f"{moment.astimezone(_zone()):%Y-%m}")
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(models.Calendar.objects.get().zone)

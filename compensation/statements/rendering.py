@@ -49,6 +49,7 @@ def as_json(statement: OwnerStatement | LabStatement) -> dict[str, Any]:
             "name": statement.period.name,
             "starts_at": moment(statement.period.starts_at),
             "ends_at": moment(statement.period.ends_at),
+            "closed_at": _plain(statement.period.closed_at),
         },
         "words": statement.words,
         **plain,

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from compensation import billing
+from compensation import billing, pricing
 from compensation.models import Account, Charge, Entry, PayoutLeaf, Weight
 from provenance.models import Event, Party
 
@@ -66,9 +66,7 @@ def grown(account: Account, entries: list[int]) -> list[Grown]:
         rows = cursor.fetchall()
     found = []
     for entry_id, weight_version_id, amount, charges, after, weight, whole, version_id in rows:
-        total, part = int(after), int(weight)
-        before = total - int(amount)
-        share = total * part // int(whole) - before * part // int(whole)
+        share = growth(after - amount, after, int(weight), int(whole))
         found.append(
             Grown(entry_id, weight_version_id, version_id, int(amount), int(charges), share)
         )
@@ -172,11 +170,17 @@ def _explain(
     )
 
 
+def growth(before: int, after: int, weight: int, weight_sum: int) -> int:
+    """What an account's lifetime credit grew by while its division's total did."""
+    return pricing.credit(after - before, before, weight, weight_sum)
+
+
 def _share(charge: Charge, weight: Weight) -> int:
     assert charge.running_units is not None, "what is charged has its running total"
-    part, whole = int(weight.weight), int(weight.weight_version.weight_sum)
-    before = charge.running_units - charge.amount_units
-    return charge.running_units * part // whole - before * part // whole
+    return growth(
+        charge.running_units - charge.amount_units, charge.running_units, int(weight.weight),
+        int(weight.weight_version.weight_sum),
+    )  # fmt: skip
 
 
 def _usage_events(usage_ids: list[UUID]) -> dict[UUID, list[int | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -31,6 +31,17 @@ def lines_of(
         (_line(row) for row in chain(first, rows)),
         content_type="application/x-ndjson",
         headers={"Content-Disposition": disposition, **headers},
+    )
+
+
+def zip_of(parts: Iterator[bytes], name: str) -> StreamingHttpResponse:
+    """A zip that is sent while it is made; what refuses to begin refuses before the answer does."""
+    first = list(islice(parts, 1))
+    disposition = f'attachment; filename="{slugify(name) or "tallymark"}.zip"'
+    return StreamingHttpResponse(
+        chain(first, parts),
+        content_type="application/zip",
+        headers={"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"},
     )
 
 

@@ -106,35 +106,36 @@ def test_a_statement_says_in_words_what_was_earned_and_opens_line_by_line(
     charged: Charge, ada: Party, ben: Party
 ) -> None:
     door = doors.of(ada)
-    (statement,) = door.get("statements/owner")["statements"]
+    (statement,) = door.get("statements/2026-03")["statements"]
     assert statement["words"][0].startswith("You earned 10.00 EUR")
     assert statement["earned_units"] == 10_000_000
     (line,) = statement["movements"]
     (share,) = door.get(f"statements/lines/{line['entry_id']}")
     assert (share["share_units"], share["charge"]) == (10_000_000, charged.pk)
-    assert doors.of(ben).get("statements/owner")["statements"] == []
+    assert doors.of(ben).get("statements/2026-03")["statements"] == []
     doors.of(ben).get(f"statements/lines/{line['entry_id']}", 404)
-    doors.of(ben).get(f"statements/owner?party={ada.pk}", 404)
+    doors.of(ben).get(f"statements/2026-03?party={ada.pk}", 404)
 
 
 def test_a_labs_statement_adds_up(charged: Charge, lab: Party) -> None:
-    (statement,) = doors.of(lab).get("statements/lab")["statements"]
+    (statement,) = doors.of(lab).get("statements/2026-03?role=lab")["statements"]
     moved = sum(line["amount_units"] for line in statement["movements"])
     assert statement["opening_units"] + moved == statement["closing_units"]
-    table = doors.of(lab).raw("GET", "statements/lab.csv")
+    table = doors.of(lab).raw("GET", "statements/2026-03?format=csv")
     assert table.headers["Content-Type"].startswith("text/csv")
     assert table.content.decode().splitlines()[-1].split(",")[1] == "Closing balance"
 
 
 def test_a_month_that_is_none_is_refused(ada: Party) -> None:
-    assert doors.of(ada).get("statements/owner?period=2026-13", 400)["code"] == "bad_period"
-    assert doors.of(ada).get("statements/owner.csv", 400)["code"] == "choose_asset"
+    assert doors.of(ada).get("statements/2026-13", 400)["code"] == "bad_period"
+    refused = doors.of(ada).get("statements/2026-03?format=csv", 400)
+    assert refused["code"] == "choose_statement"
 
 
 def test_an_operator_reads_a_statement_and_it_is_logged(
     charged: Charge, ada: Party, operator: Party, olga: User
 ) -> None:
     door = doors.of(operator, by=olga)
-    (statement,) = door.get(f"statements/owner?party={ada.pk}")["statements"]
+    (statement,) = door.get(f"statements/2026-03?party={ada.pk}")["statements"]
     assert statement["party_name"] == ada.name
     assert doors.of(ada).get("access-log")["results"]

@@ -4,11 +4,20 @@ import csv
 import io
 import json
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from compensation import addresses, billing, deposits, holdback, money, payees, statements, weights
+from compensation import (
+    addresses,
+    billing,
+    deposits,
+    holdback,
+    money,
+    payees,
+    periods,
+    statements,
+    weights,
+)
 from compensation.models import Entry
 from compensation.statements import BadPeriod, Period
 from provenance import conflicts, ledger
@@ -91,18 +100,29 @@ def test_both_owners_statements_add_up_through_hold_and_resolution(
     assert not [one for one in bens_now.held if one.conflict_id]
 
 
-def test_periods_join_without_a_gap_in_the_zone_of_the_service(
-    ada, rich_lab, essays, euro, settings
-):
-    settings.PERIOD_ZONE = "Asia/Tokyo"
-    bill(rich_lab, essays, records=3, at=datetime(2026, 3, 31, 14, 30, tzinfo=NOON.tzinfo))
-    bill(rich_lab, essays, records=4, at=datetime(2026, 3, 31, 15, 30, tzinfo=NOON.tzinfo))
+def test_months_join_without_a_gap(ada, rich_lab, essays, euro):
+    bill(rich_lab, essays, records=3, at=datetime(2026, 3, 31, 23, 30, tzinfo=NOON.tzinfo))
+    bill(rich_lab, essays, records=4, at=datetime(2026, 4, 1, 0, 30, tzinfo=NOON.tzinfo))
     march, april = of_owner(ada, euro), of_owner(ada, euro, "2026-04")
     assert (add_up(march), march.closing_units) == (30_000, april.opening_units)
     assert add_up(april) == 70_000
-    assert Period.holding(NOON).starts_at == datetime(2026, 3, 1, tzinfo=ZoneInfo("Asia/Tokyo"))
+    labs = [of_lab(rich_lab, euro, month) for month in (MARCH, "2026-04")]
+    assert add_up(labs[0]) == labs[1].opening_units
     with pytest.raises(BadPeriod):
         Period.month("2026-13")
+
+
+def test_what_comes_late_stands_in_the_next_open_month_and_the_closed_one_stays(
+    ada, rich_lab, essays, euro
+):
+    bill(rich_lab, essays, records=3)
+    periods.close_period(name=MARCH, at=NOON + 40 * DAY)
+    closed = of_owner(ada, euro)
+    assert closed.period.closed_at is not None
+    bill(rich_lab, essays, records=4, at=NOON + 2 * DAY)
+    assert of_owner(ada, euro).closing_units == closed.closing_units
+    assert of_owner(ada, euro, "2026-04").opening_units == closed.closing_units
+    assert add_up(of_owner(ada, euro, "2026-04")) == 70_000
 
 
 def test_each_line_opens_to_usage_rate_share_and_events(ada, rich_lab, essays, euro):

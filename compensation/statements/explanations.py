@@ -1,0 +1,176 @@
+"""Why a charge is what it is: from what was reported to what was paid, each step with its grounds.
+
+Each viewer is shown what is theirs: a lab how it was priced, a holder its own part as well, an
+operator every part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from compensation import money
+from compensation.models import Charge, ChargeGroup, Weight
+from compensation.statements.grounds import journal_of, payout_of, rate_of, report_of
+from compensation.statements.shares import growth
+from provenance.access import Viewer
+from provenance.ledger import moment
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A charge and its grounds; amounts are units of the asset. What does not apply is null."""
+
+    charge: Charge
+    words: list[str]
+    report: Facts | None
+    rate: Facts | None
+    decision: Facts | None
+    split: Facts | None
+    journal: Facts | None
+    payout: Facts | None
+
+    def as_json(self) -> Facts:
+        """The explanation as plain JSON values."""
+        charge = self.charge
+        return {
+            "charge": charge.pk,
+            "usage": str(charge.usage_id),
+            "revision": charge.revision,
+            "kind": charge.kind,
+            "amount_units": charge.amount_units,
+            "total_units": charge.total_units,
+            "asset": charge.account.asset.code if charge.account else None,
+            "charged_at": moment(charge.charged_at),
+            "words": self.words,
+            "report": self.report,
+            "rate": self.rate,
+            "decision": self.decision,
+            "split": self.split,
+            "journal": self.journal,
+            "payout": self.payout,
+        }
+
+
+def explain(charge_id: int, viewer: Viewer) -> Explanation | None:
+    """The explanation of a charge as `viewer` may see it; None where there is none to see.
+
+    The number of queries is the same for every charge.
+    """
+    seen = Charge.objects.visible_to(viewer).select_related(
+        "account__asset", "account__party", "entry__asset", "entry__maturity", "grant__licence",
+        "rate__plan", "tally", "usage__run__lab", "usage__version__dataset__owner",
+        "weight_version",
+    )  # fmt: skip
+    charge = seen.filter(pk=charge_id).first()
+    if charge is None:
+        return None
+    split = _split(charge, viewer)
+    parts = {
+        "report": report_of(charge),
+        "rate": rate_of(charge),
+        "decision": _decision(charge),
+        "split": split,
+        "journal": journal_of(charge),
+        "payout": payout_of(charge, viewer.party) if split else None,
+    }
+    return Explanation(charge=charge, words=_words(charge, parts), **parts)
+
+
+def _decision(charge: Charge) -> Facts | None:
+    """By what the use was allowed."""
+    grant = charge.grant
+    if grant is None:
+        return None
+    return {
+        "grant": str(grant.pk),
+        "licence": grant.licence.name,
+        "state": grant.state,
+        "purposes": list(grant.purposes),
+        "decided_at": moment(grant.decided_at) if grant.decided_at else None,
+        "is_automatic": grant.decided_automatically,
+        "valid_from": moment(grant.valid_from) if grant.valid_from else None,
+        "valid_to": moment(grant.valid_to) if grant.valid_to else None,
+    }
+
+
+def _split(charge: Charge, viewer: Viewer) -> Facts | None:
+    """How it was divided: the viewer's parts, or all for an operator; null for whoever has none."""
+    division = charge.weight_version
+    if division is None or charge.running_units is None:
+        return None
+    weights = Weight.objects.filter(weight_version=division).select_related("account__party")
+    if not viewer.is_operator:
+        weights = weights.filter(account__party=viewer.party)
+    before, whole = charge.running_units - charge.amount_units, int(division.weight_sum)
+    parts = [
+        {
+            "account": one.account_id,
+            "kind": one.account.kind,
+            "party": one.account.party.name if one.account.party else None,
+            "weight": str(int(one.weight)),
+            "units": growth(before, charge.running_units, int(one.weight), whole),
+        }
+        for one in weights.order_by("account")
+    ]
+    if not parts:
+        return None
+    group = ChargeGroup.objects.filter(entry=charge.entry_id, weight_version=division).first()
+    return {
+        "weights": division.pk,
+        "number": division.number,
+        "counted": division.counted,
+        "fee_basis_points": division.fee_basis_points,
+        "opened_at": moment(division.opened_at),
+        "weight_sum": str(whole),
+        "total_before": before,
+        "total_after": charge.running_units,
+        "parts": parts,
+        "group": {
+            "charges": group.charge_count,
+            "amount_units": group.amount_units,
+            "total_after": group.total_after_units,
+            "digest": bytes(group.digest).hex(),
+        }
+        if group
+        else None,
+    }
+
+
+def _words(charge: Charge, parts: dict[str, Facts | None]) -> list[str]:
+    """The steps, in sentences."""
+    said = [parts["report"]["words"]] if parts["report"] else []
+    decision = parts["decision"]
+    if decision is not None:
+        how = "given automatically" if decision["is_automatic"] else "given"
+        said.append(
+            f"It was allowed under “{decision['licence']}”, {how} on "
+            f"{(decision['decided_at'] or '')[:10]}."
+        )
+    said.append(parts["rate"]["words"] if parts["rate"] else f"{charge.get_kind_display()}.")
+    if parts["split"] is not None:
+        said += _split_words(charge, parts["split"])
+    said += [one["words"] for one in (parts["journal"], parts["payout"]) if one is not None]
+    return said
+
+
+def _split_words(charge: Charge, split: Facts) -> list[str]:
+    assert charge.account is not None, "what is divided was paid from an account"
+    asset = charge.account.asset
+    return [
+        f"{part['party'] or charge_kind(part['kind'])} has {int(part['weight']):,} of "
+        f"{int(split['weight_sum']):,} weights: floor({split['total_after']:,} × "
+        f"{int(part['weight']):,} / {int(split['weight_sum']):,}) less the same of "
+        f"{split['total_before']:,} is {money.to_text(part['units'], asset.scale)} {asset.symbol}."
+        for part in split["parts"]
+    ]
+
+
+def charge_kind(kind: str) -> str:
+    """Whose part it is where no party holds it."""
+    return {
+        "escrow": "What is held while a conflict is open",
+        "platform_fee": "The platform",
+    }.get(kind, kind.replace("_", " "))

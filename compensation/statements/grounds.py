@@ -1,0 +1,204 @@
+"""The grounds of a charge, one function each: what was reported, its rate, entry and payout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from compensation import billing, money
+from compensation.models import BankPayout, Charge, Entry
+from compensation.statements.shares import leaf_for
+from provenance.ledger import moment
+from provenance.models import Event, Party, Rate, RatePlan, UsageReport
+from provenance.plans import Schedule
+
+Facts = dict[str, Any]
+# What a basis counts, and in which of a charge's columns that stands.
+COUNTED: dict[str, tuple[str, str]] = {
+    Rate.Basis.PER_1K_RECORDS: ("records", "record_count"),
+    Rate.Basis.PER_1M_TOKENS: ("tokens", "token_count"),
+    Rate.Basis.PER_EPOCH: ("epochs", "epoch_count"),
+    Rate.Basis.PER_FETCH: ("fetches", "fetch_count"),
+}
+# A report may have come in thousands of numbered parts; these many are named.
+EVENT_LIMIT = 100
+
+
+def report_of(charge: Charge) -> Facts | None:
+    """What was reported: the streams, the ledger's events up to this revision, the signatures."""
+    usage = getattr(charge, "usage", None)
+    if usage is None:
+        return None
+    events = Event.objects.filter(
+        subject_kind="usage", subject_id=usage.pk, kind="dataset.used",
+        body__revision__lte=charge.revision,
+    ).order_by("-id")[:EVENT_LIMIT]  # fmt: skip
+    version = str(usage.version) if usage.version else usage.subject
+    streams = UsageReport.objects.filter(usage=usage).order_by("meter", "stream")
+    return {
+        "run": usage.run.pseudonym,
+        "lab": usage.run.lab.name,
+        "version": version,
+        "purpose": usage.purpose,
+        "used_at": moment(charge.used_at),
+        "records": charge.record_count,
+        "tokens": charge.token_count,
+        "epochs": charge.epoch_count,
+        "fetches": charge.fetch_count,
+        "streams": [_stream(one) for one in streams[:EVENT_LIMIT]],
+        "events": [_event(one) for one in reversed(events)],
+        "signature": None,
+        "words": f"{usage.run.pseudonym} of {usage.run.lab} reported {charge.record_count:,} "
+        f"records and {charge.token_count:,} tokens of {version} by {charge.used_at:%Y-%m-%d}. "
+        "Reports are not signed yet.",
+    }
+
+
+def rate_of(charge: Charge) -> Facts | None:
+    """By which version of which price, and the sum itself; null where nothing was priced."""
+    rate = charge.rate
+    if rate is None or charge.account is None:
+        return None
+    asset = charge.account.asset
+    facts: Facts = {
+        "rate": rate.pk,
+        "licence": str(rate.licence_id),
+        "basis": rate.basis,
+        "price_units": rate.price_units,
+        "step": rate.step,
+        "valid_from": moment(rate.valid_from),
+        "valid_to": moment(rate.valid_to) if rate.valid_to else None,
+        "plan": None,
+    }
+    amount = f"{money.to_text(charge.amount_units, asset.scale)} {asset.symbol}"
+    if rate.plan is not None and charge.tally is not None:
+        return facts | _by_plan(charge, rate.plan, amount)
+    return facts | {"words": _linear_words(charge, rate, amount)}
+
+
+def journal_of(charge: Charge) -> Facts | None:
+    """The entry that booked it, and the ledger's events that hold its hash."""
+    entry = charge.entry
+    if entry is None:
+        return None
+    sealed = Event.objects.filter(kind="journal.sealed", body__number__gte=entry.pk)
+    found = (billing.event_of(entry), sealed.order_by("body__number").first())
+    events = [_event(one) for one in found if one is not None]
+    return {
+        "entry": entry.pk,
+        "period": entry.period_id,
+        "posted_at": moment(entry.posted_at),
+        "hash": bytes(entry.hash).hex(),
+        "charges_digest": bytes(entry.charges_digest).hex(),
+        "events": events,
+        "words": f"It is booked in entry {entry.pk} of the journal.",
+    }
+
+
+def payout_of(charge: Charge, party: Party) -> Facts | None:
+    """What paid `party` its part: a leaf of a tree or a payment of the bank; else when it may."""
+    entry = charge.entry
+    if entry is None:
+        return None
+    maturity = getattr(entry, "maturity", None)
+    if maturity is None:
+        return None
+    if maturity.matured_at is None:
+        until = f"{maturity.matures_at:%Y-%m-%d}"
+        return {
+            "state": "held",
+            "payable_at": moment(maturity.matures_at),
+            "words": f"What it earned is held back until {until}.",
+        }
+    leaf, bank = leaf_for(entry, party), _bank_payout(entry, party, maturity.matured_at)
+    if leaf is not None and (bank is None or leaf.epoch.built_at <= bank.run.made_at):
+        return {
+            "state": "in_tree",
+            "payable_at": moment(maturity.matured_at),
+            "epoch": leaf.epoch.number,
+            "leaf": leaf.pk,
+            "address": leaf.address,
+            "cumulative": str(int(leaf.cumulative)),
+            "words": f"It was paid out by epoch {leaf.epoch.number}, to {leaf.address}.",
+        }
+    if bank is not None:
+        return {
+            "state": bank.state,
+            "payable_at": moment(maturity.matured_at),
+            "payment": bank.reference,
+            "words": f"It was paid out by bank, payment {bank.reference}.",
+        }
+    return {
+        "state": "payable",
+        "payable_at": moment(maturity.matured_at),
+        "words": "What it earned is payable and waits for the next payout.",
+    }
+
+
+def _bank_payout(entry: Entry, party: Party, matured_at: Any) -> BankPayout | None:
+    """The first order to a bank after the credit became payable."""
+    found = BankPayout.objects.filter(
+        party=party, asset=entry.asset_id, run__made_at__gte=matured_at
+    )
+    return found.select_related("run").order_by("run__made_at").first()
+
+
+def _by_plan(charge: Charge, plan: RatePlan, amount: str) -> Facts:
+    """The price of what a month's count grew by, under the tiers, quota and cap of a plan."""
+    assert charge.tally is not None
+    assert charge.tally_quantity is not None
+    schedule = Schedule(
+        plan.step, tuple(plan.froms), tuple(int(one) for one in plan.bases), tuple(plan.prices)
+    )
+    after = charge.tally_quantity
+    whole = schedule.price(after)
+    return {
+        "plan": {
+            "plan": plan.pk,
+            "mode": plan.mode,
+            "tiers": plan.tiers,
+            "free_quantity": plan.free_quantity,
+            "cap_units": plan.cap_units,
+            "period": charge.tally.period,
+            "quantity_after": after,
+            "units_after": whole,
+        },
+        "words": f"With this use, {after:,} were counted in {charge.tally.period} under the plan; "
+        f"they cost {whole:,} units in all, {whole - charge.amount_units:,} of which were charged "
+        f"before, so that this is charged {amount}.",
+    }
+
+
+def _linear_words(charge: Charge, rate: Rate, amount: str) -> str:
+    if rate.basis == Rate.Basis.FLAT_PER_RUN:
+        return f"The run costs {rate.price_units:,} units, whatever it uses: {amount}."
+    name, column = COUNTED[rate.basis]
+    quantity = getattr(charge, column)
+    return (
+        f"{quantity:,} {name} at {rate.price_units:,} units {rate.get_basis_display()}: "
+        f"{charge.total_units:,} units in all, {charge.total_units - charge.amount_units:,} of "
+        f"which were charged before, so that this is charged {amount}."
+    )
+
+
+def _stream(report: UsageReport) -> Facts:
+    return {
+        "meter": report.meter,
+        "stream": report.stream,
+        "sequence": report.sequence,
+        "has_gap": report.has_gap,
+        "records": report.record_count,
+        "tokens": report.token_count,
+        "epochs": report.epoch_count,
+        "received_at": moment(report.received_at),
+        "signature": None,
+    }
+
+
+def _event(event: Event) -> Facts:
+    """An event of the ledger; its proof is at /events/{sequence}/proof once it has its number."""
+    return {
+        "kind": event.kind,
+        "sequence": event.sequence,
+        "hash": bytes(event.hash).hex() if event.hash else None,
+        "proof": f"/api/v1/events/{event.sequence}/proof" if event.sequence else None,
+    }
