@@ -31,14 +31,17 @@ Counted = WeightVersion.Counted
 # What a staged batch is divided by, with the weight version in force; only those that may need
 # another one: none yet, another fee, or a dataset with something that can change.
 _SUSPECTS = f"""
-WITH rated AS (
-  SELECT DISTINCT version_id, rate_id FROM compensation_stage
-   WHERE batch = %(batch)s AND rate_id IS NOT NULL
+WITH staged AS (
+  SELECT DISTINCT version_id, rate_id, asset_id, counted FROM compensation_stage
+   WHERE batch = %(batch)s AND version_id IS NOT NULL
+     AND (rate_id IS NOT NULL OR fixed_units IS NOT NULL)
 ), wanted AS (
-  SELECT DISTINCT s.version_id, a.id AS asset_id,
+  SELECT s.version_id, a.id AS asset_id,
          CASE WHEN r.basis = ANY(%(by_tokens)s) THEN 'tokens' ELSE 'records' END AS counted
-    FROM rated s JOIN provenance_rate r ON r.id = s.rate_id
+    FROM staged s JOIN provenance_rate r ON r.id = s.rate_id
     JOIN compensation_asset a ON a.code = r.asset
+   UNION
+  SELECT version_id, asset_id, counted FROM staged WHERE rate_id IS NULL
 )
 SELECT w.version_id, w.asset_id, w.counted, v.dataset_id,
        CASE WHEN o.fee_basis_points = %(fee)s THEN o.marker END
