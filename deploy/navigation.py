@@ -46,6 +46,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Money",
         (
             ("Statements", "receipt_long", "compensation_entry_statement", "owner lab operator"),
+            ("Accounts", "account_balance", "compensation_account_changelist", "owner lab"),
             ("Payouts", "payments", "compensation_payout_changelist", "owner"),
             ("Deposits", "account_balance_wallet", "compensation_deposit_changelist", "lab"),
         ),
@@ -71,6 +72,9 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Deposits", "account_balance_wallet", "compensation_deposit_changelist", "operator"),
             ("Payout epochs", "payments", "compensation_payoutepoch_changelist", "operator"),
             ("Journal", "menu_book", "compensation_entry_changelist", "operator"),
+            ("Months", "calendar_month", "compensation_period_changelist", "operator"),
+            ("Accounts", "account_balance", "compensation_account_changelist", "operator"),
+            ("Conversions", "currency_exchange", "compensation_conversion_changelist", "operator"),
             ("Outbox", "outbox", "provenance_outboxtransaction_changelist", "operator"),
             ("Anchors", "anchor", "provenance_anchor_changelist", "operator"),
         ),

@@ -1,5 +1,25 @@
 """The web admin of money: importing it adds prices and costs to the pages of the facts, too."""
 
-from compensation.admin import charges, deposits, epochs, journal, payouts, rates
+from compensation.admin import (
+    accounts,
+    charges,
+    conversions,
+    deposits,
+    epochs,
+    journal,
+    payouts,
+    periods,
+    rates,
+)
 
-__all__ = ["charges", "deposits", "epochs", "journal", "payouts", "rates"]
+__all__ = [
+    "accounts",
+    "charges",
+    "conversions",
+    "deposits",
+    "epochs",
+    "journal",
+    "payouts",
+    "periods",
+    "rates",
+]

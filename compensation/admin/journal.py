@@ -5,23 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django import forms
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import URLPattern
+from django.utils import timezone
 
+from compensation import journal
 from compensation.admin.statements import (
     shares_view,
     statement_csv,
     statement_json,
     statement_view,
 )
-from compensation.models import Account, Charge, Entry
+from compensation.models import Account, Charge, Conversion, Entry, HoldPart
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
-from provenance.admin.verbs import viewer_of
+from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
 from provenance.models import Conflict, Party
+
+
+class ReverseForm(VerbForm):
+    """Why an entry is taken back."""
+
+    reason = forms.CharField(max_length=300, help_text="It is kept with the reversal, for good.")
+
+
+def _reverse(request: HttpRequest, entry: Any, cleaned: dict[str, Any]) -> str:
+    made = journal.reverse(
+        entry=entry, reason=cleaned["reason"], at=timezone.now(), by=person_of(request)
+    )
+    return f"Entry {made.pk} takes entry {entry.pk} back."
+
+
+def _may_reverse(viewer: Viewer, entry: Any) -> bool:
+    if not viewer.is_operator or entry.kind not in journal.REVERSIBLE:
+        return False
+    return not Entry.objects.filter(reverses=entry).exists()
 
 
 class EntryAdmin(ReadOnlyFacts):
@@ -29,12 +52,23 @@ class EntryAdmin(ReadOnlyFacts):
 
     list_title = "Journal"
     page_template = "compensation/entry.html"
-    list_display = ("number", "kind_word", "moved", "effective_at", "posted_at")
-    list_filter = ("kind",)
+    list_display = ("number", "kind_word", "moved", "effective_at", "posted_at", "period_id")
+    list_filter = ("kind", "asset", "period")
     list_select_related = ("asset",)
     ordering = ("-id",)
     list_words = "Every movement of money: lines that add up to zero, numbered and chained."
     empty_title = "No money has moved yet"
+    verbs = (
+        Verb(
+            "reverse",
+            "Reverse it",
+            "finance",
+            _reverse,
+            ReverseForm,
+            "Another entry takes it back, effective now, in the open month; this one stays.",
+            offered=_may_reverse,
+        ),
+    )
 
     @column("Entry", ordering="id")
     def number(self, entry: Entry) -> str:
@@ -77,6 +111,11 @@ class EntryAdmin(ReadOnlyFacts):
             lines = lines.filter(account__party=viewer.party)
         return {
             "title": f"Entry {subject.pk}",
+            "reversed_by": Entry.objects.filter(reverses=subject).first(),
+            "hold_part": HoldPart.objects.filter(entry=subject).select_related("hold").first(),
+            "conversion": Conversion.objects.filter(
+                Q(out_entry=subject) | Q(in_entry=subject)
+            ).first(),
             "lines": lines,
             "facts": subject.facts if viewer.is_operator else {},
             "charges": _charges_seen(subject, viewer),

@@ -7,6 +7,7 @@ from django.urls import path
 from compensation.api.accounts import Accounts, Assets
 from compensation.api.charges import Charges
 from compensation.api.deposits import Deposits
+from compensation.api.journal import BalanceAt, Conversions, Entries, Holds, Periods
 from compensation.api.payouts import PayoutMethods, Payouts
 from compensation.api.rates import Rates
 from compensation.api.statements import (
@@ -20,10 +21,13 @@ from provenance.api.door import router
 
 nouns = router()
 nouns.register("charges", Charges, basename="charge")
+nouns.register("conversions", Conversions, basename="conversion")
 nouns.register("deposits", Deposits, basename="deposit")
+nouns.register("entries", Entries, basename="entry")
 nouns.register("payout-methods", PayoutMethods, basename="payout-method")
 nouns.register("payouts", Payouts, basename="payout")
 nouns.register("rates", Rates, basename="rate")
+nouns.register("periods", Periods, basename="period")
 
 urlpatterns = [
     path("assets", Assets.as_view(), name="assets"),
@@ -33,5 +37,7 @@ urlpatterns = [
     path("statements/lab.csv", LabTable.as_view(), name="lab-statement-csv"),
     path("statements/lines/<int:pk>", Shares.as_view(), name="statement-line"),
     path("accounts", Accounts.as_view(), name="accounts"),
+    path("accounts/<int:pk>/balance", BalanceAt.as_view(), name="account-balance"),
+    path("holds", Holds.as_view(), name="holds"),
     *nouns.urls,
 ]
