@@ -1,0 +1,363 @@
+"""Where each payout stands, by bank and on the chain alike, and exactly which earnings it pays.
+
+    accrued -> held -> payable -> sent -> paid | returned
+
+Before it is made, a payout is what has gathered: *accrued* until its hold-back is over, *held*
+while there is nowhere to send it, *payable* until enough has gathered or its day has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Min, Sum
+
+from compensation import money, payees, terms
+from compensation.models import (
+    Account,
+    Asset,
+    Balance,
+    BankPayout,
+    Entry,
+    Line,
+    Maturity,
+    Payout,
+    PayoutClaim,
+    PayoutEpoch,
+    PayoutLeaf,
+    PayoutMethod,
+    PayoutStep,
+    Schedule,
+)
+from provenance.models import Party
+
+Kind = Account.Kind
+Step = PayoutStep.Kind
+
+ACCRUED, HELD, PAYABLE, SENT, PAID, RETURNED = (
+    "accrued",
+    "held",
+    "payable",
+    "sent",
+    "paid",
+    "returned",
+)
+STATES = (ACCRUED, HELD, PAYABLE, SENT, PAID, RETURNED)
+LIST_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A state that a payout was in, since when, and why."""
+
+    state: str
+    at: datetime | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One payout as it stands; `reference` is empty while it only gathers."""
+
+    reference: str
+    # `bank` or `chain`.
+    way: str
+    party: Party
+    asset: Asset
+    amount_units: int
+    state: str
+    words: str
+    to: str
+    # When it was made; null while it gathers. When it was paid or came back.
+    made_at: datetime | None = None
+    settled_at: datetime | None = None
+    entry: Entry | None = None
+    stages: list[Stage] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PaidLine:
+    """One line that a payout pays, or is lessened by; they add up to it."""
+
+    entry_id: int
+    at: datetime
+    words: str
+    amount_units: int
+
+
+def gathering(*, party: Party, asset: Asset, at: datetime) -> list[Progress]:
+    """What gathers for a party's next payout: what is held back, and what waits for what."""
+    rows = Balance.objects.filter(account__party=party, account__asset=asset)
+    held = dict(rows.values_list("account__kind", "posted"))
+    way = PayoutMethod.Kind.CHAIN if asset.is_on_chain else PayoutMethod.Kind.BANK
+    method = payees.method_in_force(party, asset)
+    to = "" if method is None else method.chain_address if asset.is_on_chain else method.address
+    shared: dict[str, Any] = {"reference": "", "way": way, "party": party, "asset": asset, "to": to}
+    found = []
+    if held.get(Kind.OWNER, 0) > 0:
+        state, words = _waits_for(party, asset, held[Kind.OWNER], method, at)
+        found.append(Progress(amount_units=held[Kind.OWNER], state=state, words=words, **shared))
+    if held.get(Kind.OWNER_PENDING, 0) > 0:
+        first = Maturity.objects.filter(
+            matured_at=None,
+            entry__lines__account__party=party,
+            entry__lines__account__kind=Kind.OWNER_PENDING,
+            entry__asset=asset,
+        ).aggregate(first=Min("matures_at"))["first"]
+        words = "It was earned, and is held back so that mistakes can be put right"
+        words += f"; the first of it is payable on {first:%Y-%m-%d}." if first else "."
+        found.append(
+            Progress(amount_units=held[Kind.OWNER_PENDING], state=ACCRUED, words=words, **shared)
+        )
+    return found
+
+
+def payouts_of(
+    *, party: Party, asset: Asset | None = None, before: datetime | None = None
+) -> list[Progress]:
+    """A party's latest payouts that were made before a moment, the newest first."""
+    only: dict[str, Any] = {"party": party}
+    banks, leaves = _banks().filter(**only), _leaves().filter(**only)
+    if asset is not None:
+        banks, leaves = banks.filter(asset=asset), leaves.filter(epoch__asset=asset)
+    if before is not None:
+        banks = banks.filter(run__made_at__lt=before)
+        leaves = leaves.filter(epoch__built_at__lt=before)
+    found = [_of_bank(one) for one in banks.order_by("-run__made_at")[:LIST_LIMIT]]
+    chosen = list(leaves.order_by("-epoch__built_at")[:LIST_LIMIT])
+    found += _of_chain(chosen)
+    found.sort(key=lambda one: (one.made_at is None, one.made_at), reverse=True)
+    return found[:LIST_LIMIT]
+
+
+def payout_of(*, party: Party, reference: str) -> Progress | None:
+    """A party's payout by its reference, with every state that it went through."""
+    bank = _banks().filter(party=party, reference=reference).first()
+    if bank is not None:
+        return _staged(_of_bank(bank), _bank_stages(bank))
+    number = reference.removeprefix("E")
+    if not number.isascii() or not number.isdecimal() or len(number) > 18:
+        return None
+    leaf = _leaves().filter(party=party, pk=int(number)).first()
+    if leaf is None:
+        return None
+    (made,) = _of_chain([leaf])
+    return _staged(made, [Stage(made.state, made.settled_at or made.made_at, made.words)])
+
+
+def reference_of(leaf: PayoutLeaf) -> str:
+    """What a payout on the chain is called here."""
+    return f"E{leaf.pk}"
+
+
+def lines_of(made: Progress) -> list[PaidLine]:
+    """Exactly what a payout pays: every earning, less what was recovered or is too fine to pay.
+
+    All that came to the payable account since the payout before, matured earnings one by one;
+    the lines add up to the payout, to the unit.
+    """
+    assert made.entry is not None, "a payout that was made has its entry"
+    account = Account.objects.get(kind=Kind.OWNER, asset=made.asset, party=made.party)
+    lines = Line.objects.filter(account=account).select_related("entry").order_by("entry")
+    before = lines.filter(entry__kind=Entry.Kind.PAYOUT, entry__lt=made.entry).last()
+    since = before.entry_id if before is not None else 0
+    rest = _sum(lines.filter(entry__lte=since))
+    found = []
+    if rest and before is not None:
+        words = "Left over from the payout before"
+        found.append(PaidLine(since, before.entry.posted_at, words, rest))
+    for line in lines.filter(entry__gt=since, entry__lt=made.entry):
+        found += _opened(line, made.party)
+    left = _sum(lines.filter(entry__lte=made.entry))
+    if left:
+        words = "Too fine to be paid, or set aside: it stays yours"
+        found.append(PaidLine(made.entry.pk, made.entry.posted_at, words, -left))
+    return found
+
+
+def _sum(lines: Any) -> int:
+    return int(lines.aggregate(total=Sum("amount_units"))["total"] or 0)
+
+
+def _opened(line: Line, party: Party) -> Iterator[PaidLine]:
+    """A line of the payable account; where earnings matured, each of them."""
+    entry = line.entry
+    if entry.kind != Entry.Kind.MATURITY:
+        words = str(entry.get_kind_display())
+        yield PaidLine(entry.pk, entry.posted_at, words, line.amount_units)
+        return
+    earned = Line.objects.filter(
+        entry__in=entry.facts["entries"],
+        account__kind=Kind.OWNER_PENDING,
+        account__party=party,
+        account__asset=entry.asset,
+        amount_units__gt=0,
+    ).select_related("entry")
+    rest = line.amount_units
+    for one in earned.order_by("entry"):
+        words = f"Earned: {str(one.entry.get_kind_display()).lower()}"
+        yield PaidLine(one.entry_id, one.entry.effective_at, words, one.amount_units)
+        rest -= one.amount_units
+    if rest:
+        words = "Taken by a decision in a conflict while it was held back"
+        yield PaidLine(entry.pk, entry.posted_at, words, rest)
+
+
+def _waits_for(
+    party: Party, asset: Asset, units: int, method: PayoutMethod | None, at: datetime
+) -> tuple[str, str]:
+    """Whether what is payable can be sent, and what it waits for."""
+    what = "an address" if asset.is_on_chain else "a bank account"
+    if method is None:
+        return HELD, f"It waits until you name {what} for {asset}."
+    if method.flagged_at is not None:
+        return HELD, f"A payout there came back: {method.flag_words} Confirm it or name another."
+    if method.held_until is not None and method.held_until > at:
+        return HELD, (
+            f"Where it goes is new: nothing is paid there before {method.held_until:%Y-%m-%d %H:%M}"
+            " UTC, so that a stranger's change is noticed."
+        )
+    own = terms.terms_of(party, asset)
+    if units < own.threshold_units:
+        least = f"{money.to_text(own.threshold_units, asset.scale)} {asset.symbol}"
+        return PAYABLE, f"It is paid once {least} have gathered."
+    last = terms.last_payouts(asset, party).get(party.pk)
+    if not own.is_due(at, last):
+        slot = own.next_slot(at)
+        assert slot is not None, "only a schedule makes wait"
+        often = str(Schedule(own.schedule).label).lower()
+        return PAYABLE, f"You are paid {often}, next from {slot:%Y-%m-%d} on."
+    return PAYABLE, "It goes with the next " + ("tree." if asset.is_on_chain else "payment run.")
+
+
+def _banks() -> Any:
+    return BankPayout.objects.select_related(
+        "party", "asset", "method", "run__entry"
+    ).prefetch_related("steps")
+
+
+def _leaves() -> Any:
+    return PayoutLeaf.objects.filter(added_units__gt=0).select_related(
+        "party", "epoch__asset", "epoch__entry", "epoch__contract"
+    )
+
+
+def _of_bank(one: BankPayout) -> Progress:
+    last = list(one.steps.all())[-1]
+    ends = {
+        BankPayout.State.PAID: (Step.DEBITED,),
+        BankPayout.State.RETURNED: (Step.CREDITED, Step.REJECTED, Step.WITHDRAWN),
+    }.get(BankPayout.State(one.state), ())
+    end = next((step for kind in ends for step in one.steps.all() if step.kind == kind), None)
+    return Progress(
+        reference=one.reference,
+        way=PayoutMethod.Kind.BANK,
+        party=one.party,
+        asset=one.asset,
+        amount_units=one.amount_units,
+        state=one.state,
+        words=_said(end or last),
+        to=f"{one.method.address}, {one.method.holder}",
+        made_at=one.run.made_at,
+        settled_at=end.at if end is not None else None,
+        entry=one.run.entry,
+    )
+
+
+def _said(step: PayoutStep) -> str:
+    code = f" ({step.code})" if step.code else ""
+    words = f": {step.words}" if step.words else ""
+    return f"{step.get_kind_display()}{code}{words}".rstrip(".") + "."
+
+
+def _bank_stages(one: BankPayout) -> list[Stage]:
+    """What is known of a payment, as states; an answer of the bank leaves it sent."""
+    states = {
+        Step.DEBITED: PAID,
+        Step.CREDITED: RETURNED,
+        Step.REJECTED: RETURNED,
+        Step.WITHDRAWN: RETURNED,
+    }
+    return [
+        Stage(states.get(Step(step.kind), SENT), step.at, _said(step)) for step in one.steps.all()
+    ]
+
+
+def _of_chain(leaves: Iterable[PayoutLeaf]) -> list[Progress]:
+    chosen = list(leaves)
+    parties: set[UUID] = {one.party_id for one in chosen}
+    paid = list(Payout.objects.filter(party__in=parties).order_by("token_cumulative"))
+    claims = {
+        claim.leaf_id: claim
+        for claim in PayoutClaim.objects.filter(leaf__in=chosen).select_related("outbox")
+    }
+    found = []
+    for leaf in chosen:
+        payout = next((one for one in paid if _covers(one, leaf)), None)
+        found.append(
+            Progress(
+                reference=reference_of(leaf),
+                way=PayoutMethod.Kind.CHAIN,
+                party=leaf.party,
+                asset=leaf.epoch.asset,
+                amount_units=leaf.added_units,
+                state=SENT if payout is None else PAID,
+                words=_on_chain(leaf, claims.get(leaf.pk), payout),
+                to=leaf.address,
+                made_at=leaf.epoch.built_at,
+                settled_at=payout.settled_at if payout is not None else None,
+                entry=leaf.epoch.entry,
+            )
+        )
+    return found
+
+
+def _covers(payout: Payout, leaf: PayoutLeaf) -> bool:
+    return (
+        payout.contract_id == leaf.epoch.contract_id
+        and payout.party_id == leaf.party_id
+        and payout.token_cumulative >= leaf.cumulative
+    )
+
+
+def _on_chain(leaf: PayoutLeaf, claim: PayoutClaim | None, payout: Payout | None) -> str:
+    if payout is not None:
+        return f"Paid in {payout.tx_hash}."
+    if leaf.epoch.state != PayoutEpoch.State.ACTIVE:
+        return f"In the tree of epoch {leaf.epoch.number}, which the chain does not follow yet."
+    if claim is None:
+        return "Ready: claim it, or wait until the service sends it."
+    if claim.outbox.state == "review":
+        return "The chain refused the transaction, and an operator looks at it."
+    return "On its way; it counts as paid once the chain can no longer change it."
+
+
+def _staged(made: Progress, later: list[Stage]) -> Progress:
+    """The payout with its stages from the first earning on."""
+    lines = lines_of(made)
+    earned = [one.at for one in lines if one.words.startswith("Earned")]
+    assert made.entry is not None, "a payout that was made has its entry"
+    matured = Line.objects.filter(
+        account__kind=Kind.OWNER,
+        account__party=made.party,
+        account__asset=made.asset,
+        entry__kind=Entry.Kind.MATURITY,
+        entry__lt=made.entry,
+    ).order_by("entry")
+    last = matured.select_related("entry").last()
+    stages = []
+    if earned:
+        stages += [
+            Stage(ACCRUED, min(earned), "The first of it was earned."),
+            Stage(HELD, min(earned), "Held back, so that mistakes can be put right."),
+        ]
+    if last is not None:
+        stages.append(Stage(PAYABLE, last.entry.posted_at, "The last of it became payable."))
+    if made.way == PayoutMethod.Kind.CHAIN:
+        stages.append(Stage(SENT, made.made_at, f"Put into the tree; {made.to} may claim it."))
+        later = [stage for stage in later if stage.state != SENT]
+    return Progress(**{**made.__dict__, "stages": [*stages, *later]})

@@ -1,0 +1,204 @@
+"""The journal against what banks say: bookings, payments, balances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from django.db.models import QuerySet, Sum
+
+from compensation.bank import currency
+from compensation.models import (
+    Account,
+    Asset,
+    BankAccount,
+    BankBooking,
+    BankPayout,
+    BankStatement,
+    Deposit,
+    Line,
+    PayoutStep,
+)
+from compensation.reconciliation.finding import Finding, say, start_of
+
+Step = PayoutStep.Kind
+# After so many days a bank has booked what it was told, or something is wrong.
+PATIENCE = timedelta(days=5)
+
+
+def findings(at: datetime) -> Iterator[Finding]:
+    """Everything that differs for the currencies that we pay by bank."""
+    for account in BankAccount.objects.select_related("asset").order_by("pk"):
+        known = _deposits_seen(account)
+        yield from _bookings(account, known)
+        yield from _gaps(account)
+        if account.closed_at is None:
+            yield from _balance(account, known)
+    yield from _payouts(at)
+
+
+def units_of(minor: int, asset: Asset) -> int:
+    """A bank's minor units in units of the journal; the floor where those are coarser."""
+    shift = asset.scale - currency.decimals(asset.code.removeprefix(currency.PREFIX))
+    return int(minor * 10**shift if shift >= 0 else minor // 10**-shift)
+
+
+def _open(account: BankAccount) -> QuerySet[BankBooking]:
+    return account.bookings.filter(state=BankBooking.State.OPEN).order_by("booked_on", "pk")
+
+
+def _deposits_seen(account: BankAccount) -> set[int]:
+    """The open credits that are deposits: their reference stands in the booking, and the amount.
+
+    Each deposit is one booking only.
+    """
+    deposits = list(Deposit.objects.filter(asset=account.asset).order_by("pk"))
+    seen: set[int] = set()
+    for booking in _open(account).filter(amount_minor__gt=0):
+        said = {booking.end_to_end_id, booking.servicer_reference, booking.entry_reference}
+        units = units_of(booking.amount_minor, account.asset)
+        fit = next(
+            (
+                one
+                for one in deposits
+                if one.amount_units == units
+                and (one.reference in said or one.reference in booking.remittance.split())
+            ),
+            None,
+        )
+        if fit is not None:
+            deposits.remove(fit)
+            seen.add(booking.pk)
+    return seen
+
+
+def _bookings(account: BankAccount, known: set[int]) -> Iterator[Finding]:
+    """What the bank booked and nobody has found out about."""
+    asset = account.asset
+    for one in _open(account).exclude(pk__in=known):
+        units = units_of(one.amount_minor, asset)
+        who = f" {'from' if units > 0 else 'to'} {one.counterparty}" if one.counterparty else ""
+        yield Finding(
+            key=f"bank:booking:{one.pk}",
+            asset=asset,
+            amount_units=units,
+            words=one.problem or f"The bank booked {say(abs(units), asset)}{who}: {one}.",
+            advice="Say to which payout it belongs, record it as a lab's deposit under its "
+            "reference, or explain it."
+            if units > 0
+            else "Say to which payout it belongs, or explain it; ask the bank if nobody here "
+            "ordered it.",
+            since=start_of(one.booked_on) if one.booked_on else one.seen_at,
+        )
+
+
+def _payouts(at: datetime) -> Iterator[Finding]:
+    """Payments of which the bank said too little, or what cannot both be true."""
+    late = BankPayout.objects.filter(
+        state=BankPayout.State.SENT, run__execute_on__lte=(at - PATIENCE).date()
+    )
+    for one in late.select_related("asset", "run"):
+        yield _about(
+            one,
+            -one.amount_units,
+            f"{one} of {say(one.amount_units, one.asset)} was ordered for "
+            f"{one.run.execute_on:%Y-%m-%d} and never booked.",
+            "Upload the statements since that day and the bank's answer; if the bank never had "
+            "the order, withdraw the run.",
+        )
+    came_back = BankPayout.objects.filter(steps__kind=Step.CREDITED).exclude(
+        steps__kind=Step.DEBITED
+    )
+    for one in came_back.select_related("asset", "run"):
+        yield _about(
+            one,
+            one.amount_units,
+            f"{one} came back, and no statement says that it had left.",
+            "Upload the statement of the day on which it left.",
+        )
+    both = BankPayout.objects.filter(steps__kind__in=[Step.REJECTED, Step.WITHDRAWN]).filter(
+        state=BankPayout.State.PAID
+    )
+    for one in both.select_related("asset", "run").distinct():
+        yield _about(
+            one,
+            0,
+            f"{one} was rejected or withdrawn, and booked all the same; it counts as paid.",
+            "Ask the bank which is true; its return will come with a statement.",
+        )
+
+
+def _about(one: BankPayout, units: int, words: str, advice: str) -> Finding:
+    return Finding(
+        key=f"bank:payout:{one.reference}",
+        asset=one.asset,
+        amount_units=units,
+        words=words,
+        advice=advice,
+        since=start_of(one.run.execute_on),
+    )
+
+
+def _gaps(account: BankAccount) -> Iterator[Finding]:
+    """Statements that do not begin where the one before ended: one between them is missing."""
+    before: BankStatement | None = None
+    for one in _statements(account):
+        if (
+            before is not None
+            and before.closing_minor is not None
+            and one.opening_minor is not None
+            and one.opening_minor != before.closing_minor
+        ):
+            units = units_of(one.opening_minor - before.closing_minor, account.asset)
+            yield Finding(
+                key=f"bank:gap:{account.pk}:{one.statement_id}",
+                asset=account.asset,
+                amount_units=units,
+                words=f"Statement {one} of {account} does not begin where {before} ended.",
+                advice="Upload the statement that is missing between the two.",
+                since=start_of(one.closing_on) if one.closing_on else one.file.brought_at,
+            )
+        before = one
+
+
+def _statements(account: BankAccount) -> QuerySet[BankStatement]:
+    return account.statements.select_related("file").order_by("closing_on", "pk")
+
+
+def _balance(account: BankAccount, known: set[int]) -> Iterator[Finding]:
+    """What the bank says the account holds, against the journal, less what is listed already."""
+    asset = account.asset
+    last = _statements(account).filter(closing_minor__isnull=False, closing_on__isnull=False).last()
+    if last is None or last.closing_minor is None or last.closing_on is None:
+        return
+    held = units_of(last.closing_minor, asset)
+    books = _outside(asset, last.closing_on)
+    listed = (
+        _open(account)
+        .exclude(pk__in=known)
+        .filter(booked_on__lte=last.closing_on)
+        .aggregate(total=Sum("amount_minor"))["total"]
+        or 0
+    )
+    rest = held - books - units_of(int(listed), asset)
+    if rest:
+        yield Finding(
+            key=f"bank:balance:{account.pk}",
+            asset=asset,
+            amount_units=rest,
+            words=f"On {last.closing_on:%Y-%m-%d} the bank held {say(held, asset)} and the journal "
+            f"has {say(books, asset)} outside; {say(rest, asset)} of that is not listed here.",
+            advice="Deposits that wait at a payment provider, the balance before the first "
+            "statement, or a deposit under a reference that the bank does not name: find it and "
+            "explain it.",
+        )
+
+
+def _outside(asset: Asset, day: date) -> int:
+    """What the journal says we hold in the world at the end of a day."""
+    lines = Line.objects.filter(
+        account__kind=Account.Kind.EXTERNAL,
+        account__asset=asset,
+        entry__effective_at__lt=start_of(day) + timedelta(days=1),
+    )
+    return -int(lines.aggregate(total=Sum("amount_units"))["total"] or 0)
