@@ -179,6 +179,11 @@ def look(budget: Budget, at: datetime) -> Standing:
     )
 
 
+def open_caps(budget: Budget) -> int:
+    """What runs under way that a budget covers may still cost before they reach their caps."""
+    return spending.open_caps(lab=budget.lab, asset=budget.asset, project=budget.project)
+
+
 def add_up(*, at: datetime) -> int:
     """Add up what was charged since, and tell labs what that means; how many entries."""
     count = 0

@@ -102,7 +102,7 @@ def apply(*, payment: Payment, at: datetime) -> Payment:
 
 
 @transaction.atomic
-def assign(*, payment: Payment, lab: Party, at: datetime, by: User | None) -> Payment:
+def assign(*, payment: Payment, lab: Party, reason: str, at: datetime, by: User | None) -> Payment:
     """Say whose a payment is that does not say so itself, and credit it. Safe to repeat."""
     if not lab.is_lab:
         raise deposits.NotALab
@@ -111,8 +111,8 @@ def assign(*, payment: Payment, lab: Party, at: datetime, by: User | None) -> Pa
     if row.lab is not None and row.lab != lab:
         raise AlreadyAssigned(f"It is {row.lab}'s.")
     if row.lab is None:
-        row.lab, row.assigned_by = lab, by
-        row.save(update_fields=["lab", "assigned_by"])
+        row.lab, row.assigned_by, row.reason = lab, by, reason[:300]
+        row.save(update_fields=["lab", "assigned_by", "reason"])
     return apply(payment=row, at=at)
 
 

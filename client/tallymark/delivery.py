@@ -86,11 +86,18 @@ def _start(spool: Spool, client: Client) -> None:
     if spool.state.is_started or not run:
         return
     facts = {name: run[name] for name in ("run_id", "parent", "started_at")}
+    # Whose budget pays is never left out: without money or budget the run waits in the spool.
+    budget = ("project", "cap_units", "cap_asset")
+    facts |= {name: run[name] for name in budget if run.get(name) is not None}
     offers = {name: run[name] for name in ("quote", "plan") if run.get(name)}
     while not spool.state.is_started:
         try:
             client.start_run(run["purpose"], run["name"], **facts, **offers)
         except Problem as problem:
+            if problem.code == "bad_cap" and facts.keys() & {"cap_units", "cap_asset"}:
+                facts = {name: facts[name] for name in facts if not name.startswith("cap_")}
+                log.warning("tallymark: the cap was refused: %s", problem)
+                continue
             if not offers or problem.status not in REFUSED | {403, 404, 409}:
                 raise
             # What was used is told in any case: without the plan, at the price without a quote.

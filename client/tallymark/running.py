@@ -31,6 +31,8 @@ log = logging.getLogger("tallymark")
 RUN_ID = "TALLYMARK_RUN_ID"
 # Set beside a run id that this library made: the process that will end the run.
 OWNER = "TALLYMARK_RUN_OWNER"
+# Whose budget pays, where the job does not say.
+PROJECT = "TALLYMARK_PROJECT"
 WRITE_SECONDS = 1.0
 SEND_SECONDS = 15.0
 HEARTBEAT_SECONDS = 900.0
@@ -52,16 +54,30 @@ def run(
     spool: str | Path | None = None,
     quote: str | None = None,
     plan: Mapping[str, int | Mapping[str, int]] | None = None,
+    project: str | None = None,
+    cap_units: int | None = None,
+    cap_asset: str | None = None,
 ) -> Running:
     """A training job, to be used as `with tallymark.run(purpose="pretrain") as run: ...`.
 
     `url` and `key` default to TALLYMARK_URL and TALLYMARK_KEY, `spool` to TALLYMARK_SPOOL. All
     processes with one TALLYMARK_RUN_ID report to one run; their counts add up. `quote` is the id of
     a quote that prices the job. `plan` names the datasets that it will use, each with the records
-    in all, or as `{"records": 3000, "epochs": 3}`.
+    in all, or as `{"records": 3000, "epochs": 3}`. `project` (or TALLYMARK_PROJECT) is whose budget
+    pays; the job may cost `cap_units` of `cap_asset` before its usage waits for a higher cap.
     """
     return Running(
-        purpose, name, url=url, key=key, run_id=run_id, spool=spool, quote=quote, plan=plan
+        purpose,
+        name,
+        url=url,
+        key=key,
+        run_id=run_id,
+        spool=spool,
+        quote=quote,
+        plan=plan,
+        project=project,
+        cap_units=cap_units,
+        cap_asset=cap_asset,
     )
 
 
@@ -79,6 +95,9 @@ class Running:
         spool: str | Path | None = None,
         quote: str | None = None,
         plan: Mapping[str, int | Mapping[str, int]] | None = None,
+        project: str | None = None,
+        cap_units: int | None = None,
+        cap_asset: str | None = None,
         exit_seconds: float = EXIT_SECONDS,
     ) -> None:
         self.purpose = str(purpose)
@@ -89,6 +108,9 @@ class Running:
         self._has_address = bool(url or os.environ.get("TALLYMARK_URL"))
         self._given_id = run_id
         self._quote = str(quote) if quote else None
+        # Whose budget pays, and what the job may cost before its usage waits.
+        self._budget = {"project": project or os.environ.get(PROJECT) or None}
+        self._budget |= {"cap_units": cap_units, "cap_asset": cap_asset}
         self.id = ""
         self._parent: str | None = None
         self._ends_run = True
@@ -220,6 +242,7 @@ class Running:
             # A quote holds for a whole job, so it is named at its top.
             "quote": None if self._parent else self._quote,
             "plan": [] if self._parent else self._plan,
+            **({} if self._parent else self._budget),
             "started_at": now(),
             "for": identity(self._client) if self._has_address else {},
         }

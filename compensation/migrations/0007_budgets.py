@@ -16,7 +16,7 @@ ADDED_TO = {
     "budgetnotice": "",
     "payingaddress": "verified_at, signature, removed_at",
     "payment": (
-        "lab_id, assigned_by_id, asset_id, state, note, deposit_id, taken_units, short_units,"
+        "lab_id, assigned_by_id, reason, asset_id, state, note, deposit_id, taken_units, short_units,"
         " move_count, is_stale, changed_at"
     ),
     "paymentevent": "",
@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                 ('changed_at', models.DateTimeField()),
                 ('asset', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compensation.asset')),
                 ('assigned_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('reason', models.CharField(blank=True, default='', max_length=300)),
                 ('deposit', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='payment', to='compensation.deposit')),
                 ('lab', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='provenance.party')),
             ],

@@ -42,6 +42,7 @@ class Payment(models.Model):
     lab = models.ForeignKey(Party, null=True, on_delete=models.PROTECT, related_name="payments")
     # Who said whose it is, where the payment did not.
     assigned_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=300, blank=True, default="")
     asset = models.ForeignKey(Asset, null=True, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     note = models.TextField(blank=True, default="")

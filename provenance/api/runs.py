@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -27,11 +27,13 @@ from provenance.models import DatasetVersion, Party, Purpose, Quote, Run, RunEdg
 class RunOut(serializers.ModelSerializer[Run]):
     """A run, as its lab sees it."""
 
+    project = serializers.CharField(source="project.name", default=None, allow_null=True)
+
     class Meta:
         model = Run
         fields = (
             "id", "name", "pseudonym", "purpose", "state", "parent", "root", "started_at",
-            "last_heard_at", "ended_at", "quote",
+            "last_heard_at", "ended_at", "quote", "project", "cap_asset", "cap_units",
         )  # fmt: skip
 
 
@@ -92,9 +94,10 @@ class RunFilter(Filter):
 
 
 class Runs(Browse):
-    """The lab's runs."""
+    """The lab's runs. An outer app may read more of a start, and begin it in its own way."""
 
     serializer_class = RunOut
+    start_shape: ClassVar[type[RunIn]] = RunIn
     filterset_class = RunFilter
     queryset = Run.objects.none()
     lookup_value_converter = "uuid"
@@ -102,7 +105,7 @@ class Runs(Browse):
 
     def get_queryset(self) -> QuerySet[Run]:
         """Those that the viewer may see."""
-        return Run.objects.visible_to(self.viewer).select_related("lab", "root")
+        return Run.objects.visible_to(self.viewer).select_related("lab", "root", "project")
 
     def owners_of(self, row: Run) -> Iterable[Party]:
         """The lab."""
@@ -113,7 +116,7 @@ class Runs(Browse):
     def create(self, request: Request) -> Response:
         """Start a run, or join the one with this `run_id`."""
         self.viewer.require("develop")
-        given = self.read(RunIn)
+        given = self.read(self.start_shape)
         mine = Run.objects.filter(lab=self.viewer.party)
         parent_id, started_at = given.pop("parent"), given.pop("started_at")
         parent = get_object_or_404(mine, pk=parent_id) if parent_id else None
@@ -123,12 +126,16 @@ class Runs(Browse):
         now = timezone.now()
         planned = [signals.Planned(**one) for one in given.pop("plan")]
         with transaction.atomic():
-            run = usage.start_run(
+            run = self.begin(
                 lab=self.viewer.party, parent=parent, at=started_at or now, received_at=now, **given
             )
             if planned:
                 signals.declare(run=run, planned=planned, at=now)
         return Response(RunOut(run).data, status=status.HTTP_201_CREATED)
+
+    def begin(self, **facts: Any) -> Run:
+        """Begin the run, as its start was read."""
+        return usage.start_run(**facts)
 
     @extend_schema(request=RunEnd, responses=RunOut)
     def partial_update(self, request: Request, pk: str) -> Response:

@@ -15,7 +15,7 @@ from provenance.api.models import Models
 from provenance.api.overlaps import Overlaps
 from provenance.api.parties import Invitations, Keys, Looks, Me, Members, Parties
 from provenance.api.reviews import Reviews
-from provenance.api.runs import Runs
+from provenance.api.projects import Projects
 from provenance.api.usages import Usages
 from provenance.api.versions import Versions
 
@@ -29,7 +29,7 @@ nouns.register("licences", Licences, basename="licence")
 nouns.register("grants", Grants, basename="grant")
 nouns.register("overlaps", Overlaps, basename="overlap")
 nouns.register("conflicts", Conflicts, basename="conflict")
-nouns.register("runs", Runs, basename="run")
+nouns.register("projects", Projects, basename="project")
 nouns.register("reviews", Reviews, basename="review")
 nouns.register("usages", Usages, basename="usage")
 nouns.register("models", Models, basename="model")

@@ -244,12 +244,12 @@ def test_a_payment_of_nobody_waits_for_an_operator(lab: Party, euro: Asset, olga
     tell(paid(None))
     payment = Payment.objects.get()
     assert payment.state == Payment.State.UNASSIGNED
-    payments.assign(payment=payment, lab=lab, at=NOON, by=olga)
-    payments.assign(payment=payment, lab=lab, at=NOON, by=olga)
+    payments.assign(payment=payment, lab=lab, reason="mail", at=NOON, by=olga)
+    payments.assign(payment=payment, lab=lab, reason="mail", at=NOON, by=olga)
     assert held(euro, Kind.LAB, lab) == 100_000_000
     other = factories.party("Dune Data", is_lab=True)
     with pytest.raises(payments.AlreadyAssigned):
-        payments.assign(payment=payment, lab=other, at=NOON, by=olga)
+        payments.assign(payment=payment, lab=other, reason="", at=NOON, by=olga)
 
 
 def test_amounts_follow_the_currency(lab: Party, euro: Asset) -> None:
