@@ -32,18 +32,40 @@ from provenance.models import Party
 
 
 class MethodOut(serializers.ModelSerializer[PayoutMethod]):
-    """An address to be paid at; it is in force once its holder has signed the challenge."""
+    """Where to be paid: an address, in force once its holder has signed the challenge; or a bank
+    account, its number masked. Nothing is paid there before `held_until`, nor while it is flagged.
+    """
+
+    asset = serializers.CharField(source="asset.code", allow_null=True, default=None)
 
     class Meta:
         model = PayoutMethod
-        fields = ("id", "address", "challenge", "added_at", "verified_at", "removed_at")
+        fields = (
+            "id", "kind", "address", "asset", "bic", "holder", "challenge", "added_at",
+            "verified_at", "held_until", "flagged_at", "flag_words", "removed_at",
+        )  # fmt: skip
 
 
 class MethodIn(serializers.Serializer[Any]):
-    """An address, and its chain (this service's own unless said)."""
+    """An address on a chain (this service's own unless said), or a bank account for a currency."""
 
-    address = serializers.CharField(max_length=42)
+    address = serializers.CharField(max_length=42, required=False)
     chain_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+    asset = serializers.CharField(max_length=120, required=False, help_text="iso4217:EUR")
+    iban = serializers.CharField(max_length=50, required=False)
+    bic = serializers.CharField(max_length=11, required=False, allow_blank=True)
+    holder = serializers.CharField(max_length=70, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One of the two, and all of it."""
+        chain, bank = {"address", "chain_id"} & set(attrs), {"asset", "iban", "holder"} & set(attrs)
+        if "address" in chain and not bank and "bic" not in attrs:
+            return attrs
+        if len(bank) == 3 and not chain:
+            return attrs
+        raise serializers.ValidationError(
+            "Give an address, or asset, iban and holder of a bank account."
+        )
 
 
 class SignatureIn(serializers.Serializer[Any]):
@@ -134,17 +156,20 @@ class PayoutMethods(ListModelMixin, Facts, GenericViewSet[Any]):
 
     def get_queryset(self) -> QuerySet[PayoutMethod]:
         """This party's, for an operator too."""
-        return PayoutMethod.objects.filter(party=self.viewer.party)
+        return PayoutMethod.objects.filter(party=self.viewer.party).select_related("asset")
 
     @extend_schema(request=MethodIn, responses={201: MethodOut}, parameters=[IDEMPOTENCY])
     @idempotent
     def create(self, request: Request) -> Response:
-        """Name an address; the answer holds the challenge that its holder signs."""
+        """Name an address, and get the challenge that its holder signs; or name a bank account."""
         self.viewer.require("finance")
-        given = {"chain_id": settings.CHAIN_ID, **self.read(MethodIn)}
-        made = payees.add_method(
-            party=self.viewer.party, by=self.person, at=timezone.now(), **given
-        )
+        given = self.read(MethodIn)
+        who = {"party": self.viewer.party, "by": self.person, "at": timezone.now()}
+        if "iban" in given:
+            asset = asset_by_code(given.pop("asset"))
+            made = payees.add_account(asset=asset, **given, **who)
+        else:
+            made = payees.add_method(**{"chain_id": settings.CHAIN_ID, **given, **who})
         return Response(MethodOut(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=SignatureIn, responses=MethodOut)
@@ -156,6 +181,14 @@ class PayoutMethods(ListModelMixin, Facts, GenericViewSet[Any]):
         signature = self.read(SignatureIn)["signature"]
         done = payees.verify_method(method=method, signature=signature, at=timezone.now())
         return Response(MethodOut(done).data)
+
+    @extend_schema(request=None, responses=MethodOut)
+    @action(detail=True, methods=["post"])
+    def confirm(self, request: Request, pk: str) -> Response:
+        """Say that a flagged account is right, so that payouts go there again."""
+        method = self.get_object()
+        self.viewer.require("finance")
+        return Response(MethodOut(payees.confirm_method(method=method, at=timezone.now())).data)
 
     @extend_schema(request=None, responses=MethodOut)
     @action(detail=True, methods=["post"])

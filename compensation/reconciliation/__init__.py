@@ -17,14 +17,14 @@ from compensation import money
 from compensation.models import Difference, Explanation
 from compensation.reconciliation import bank, chain
 from compensation.reconciliation.finding import Finding
-from provenance import deployment, evm, ledger
+from provenance import evm, ledger
 from provenance.models import User
 from provenance.refusals import Refused
 
 Side = Difference.Side
 
 # The chain cannot be read now; what is known of it stays as it is.
-_AWAY = (evm.ChainUnreachable, evm.WrongChain, deployment.ContractMissing)
+_AWAY = (evm.ChainUnreachable, evm.WrongChain, chain.NotThereYet)
 
 
 class DifferenceGone(Refused):
@@ -156,7 +156,8 @@ def _keep(side: str, found: list[Finding], at: datetime) -> None:
     for finding in found:
         row = kept.pop(finding.key, None)
         if row is None:
-            new = {"side": side, "first_seen_at": at, **_content(finding, at, at)}
+            new = {"side": side, "asset": finding.asset, "first_seen_at": at}
+            new |= _content(finding, at, at)
             Difference.objects.get_or_create(key=finding.key, defaults=new)
             continue
         is_back = row.gone_at is not None
@@ -172,7 +173,6 @@ def _keep(side: str, found: list[Finding], at: datetime) -> None:
 
 def _content(finding: Finding, at: datetime, since: datetime) -> dict[str, Any]:
     return {
-        "asset": finding.asset,
         "amount_units": finding.amount_units,
         "words": finding.words[:500],
         "advice": finding.advice[:500],

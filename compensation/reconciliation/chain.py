@@ -20,6 +20,10 @@ from provenance.models import ChainContract, OutboxTransaction
 PATIENCE = timedelta(hours=1)
 
 
+class NotThereYet(Exception):
+    """What the chain holds for final does not reach to the contract's deployment."""
+
+
 @dataclass(frozen=True)
 class _Said:
     """What the chain says of a contract at its last final block, in the token's own decimals."""
@@ -36,7 +40,10 @@ class _Said:
 
 
 def findings(at: datetime) -> Iterator[Finding]:
-    """Everything that differs on this chain; raises evm.ChainUnreachable or evm.WrongChain."""
+    """Everything that differs on this chain.
+
+    Raises evm.ChainUnreachable, evm.WrongChain or NotThereYet.
+    """
     contracts = ChainContract.objects.filter(
         chain_id=settings.CHAIN_ID, kind=ChainContract.Kind.OWNER_PAYOUTS
     )
@@ -53,6 +60,11 @@ def findings(at: datetime) -> Iterator[Finding]:
 
 def _ask(chain: evm.Chain, contract: ChainContract) -> _Said:
     final = chain.final_block()
+    if final < contract.block_number:
+        raise NotThereYet(
+            f"Only block {final} is final, and {contract.caip10} was deployed in block "
+            f"{contract.block_number}: wait a moment; if it stays so, run reconcile_restore."
+        )
 
     def call(name: str) -> int:
         return int(chain.call(owner_payouts(), contract.address, name, block=final))
@@ -64,7 +76,7 @@ def _ask(chain: evm.Chain, contract: ChainContract) -> _Said:
         evm.checksum(contract.address),
         block=final,
     )
-    start = contract.block_number if contract.block_number <= final else 0
+    start = contract.block_number
     return _Said(
         balance=int(held),
         funded=call("totalFunded"),
