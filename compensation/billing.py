@@ -40,9 +40,9 @@ INSERT INTO compensation_stage (batch, usage_id, revision, kind, lab_id, version
 SELECT %(batch)s, due.id, due.revision,
        CASE WHEN due.version_id IS NULL THEN 'unknown'
             WHEN due.grant_id IS NULL AND due.is_ungranted THEN 'ungranted'
-            WHEN coalesce(due.rate_id, g.rate_id) IS NULL THEN 'free' ELSE 'priced' END,
+            WHEN due.rate_id IS NULL THEN 'free' ELSE 'priced' END,
        due.lab_id, due.version_id, due.grant_id,
-       CASE WHEN due.version_id IS NULL THEN NULL ELSE coalesce(due.rate_id, g.rate_id) END,
+       CASE WHEN due.version_id IS NULL THEN NULL ELSE due.rate_id END,
        due.record_count,
        CASE WHEN due.record_count > 0 AND v.record_count > 0
             THEN div(v.token_count::numeric * due.record_count, v.record_count)::bigint
@@ -66,7 +66,6 @@ SELECT %(batch)s, due.id, due.revision,
      LIMIT %(limit)s
        FOR NO KEY UPDATE OF u SKIP LOCKED
   ) due
-  LEFT JOIN provenance_grant g ON g.id = due.grant_id
   LEFT JOIN provenance_datasetversion v ON v.id = due.version_id
  ORDER BY due.reported_at, due.id
 """

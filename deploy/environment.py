@@ -89,6 +89,7 @@ class Environment(BaseSettings):
     # For how long nothing is paid to a new account or address, so that a stranger's is noticed.
     payout_account_hold_hours: int = Field(default=72, ge=0)
     hold_back_days: int = Field(default=30, ge=0)
+    quote_validity_days: int = Field(default=14, ge=1, le=366)
     # Where labs send tokens; empty: the treasury's address.
     deposit_address: str = Field(default="", pattern="^(0x[0-9a-fA-F]{40})?$")
     # By provider, the secrets that sign its events, all valid at once while one is replaced.

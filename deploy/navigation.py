@@ -29,6 +29,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Catalogue", "menu_book", "provenance_licence_changelist", "lab"),
             ("Screen before training", "policy", "ingest_screening_changelist", "lab"),
+            ("Quotes", "request_quote", "provenance_quote_changelist", "lab"),
             ("Runs", "model_training", "provenance_run_changelist", "lab"),
             ("Models", "deployed_code", "provenance_trainedmodel_changelist", "lab"),
         ),

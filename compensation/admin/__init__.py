@@ -9,6 +9,7 @@ from compensation.admin import (
     journal,
     payouts,
     periods,
+    quotes,
     rates,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "journal",
     "payouts",
     "periods",
+    "quotes",
     "rates",
 ]

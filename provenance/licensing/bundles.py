@@ -1,6 +1,6 @@
 """Subscriptions: an owner's bundle of licences for a flat amount a month.
 
-The price is owed for each calendar month (UTC) that a subscription touches, in full. Subscribing
+The price is owed for each calendar month (in PERIOD_ZONE) that a subscription touches, in full. Subscribing
 gives the lab a grant of each licence, under which use costs nothing more; ending it keeps the
 grants until the end of the month.
 """
@@ -8,9 +8,11 @@ grants until the end of the month.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import transaction
 
 from provenance import ledger
@@ -128,10 +130,11 @@ def unsubscribe(*, subscription: Subscription, at: datetime) -> Subscription:
 
 
 def month_end(at: datetime) -> datetime:
-    """The first moment of the calendar month (UTC) after the one of `at`."""
-    here = at.astimezone(UTC)
+    """The first moment of the calendar month, in PERIOD_ZONE, after the one of `at`."""
+    zone = ZoneInfo(settings.PERIOD_ZONE)
+    here = at.astimezone(zone)
     years, month = divmod(here.month, 12)
-    return datetime(here.year + years, month + 1, 1, tzinfo=UTC)
+    return datetime(here.year + years, month + 1, 1, tzinfo=zone)
 
 
 def _record(kind: str, bundle: Bundle, at: datetime, body: dict[str, Any]) -> None:
