@@ -5,20 +5,33 @@ from __future__ import annotations
 from django.urls import path
 
 from compensation.api.accounts import Accounts, Assets
+from compensation.api.bank import (
+    BankAccounts,
+    BankBookings,
+    BankFiles,
+    PaymentRuns,
+    PayoutBoundsDoor,
+)
 from compensation.api.budgets import Budgets, Notices
 from compensation.api.charges import Charges
 from compensation.api.deposits import Deposits
 from compensation.api.hooks import PaymentHook
-from compensation.api.incoming import Payments, PayingAddresses, Transfers
+from compensation.api.incoming import PayingAddresses, Payments, Transfers
 from compensation.api.journal import BalanceAt, Conversions, Entries, Holds, Periods
+from compensation.api.payees import PayoutChoices, PayoutInProgress, PayoutsInProgress
 from compensation.api.payouts import PayoutMethods, Payouts
 from compensation.api.quotes import Quotes
 from compensation.api.rates import Rates
+from compensation.api.reconciliation import Explanations as DifferenceExplanations
+from compensation.api.reconciliation import Reconciliation
 from compensation.api.runs import PaidRuns
 from compensation.api.statements import Explanations, Exports, Shares, Statements
 from provenance.api.door import router
 
 nouns = router()
+nouns.register("bank-accounts", BankAccounts, basename="bank-account")
+nouns.register("bank-bookings", BankBookings, basename="bank-booking")
+nouns.register("bank-files", BankFiles, basename="bank-file")
 nouns.register("budgets", Budgets, basename="budget")
 nouns.register("budget-notices", Notices, basename="budget-notice")
 nouns.register("charges", Charges, basename="charge")
@@ -26,6 +39,7 @@ nouns.register("conversions", Conversions, basename="conversion")
 nouns.register("deposits", Deposits, basename="deposit")
 nouns.register("entries", Entries, basename="entry")
 nouns.register("paying-addresses", PayingAddresses, basename="paying-address")
+nouns.register("payment-runs", PaymentRuns, basename="payment-run")
 nouns.register("payments", Payments, basename="payment")
 nouns.register("payout-methods", PayoutMethods, basename="payout-method")
 nouns.register("payouts", Payouts, basename="payout")
@@ -40,10 +54,20 @@ urlpatterns = [
     path("assets", Assets.as_view(), name="assets"),
     path("statements/<str:period>", Statements.as_view(), name="statements"),
     path("statements/<str:period>/export", Exports.as_view(), name="statement-export"),
-    path("charges/<int:pk>/explanation", Explanations.as_view(), name="charge-explanation"),
     path("statements/lines/<int:pk>", Shares.as_view(), name="statement-line"),
+    path("charges/<int:pk>/explanation", Explanations.as_view(), name="charge-explanation"),
     path("accounts", Accounts.as_view(), name="accounts"),
     path("accounts/<int:pk>/balance", BalanceAt.as_view(), name="account-balance"),
+    path("payout-terms", PayoutChoices.as_view(), name="payout-terms"),
+    path("payout-bounds", PayoutBoundsDoor.as_view(), name="payout-bounds"),
+    path("payouts/progress", PayoutsInProgress.as_view(), name="payouts-progress"),
+    path("payouts/progress/<slug:reference>", PayoutInProgress.as_view(), name="payout-progress"),
+    path("reconciliation", Reconciliation.as_view(), name="reconciliation"),
+    path(
+        "reconciliation/<int:pk>/explanations",
+        DifferenceExplanations.as_view(),
+        name="difference-explanations",
+    ),
     path("holds", Holds.as_view(), name="holds"),
     *nouns.urls,
 ]
