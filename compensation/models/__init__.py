@@ -16,6 +16,17 @@ from compensation.models.charges import Charge, ChargeGroup, Stage, Tally, Waiti
 from compensation.models.conversions import Conversion
 from compensation.models.deposits import Deposit, PayingAddress, Transfer, TransferCursor
 from compensation.models.entries import Entry, HoldPart, JournalHead, Line, Maturity, Take
+from compensation.models.invoices import (
+    Invoice,
+    InvoicedPeriod,
+    InvoiceEvent,
+    InvoiceLine,
+    InvoiceSeries,
+    InvoiceWaiting,
+    Side,
+    TaxProfile,
+    TaxRule,
+)
 from compensation.models.payments import Payment, PaymentEvent
 from compensation.models.payouts import (
     PaidCursor,
@@ -61,6 +72,12 @@ __all__ = [
     "Explanation",
     "Hold",
     "HoldPart",
+    "Invoice",
+    "InvoiceEvent",
+    "InvoiceLine",
+    "InvoiceSeries",
+    "InvoiceWaiting",
+    "InvoicedPeriod",
     "JournalHead",
     "Line",
     "Maturity",
@@ -83,11 +100,14 @@ __all__ = [
     "Portion",
     "Restatement",
     "Schedule",
+    "Side",
     "Spending",
     "SpendingMark",
     "Stage",
     "Take",
     "Tally",
+    "TaxProfile",
+    "TaxRule",
     "Transfer",
     "TransferCursor",
     "Turnover",

@@ -24,7 +24,7 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 INK, FAINT, RULE = (
     colors.HexColor("#16202a"),
@@ -32,6 +32,7 @@ INK, FAINT, RULE = (
     colors.HexColor("#c9d1d8"),
 )
 HAN, HANGUL = "STSong-Light", "HYSMyeongJo-Medium"
+_FLUSH = (("LEFTPADDING", (0, 0), (0, -1), 0), ("TOPPADDING", (0, 0), (-1, -1), 0))
 # Longer tables belong into the CSV beside the paper.
 LONGEST_TABLE = 2_000
 
@@ -113,6 +114,41 @@ class Paper:
         if len(rows) > LONGEST_TABLE:
             self.text(f"And {len(rows) - LONGEST_TABLE:,} more rows: see the CSV.")
 
+    def beside(self, *blocks: tuple[str, Sequence[str]]) -> None:
+        """Add blocks side by side: each a small heading and its lines."""
+        cells = [
+            [
+                Paragraph(marked(title), _style("faint")),
+                *(Paragraph(marked(line), _style("block")) for line in lines),
+            ]
+            for title, lines in blocks
+        ]
+        table = Table([cells], colWidths=[170 * mm / len(blocks)] * len(blocks))
+        table.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), *_FLUSH]))
+        self._flow += [Spacer(0, 2 * mm), table, Spacer(0, 5 * mm)]
+
+    def sums(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Add sums below a table, at its right end; the last stands out."""
+        cells = [
+            [
+                Paragraph(marked(name), _style("strong" if is_last else "cell")),
+                Paragraph(marked(value), _style("strong_number" if is_last else "number")),
+            ]
+            for place, (name, value) in enumerate(rows, start=1)
+            for is_last in [place == len(rows)]
+        ]
+        table = Table(cells, colWidths=[50 * mm, 35 * mm], hAlign="RIGHT")
+        table.setStyle(
+            TableStyle(
+                [
+                    ("VALIGN", (0, 0), (-1, -1), "BOTTOM"),
+                    ("LINEABOVE", (0, -1), (-1, -1), 0.8, INK),
+                    ("RIGHTPADDING", (-1, 0), (-1, -1), 6),
+                ]
+            )
+        )
+        self._flow += [Spacer(0, 2 * mm), KeepTogether([table]), Spacer(0, 4 * mm)]
+
     def bytes(self) -> bytes:
         """The PDF."""
         out = io.BytesIO()
@@ -184,6 +220,11 @@ def _style(name: str) -> ParagraphStyle:
         "number": ParagraphStyle("number", body, fontSize=8, leading=11, alignment=TA_RIGHT),
         "faint_number": ParagraphStyle(
             "faint_number", body, fontSize=8, leading=11, textColor=FAINT, alignment=TA_RIGHT
+        ),
+        "block": ParagraphStyle("block", body, leading=13, spaceAfter=0),
+        "strong": ParagraphStyle("strong", body, fontName="VeraBd", fontSize=9, leading=12),
+        "strong_number": ParagraphStyle(
+            "strong_number", body, fontName="VeraBd", fontSize=9, leading=12, alignment=TA_RIGHT
         ),
         "point": ParagraphStyle("point", body, leftIndent=12, bulletIndent=2, spaceAfter=3),
     }
