@@ -140,13 +140,18 @@ def payout_of(*, party: Party, reference: str) -> Progress | None:
     if bank is not None:
         return _staged(_of_bank(bank), _bank_stages(bank))
     number = reference.removeprefix("E")
-    if not number.isascii() or not number.isdecimal() or len(number) > 18:
+    if not is_number(number):
         return None
     leaf = _leaves().filter(party=party, pk=int(number)).first()
     if leaf is None:
         return None
     (made,) = _of_chain([leaf])
     return _staged(made, [Stage(made.state, made.settled_at or made.made_at, made.words)])
+
+
+def is_number(text: str) -> bool:
+    """Whether a text may name a row by its number."""
+    return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
 def reference_of(leaf: PayoutLeaf) -> str:

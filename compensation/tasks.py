@@ -17,6 +17,7 @@ from compensation import (
     payments,
     payouts,
     periods,
+    reconciliation,
     settlement,
     transfers,
     weights,
@@ -119,6 +120,15 @@ def advance_payouts() -> int:
     if moved:
         billing.seal_journal(at=timezone.now())
     return moved
+
+
+@shared_task
+def reconcile() -> int:
+    """Hold the journal against banks and chain; how many differences nobody has explained."""
+    outcome = reconciliation.reconcile(at=timezone.now())
+    for words in outcome.unread:
+        log.warning("reconciliation_waits", reason=words)
+    return len(outcome.unexplained)
 
 
 def _bill(*, look_back: bool) -> int:

@@ -2,26 +2,32 @@
 
 from compensation.admin import (
     accounts,
+    bank,
     charges,
     conversions,
     deposits,
     epochs,
     journal,
+    payees,
     payouts,
     periods,
     quotes,
     rates,
+    reconciliation,
 )
 
 __all__ = [
     "accounts",
+    "bank",
     "charges",
     "conversions",
     "deposits",
     "epochs",
     "journal",
+    "payees",
     "payouts",
     "periods",
     "quotes",
     "rates",
+    "reconciliation",
 ]

@@ -5,20 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
-from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern
 from django.utils import timezone
 
-from compensation import payees, settlement
-from compensation.models import Asset, Payout, PayoutClaim, PayoutLeaf, PayoutMethod
+from compensation import progress, settlement, terms
+from compensation.admin.payees import ACCOUNT, ADDRESS, TERMS, methods_in_force
+from compensation.models import Asset, BankPayout, Payout, PayoutClaim, PayoutLeaf
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
+from provenance.admin.looking import gate
 from provenance.admin.site import site
-from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
+from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
 from provenance.models import Party
+
+# What a page shows of a payout's lines; the API gives all.
+LINE_LIMIT = 500
 
 
 class ClaimForm(VerbForm):
@@ -36,22 +41,6 @@ class ClaimForm(VerbForm):
             widget=forms.RadioSelect,
             initial=choices[0][0] if choices else None,
         )
-
-
-class AddressForm(VerbForm):
-    """An address on this service's chain."""
-
-    address = forms.CharField(
-        max_length=42, help_text="0x and 40 hexadecimal digits, as your wallet shows it."
-    )
-
-
-class SignatureForm(VerbForm):
-    """The challenge, signed."""
-
-    signature = forms.RegexField(
-        r"^0x[0-9a-fA-F]{130}$", help_text="What your wallet gives back: 0x and 130 digits."
-    )
 
 
 def open_amounts(party: Party) -> list[dict[str, Any]]:
@@ -80,27 +69,6 @@ def _may_claim(viewer: Viewer, subject: Any) -> bool:
     return any(one["claim"] is None for one in open_amounts(viewer.party))
 
 
-def _name_address(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
-    made = payees.add_method(
-        party=viewer_of(request).party,
-        address=cleaned["address"],
-        chain_id=settings.CHAIN_ID,
-        at=timezone.now(),
-        by=person_of(request),
-    )
-    return HttpResponseRedirect(reverse("admin:compensation_payoutmethod_change", args=[made.pk]))
-
-
-def _verify(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
-    payees.verify_method(method=method, signature=cleaned["signature"], at=timezone.now())
-    return "The address is proved to be yours; payouts go there from the next epoch on."
-
-
-def _remove(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
-    payees.remove_method(method=method, at=timezone.now())
-    return "Nothing new is paid there. What is in a tree already can still be claimed."
-
-
 CLAIM = Verb(
     "claim",
     "Claim what is open",
@@ -110,16 +78,6 @@ CLAIM = Verb(
     "The service sends it to your address. Repeating a claim pays nothing twice.",
     offered=_may_claim,
     tone="primary",
-)
-ADDRESS = Verb(
-    "address",
-    "Name an address to be paid at",
-    "finance",
-    _name_address,
-    AddressForm,
-    "Money adds up until you name one. On the development chain it takes effect at once; "
-    "elsewhere you sign a text to prove that the address is yours.",
-    offered=lambda viewer, subject: viewer.party.is_owner,
 )
 
 
@@ -132,76 +90,70 @@ class PayoutAdmin(ReadOnlyFacts):
     list_display = ("amount_word", "party", "address", "settled_at")
     list_select_related = ("party", "asset", "leaf__epoch__contract", "entry")
     ordering = ("-settled_at",)
-    empty_title = "Nothing was paid yet"
-    empty_words = "A payout stands here once the chain can no longer change it."
-    list_verbs = (CLAIM, ADDRESS)
+    empty_title = "Nothing was paid on the chain yet"
+    empty_words = "A payment on the chain stands here once the chain can no longer change it."
+    list_verbs = (CLAIM, ACCOUNT, ADDRESS, TERMS)
 
     @column("Amount", ordering="amount_units")
     def amount_word(self, payout: Payout) -> str:
         return amount(payout.amount_units, payout.asset)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Above what was paid: what is open, what is on its way, and where it goes."""
-        party = viewer_of(request).party
+        """Above what was paid on the chain: what gathers, every payout, and where it goes."""
+        viewer, at = viewer_of(request), timezone.now()
+        party = viewer.party
         claims = PayoutClaim.objects.filter(party=party, leaf__payouts__isnull=True)
+        assets = Asset.objects.filter(accounts__party=party).distinct().order_by("symbol")
+        gathering = [
+            one for asset in assets for one in progress.gathering(party=party, asset=asset, at=at)
+        ]
         head = {
             "is_owner": party.is_owner,
             "open_amounts": open_amounts(party),
-            "method": payees.method_in_force(party),
+            "methods": methods_in_force(viewer),
+            "gathering": gathering,
+            "payouts": progress.payouts_of(party=party),
+            "chosen": [(asset, terms.terms_of(party, asset)) for asset in assets],
             "under_way": claims.select_related("leaf__epoch__asset", "outbox")[:5],
         }
         return super().changelist_view(request, {**head, **(extra_context or {})})
 
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        """A payout by bank or on the chain, by its reference."""
+        return [named("progress/<slug:reference>/", self.progress_view, "progress")]
 
-class PayoutMethodAdmin(ReadOnlyFacts):
-    """Where a party is paid, was paid, or wants to be."""
+    def progress_view(self, request: HttpRequest, reference: str) -> HttpResponse:
+        """Every state of one payout, and exactly what it pays."""
+        viewer = viewer_of(request)
+        party = _payee(reference) if viewer.is_operator else viewer.party
+        found = progress.payout_of(party=party, reference=reference) if party else None
+        if party is None or found is None:
+            raise Http404("There is no such payout, or it is not yours.")
+        stopped = gate(request, f"payout {reference}", [party])
+        if stopped is not None:
+            return stopped
+        lines = progress.lines_of(found)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Payout {reference}",
+            "above": [(self.heading(request), self.url("changelist"))],
+            "opts": self.opts,
+            "payout": found,
+            "lines": lines[:LINE_LIMIT],
+            "more_count": max(0, len(lines) - LINE_LIMIT),
+        }
+        return TemplateResponse(request, "compensation/progress.html", context)
 
-    list_title = "Payout addresses"
-    shown_to = OWNERS
-    page_template = "compensation/method.html"
-    list_display = ("address", "party", "label", "added_at")
-    list_select_related = ("party", "added_by")
-    ordering = ("-added_at",)
-    empty_title = "No address yet"
-    empty_words = "Money adds up until you name one; nothing is lost meanwhile."
-    list_verbs = (ADDRESS,)
-    verbs = (
-        Verb(
-            "verify",
-            "Prove that it is mine",
-            "finance",
-            _verify,
-            SignatureForm,
-            "Sign exactly the text above with this address, and paste the signature.",
-            offered=lambda viewer, method: (
-                method.party_id == viewer.party.pk
-                and method.verified_at is None
-                and method.removed_at is None
-            ),
-            is_inline=True,
-        ),
-        Verb(
-            "remove",
-            "Stop paying there",
-            "finance",
-            _remove,
-            offered=lambda viewer, method: (
-                method.party_id == viewer.party.pk and method.removed_at is None
-            ),
-        ),
-    )
 
-    @column(
-        "State",
-        label={"in force": "success", "to be proved": "warning", "removed": "danger"},
-    )
-    def label(self, method: PayoutMethod) -> str:
-        if method.removed_at:
-            return "removed"
-        return "in force" if method.verified_at else "to be proved"
-
-    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        return {"title": subject.chain_address, "state": self.label(subject)}
+def _payee(reference: str) -> Party | None:
+    """Whose payout a reference names, for an operator."""
+    bank = BankPayout.objects.filter(reference=reference).select_related("party").first()
+    if bank is not None:
+        return bank.party
+    number = reference.removeprefix("E")
+    leaves = PayoutLeaf.objects.select_related("party")
+    leaf = leaves.filter(pk=int(number)).first() if progress.is_number(number) else None
+    return leaf.party if leaf is not None else None
 
 
 class PayoutLeafAdmin(ReadOnlyFacts):
@@ -215,5 +167,4 @@ class PayoutLeafAdmin(ReadOnlyFacts):
 
 
 site.register(Payout, PayoutAdmin)
-site.register(PayoutMethod, PayoutMethodAdmin)
 site.register(PayoutLeaf, PayoutLeafAdmin)

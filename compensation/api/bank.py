@@ -34,6 +34,7 @@ from compensation.models import (
 )
 from provenance.api.door import IDEMPOTENCY, Browse, Door, Facts
 from provenance.api.fields import HexField, PartyRef, ReasonIn
+from provenance.api.files import file_of
 from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
 from provenance.models import Party
@@ -216,7 +217,7 @@ class PaymentRuns(OperatorFacts, Browse):
         run = self.get_object()
         self.viewer.require("finance")
         self.log_looks(payout.party for payout in run.payouts.select_related("party"))
-        return order_file(run)
+        return file_of(payment_runs.file_of(run), run.message_id, "xml")
 
     @extend_schema(responses=BankPayoutOut(many=True))
     @action(detail=True, methods=["get"])
@@ -303,13 +304,3 @@ class PayoutBoundsDoor(Door):
         terms.set_bounds(asset=asset, at=timezone.now(), by=self.person, **given)
         shown = PayoutBoundsOut(terms.bounds_of(asset)).data
         return Response(shown, status=status.HTTP_201_CREATED)
-
-
-def order_file(run: PaymentRun) -> HttpResponse:
-    """A run's order as a download."""
-    headers = {
-        "Content-Disposition": f'attachment; filename="{run.message_id}.xml"',
-        "X-Content-Type-Options": "nosniff",
-    }
-    content = payment_runs.file_of(run)
-    return HttpResponse(content, content_type="application/xml", headers=headers)

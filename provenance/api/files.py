@@ -11,7 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.text import slugify
 
-TYPES = {"pdf": "application/pdf", "csv": "text/csv; charset=utf-8"}
+TYPES = {"pdf": "application/pdf", "xml": "application/xml", "csv": "text/csv; charset=utf-8"}
 
 
 def file_of(content: bytes | str, name: str, ending: str) -> HttpResponse:

@@ -14,12 +14,13 @@ register = template.Library()
 
 _TONES = {
     "good": {"sealed", "given", "final", "decided", "done", "released", "paid", "settled",
-             "active", "accepted", "ended", "closed", "claimed_on_chain", "finished"},
+             "active", "accepted", "ended", "closed", "claimed_on_chain", "finished",
+             "in force", "payable", "matched", "explained"},
     "wait": {"open", "ready", "requested", "claimed", "answered", "deciding", "appealed", "queued",
              "sent", "mined", "running", "waiting", "pending", "held", "proposed", "building",
-             "received", "reading", "built", "funded"},
+             "received", "reading", "built", "funded", "on hold", "to be proved"},
     "bad": {"failed", "refused", "revoked", "review", "withdrawn", "erased", "lapsed", "rejected",
-            "vetoed"},
+            "vetoed", "returned", "unexplained", "a payout came back", "removed"},
 }  # fmt: skip
 
 

@@ -1,0 +1,348 @@
+"""Payouts by bank for operators: our account, payment runs, the bank's files and bookings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, reverse
+from django.utils import timezone
+
+from compensation import bank_files, money, payment_runs, terms
+from compensation.admin.deposits import AmountForm
+from compensation.bank import currency, pain001, reading
+from compensation.models import (
+    Asset,
+    BankBooking,
+    BankFile,
+    BankPayout,
+    PaymentRun,
+    PayoutStep,
+    Schedule,
+)
+from compensation.templatetags.money import amount
+from provenance.access import Viewer
+from provenance.admin.base import OPERATORS, ReadOnlyFacts
+from provenance.admin.columns import column
+from provenance.admin.site import site
+from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
+from provenance.api.files import file_of
+
+
+def _currencies() -> Any:
+    return forms.ModelChoiceField(
+        queryset=Asset.objects.filter(code__startswith=currency.PREFIX).order_by("symbol"),
+        label="In",
+        empty_label=None,
+    )
+
+
+class RunForm(VerbForm):
+    """What is paid, and when."""
+
+    asset = _currencies()
+    execute_on = forms.DateField(
+        label="On", widget=forms.DateInput(attrs={"type": "date"}), initial=timezone.localdate
+    )
+
+
+class AccountForm(VerbForm):
+    """The operator's own account."""
+
+    asset = _currencies()
+    holder = forms.CharField(max_length=70)
+    iban = forms.CharField(max_length=50, label="IBAN")
+    bic = forms.CharField(max_length=11, label="BIC", required=False)
+    message = forms.ChoiceField(choices=[(one, one) for one in pain001.VERSIONS])
+    is_structured = forms.BooleanField(
+        required=False,
+        label="Remittance as a creditor reference (ISO 11649)",
+        help_text="Otherwise it is text that names the statement.",
+    )
+
+
+class BoundsForm(AmountForm):
+    """Between what payees may choose."""
+
+    most = forms.CharField(required=False, help_text="Empty: any amount may gather.")
+    schedules = forms.MultipleChoiceField(
+        choices=Schedule.choices,
+        widget=forms.CheckboxSelectMultiple,
+        initial=list(Schedule.values),
+    )
+    field_order = ("asset", "amount", "most", "schedules")
+
+    def clean(self) -> dict[str, Any]:
+        """Both amounts in whole units."""
+        cleaned = super().clean()
+        cleaned["most_units"] = None
+        if cleaned.get("most") and cleaned.get("asset"):
+            try:
+                cleaned["most_units"] = money.to_units(cleaned["most"], cleaned["asset"].scale)
+            except money.BadAmount as error:
+                self.add_error("most", str(error))
+        return cleaned
+
+
+class FileForm(VerbForm):
+    """A file as the bank gave it."""
+
+    file = forms.FileField(help_text="pain.002 or camt.053, XML.", allow_empty_file=True)
+
+
+class ReasonForm(VerbForm):
+    """Why."""
+
+    reason = forms.CharField(max_length=500, widget=forms.Textarea)
+
+
+class AssignForm(VerbForm):
+    """To which payout a booking belongs."""
+
+    payout = forms.CharField(max_length=35, help_text="Its reference, such as TM0000010000119.")
+    note = forms.CharField(max_length=500, label="How you know")
+
+
+def _run(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    made = payment_runs.make_run(at=timezone.now(), by=person_of(request), **cleaned)
+    return HttpResponseRedirect(reverse("admin:compensation_paymentrun_change", args=[made.pk]))
+
+
+def _name_account(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
+    made = payment_runs.name_account(at=timezone.now(), **cleaned)
+    return f"Payouts in {made.asset} leave from {made} from now on."
+
+
+def _set_bounds(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
+    made = terms.set_bounds(
+        asset=cleaned["asset"],
+        least_units=cleaned["amount_units"],
+        most_units=cleaned["most_units"],
+        schedules=cleaned["schedules"],
+        at=timezone.now(),
+        by=person_of(request),
+    )
+    return f"Payees may choose from {amount(made.least_units, made.asset)} on."
+
+
+def _withdraw(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:
+    count = payment_runs.withdraw_run(
+        run=run, reason=cleaned["reason"], at=timezone.now(), by=person_of(request)
+    )
+    return f"{count} payments are payable again. Do not give the file to the bank any more."
+
+
+def _take_file(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    given = cleaned["file"]
+    made = bank_files.take_file(
+        content=given.read(reading.LIMIT_BYTES + 1),
+        name=given.name,
+        at=timezone.now(),
+        by=person_of(request),
+    )
+    return HttpResponseRedirect(reverse("admin:compensation_bankfile_change", args=[made.pk]))
+
+
+def _assign(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
+    payout = (
+        BankPayout.objects.filter(reference=cleaned["payout"].strip())
+        .select_related("party", "asset", "method__party", "run")
+        .first()
+    )
+    if payout is None:
+        raise bank_files.DoesNotFit(f"There is no payout {cleaned['payout']}.")
+    bank_files.assign_booking(
+        booking=booking,
+        payout=payout,
+        note=cleaned["note"],
+        at=timezone.now(),
+        by=person_of(request),
+    )
+    return f"It belongs to {payout} now."
+
+
+def _may_withdraw(viewer: Viewer, run: PaymentRun) -> bool:
+    heard = PayoutStep.objects.filter(payout__run=run).exclude(kind=PayoutStep.Kind.SENT)
+    return not heard.exists()
+
+
+class OperatorPages(ReadOnlyFacts):
+    """Pages that only operators see."""
+
+    shown_to = OPERATORS
+
+    def scope(self, viewer: Viewer) -> Any:
+        rows = self.model._default_manager.select_related(*self.list_select_related or ())
+        return rows if viewer.is_operator else rows.none()
+
+
+class PaymentRunAdmin(OperatorPages):
+    """Orders to our bank."""
+
+    list_title = "Payment runs"
+    page_template = "compensation/payment_run.html"
+    list_display = ("__str__", "amount_word", "payout_count", "standing", "execute_on", "made_at")
+    list_select_related = ("account__asset", "entry", "made_by")
+    ordering = ("-number",)
+    list_words = "Each run orders everything that is due in a currency, in one file for the bank."
+    empty_title = "No payment run yet"
+    empty_words = "Name the account that payouts leave from, then order what is due."
+    list_verbs = (
+        Verb(
+            "order",
+            "Make a payment run",
+            "finance",
+            _run,
+            RunForm,
+            "Everything that is due now. The money is in flight at once; the file can be "
+            "downloaded as often as you like, and its payments exist once.",
+            tone="primary",
+        ),
+        Verb(
+            "account",
+            "Name our account",
+            "finance",
+            _name_account,
+            AccountForm,
+            "The account of the operator that payouts of a currency leave from.",
+        ),
+        Verb(
+            "bounds",
+            "Set bounds for payees",
+            "finance",
+            _set_bounds,
+            BoundsForm,
+            "Least and most that may gather before a payout, and how often payees may be paid.",
+        ),
+    )
+    verbs = (
+        Verb(
+            "withdraw",
+            "Withdraw the run",
+            "finance",
+            _withdraw,
+            ReasonForm,
+            "Only where the bank never had the file: its payments become payable again.",
+            offered=_may_withdraw,
+            tone="danger",
+        ),
+    )
+
+    @column("Amount", ordering="amount_units")
+    def amount_word(self, run: PaymentRun) -> str:
+        return amount(run.amount_units, run.account.asset)
+
+    @column("Where its payments stand")
+    def standing(self, run: PaymentRun) -> str:
+        states = list(run.payouts.values_list("state", flat=True))
+        return ", ".join(f"{states.count(one)} {one}" for one in sorted(set(states)))
+
+    def parties_of(self, subject: Any) -> Any:
+        """Everybody who is paid by it."""
+        return [one.party for one in subject.payouts.select_related("party")]
+
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        """The file for the bank."""
+        return [named("<uuid:object_id>/file/", self.file_view, "file")]
+
+    def file_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        """The order as a download; every look at it is logged for those it pays."""
+        run = self.found(request, str(object_id))
+        if not viewer_of(request).may("finance"):
+            raise PermissionDenied("The order names bank accounts: it needs the right 'finance'.")
+        stopped = self.look(request, run)
+        return stopped or file_of(payment_runs.file_of(run), run.message_id, "xml")
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {
+            "download": self.url("file", subject.pk),
+            "payouts": subject.payouts.select_related("party", "method", "asset").order_by(
+                "reference"
+            )[:500],
+        }
+
+
+class BankFileAdmin(OperatorPages):
+    """What the bank gave us."""
+
+    list_title = "Files of the bank"
+    page_template = "compensation/bank_file.html"
+    list_display = ("name", "kind", "line_count", "brought_at")
+    list_select_related = ("brought_by",)
+    ordering = ("-brought_at",)
+    list_words = "Answers and statements. The same file again, or an entry in two, counts once."
+    empty_title = "No file yet"
+    empty_words = "Upload what the bank answers (pain.002) and its statements (camt.053)."
+    list_verbs = (
+        Verb(
+            "read",
+            "Upload a file of the bank",
+            "finance",
+            _take_file,
+            FileForm,
+            "What was booked is paid, what came back is payable again, the rest is listed.",
+            tone="primary",
+        ),
+    )
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        bookings = subject.bookings
+        return {
+            "new_count": bookings.count() or subject.steps.count(),
+            "open_count": bookings.filter(state=BankBooking.State.OPEN).count(),
+        }
+
+
+class BankBookingAdmin(OperatorPages):
+    """What the bank booked, payment by payment."""
+
+    list_title = "Bookings of the bank"
+    page_template = "compensation/bank_booking.html"
+    list_display = ("__str__", "amount_word", "booked_on", "label", "payout", "problem")
+    list_select_related = ("account__asset", "payout__party")
+    list_filter = ("state",)
+    search_fields = ("end_to_end_id", "remittance", "counterparty", "servicer_reference")
+    ordering = ("-booked_on", "-pk")
+    list_words = "Each belongs to a payout by our reference and the exact amount, or waits for you."
+    empty_title = "No booking yet"
+    empty_words = "Bookings come with the statements of the bank."
+    verbs = (
+        Verb(
+            "assign",
+            "Say to which payout it belongs",
+            "finance",
+            _assign,
+            AssignForm,
+            "Amount and direction must be the payout's. It is kept in the ledger who said so.",
+            offered=lambda viewer, booking: booking.state == BankBooking.State.OPEN,
+            is_inline=True,
+        ),
+    )
+
+    @column("Amount", ordering="amount_minor")
+    def amount_word(self, booking: BankBooking) -> str:
+        return booked_in_words(booking)
+
+    @column("State", label={"matched": "success", "repeated": "info", "open": "warning"})
+    def label(self, booking: BankBooking) -> str:
+        return str(booking.state)
+
+    def parties_of(self, subject: Any) -> Any:
+        """Whose payout it is."""
+        return [subject.payout.party] if subject.payout else []
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {"booked": booked_in_words(subject), "age": subject.age_days(timezone.now())}
+
+
+def booked_in_words(booking: BankBooking) -> str:
+    """What the bank booked, with its currency."""
+    name = booking.account.asset.code.removeprefix(currency.PREFIX)
+    return f"{currency.to_text(booking.amount_minor, name)} {name}"
+
+
+site.register(PaymentRun, PaymentRunAdmin)
+site.register(BankFile, BankFileAdmin)
+site.register(BankBooking, BankBookingAdmin)

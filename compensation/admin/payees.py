@@ -1,0 +1,264 @@
+"""What a payee chooses: where it is paid, from which amount on, and how often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from compensation import money, payees, terms
+from compensation.bank import currency
+from compensation.models import Asset, PayoutMethod, Schedule
+from compensation.templatetags.money import amount
+from provenance.access import Viewer
+from provenance.admin.base import OWNERS, ReadOnlyFacts
+from provenance.admin.columns import column
+from provenance.admin.site import site
+from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class AddressForm(VerbForm):
+    """An address on this service's chain."""
+
+    address = forms.CharField(
+        max_length=42, help_text="0x and 40 hexadecimal digits, as your wallet shows it."
+    )
+
+
+class AccountForm(VerbForm):
+    """A bank account for a currency."""
+
+    asset = forms.ModelChoiceField(
+        queryset=Asset.objects.filter(code__startswith=currency.PREFIX).order_by("symbol"),
+        label="For payouts in",
+        empty_label=None,
+    )
+    holder = forms.CharField(max_length=70, help_text="As the bank knows the account.")
+    iban = forms.CharField(max_length=50, label="IBAN", help_text="Such as DE89 3704 0044 …")
+    bic = forms.CharField(
+        max_length=11, label="BIC", required=False, help_text="Not needed within SEPA."
+    )
+
+
+class TermsForm(VerbForm):
+    """When to be paid an asset."""
+
+    asset = forms.ModelChoiceField(
+        queryset=Asset.objects.order_by("symbol"), label="Payouts in", empty_label=None
+    )
+    amount = forms.CharField(label="From this amount on", help_text="Such as 25.00")
+    schedule = forms.ChoiceField(label="How often", choices=[])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("at_once", str(Schedule.AT_ONCE.label))]
+        choices += [(f"weekly:{day}", f"Weekly, {name}") for day, name in enumerate(_DAYS, 1)]
+        choices += [(f"monthly:{day}", f"Monthly, day {day}") for day in range(1, 29)]
+        self.fields["schedule"] = forms.ChoiceField(label="How often", choices=choices)
+
+    def clean(self) -> dict[str, Any]:
+        """The amount in whole units, the schedule with its day."""
+        cleaned = super().clean() or {}
+        if "amount" in cleaned and cleaned.get("asset"):
+            try:
+                cleaned["units"] = money.to_units(cleaned["amount"], cleaned["asset"].scale)
+            except money.BadAmount as error:
+                self.add_error("amount", str(error))
+        return cleaned
+
+
+class SignatureForm(VerbForm):
+    """The challenge, signed."""
+
+    signature = forms.RegexField(
+        r"^0x[0-9a-fA-F]{130}$", help_text="What your wallet gives back: 0x and 130 digits."
+    )
+
+
+def _name_address(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    made = payees.add_method(
+        party=viewer_of(request).party,
+        address=cleaned["address"],
+        chain_id=settings.CHAIN_ID,
+        at=timezone.now(),
+        by=person_of(request),
+    )
+    return HttpResponseRedirect(reverse("admin:compensation_payoutmethod_change", args=[made.pk]))
+
+
+def _name_account(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    made = payees.add_account(
+        party=viewer_of(request).party, at=timezone.now(), by=person_of(request), **cleaned
+    )
+    return HttpResponseRedirect(reverse("admin:compensation_payoutmethod_change", args=[made.pk]))
+
+
+def _choose(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
+    schedule, _, day = cleaned["schedule"].partition(":")
+    asset = cleaned["asset"]
+    made = terms.set_terms(
+        party=viewer_of(request).party,
+        asset=asset,
+        threshold_units=cleaned["units"],
+        schedule=schedule,
+        day=int(day) if day else None,
+        at=timezone.now(),
+        by=person_of(request),
+    )
+    words = str(made.get_schedule_display()).lower()
+    return f"You are paid {words}, from {amount(made.threshold_units, asset)} on."
+
+
+def _verify(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
+    done = payees.verify_method(method=method, signature=cleaned["signature"], at=timezone.now())
+    if done.held_until:
+        return (
+            "The address is proved to be yours; payouts go there from "
+            f"{done.held_until:%d %B %Y, %H:%M} UTC on."
+        )
+    return "The address is proved to be yours; payouts go there from the next epoch on."
+
+
+def _confirm(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
+    payees.confirm_method(method=method, at=timezone.now())
+    return "Payouts go there again."
+
+
+def _remove(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
+    payees.remove_method(method=method, at=timezone.now())
+    return "Nothing new is paid there. What is in a tree already can still be claimed."
+
+
+def _is_owner(viewer: Viewer, subject: Any) -> bool:
+    return viewer.party.is_owner
+
+
+def _is_mine(viewer: Viewer, method: PayoutMethod) -> bool:
+    return method.party_id == viewer.party.pk and method.removed_at is None
+
+
+ADDRESS = Verb(
+    "address",
+    "Name an address to be paid at",
+    "finance",
+    _name_address,
+    AddressForm,
+    "For tokens. On the development chain it takes effect at once; elsewhere you sign a text to "
+    "prove that the address is yours, and it waits for a while like a bank account.",
+    offered=_is_owner,
+)
+ACCOUNT = Verb(
+    "account",
+    "Name a bank account",
+    "finance",
+    _name_account,
+    AccountForm,
+    "For a currency. Its number is kept encrypted and shown masked. Nothing is paid there for "
+    "some days, and everybody who minds your money is told, so that nobody changes it unnoticed.",
+    offered=lambda viewer, subject: (
+        viewer.party.is_owner and Asset.objects.filter(code__startswith=currency.PREFIX).exists()
+    ),
+)
+TERMS = Verb(
+    "terms",
+    "Choose when to be paid",
+    "finance",
+    _choose,
+    TermsForm,
+    "Money that is payable waits until this amount has gathered and the day has come.",
+    offered=_is_owner,
+)
+
+
+class PayoutMethodAdmin(ReadOnlyFacts):
+    """Where a party is paid, was paid, or wants to be."""
+
+    list_title = "Payout accounts and addresses"
+    shown_to = OWNERS
+    page_template = "compensation/method.html"
+    list_display = ("shown_word", "for_word", "party", "label", "added_at")
+    list_select_related = ("party", "asset", "added_by")
+    ordering = ("-added_at",)
+    empty_title = "No account or address yet"
+    empty_words = "Money adds up until you name one; nothing is lost meanwhile."
+    list_verbs = (ACCOUNT, ADDRESS)
+    verbs = (
+        Verb(
+            "verify",
+            "Prove that it is mine",
+            "finance",
+            _verify,
+            SignatureForm,
+            "Sign exactly the text above with this address, and paste the signature.",
+            offered=lambda viewer, method: _is_mine(viewer, method) and method.verified_at is None,
+            is_inline=True,
+        ),
+        Verb(
+            "confirm",
+            "It is right: pay there again",
+            "finance",
+            _confirm,
+            explains="A payout there came back. Ask your bank first why.",
+            offered=lambda viewer, method: (
+                _is_mine(viewer, method) and method.flagged_at is not None
+            ),
+            tone="primary",
+        ),
+        Verb("remove", "Stop paying there", "finance", _remove, offered=_is_mine),
+    )
+
+    @column("Where")
+    def shown_word(self, method: PayoutMethod) -> str:
+        return f"{method.address}, {method.holder}" if method.is_bank else method.chain_address
+
+    @column("For")
+    def for_word(self, method: PayoutMethod) -> str:
+        return str(method.asset) if method.asset else "tokens"
+
+    @column(
+        "State",
+        label={
+            "in force": "success",
+            "on hold": "warning",
+            "to be proved": "warning",
+            "a payout came back": "danger",
+            "removed": "danger",
+        },
+    )
+    def label(self, method: PayoutMethod) -> str:
+        return state_of(method)
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {"title": self.shown_word(subject), "state": state_of(subject)}
+
+
+def state_of(method: PayoutMethod) -> str:
+    """Whether money may go there, in words."""
+    if method.removed_at:
+        return "removed"
+    if not method.verified_at:
+        return "to be proved"
+    if method.flagged_at:
+        return "a payout came back"
+    return "in force" if method.is_payable(timezone.now()) else "on hold"
+
+
+def methods_in_force(viewer: Viewer) -> list[dict[str, Any]]:
+    """Where the viewer's party is paid now, with what stands in the way."""
+    rows = PayoutMethod.objects.filter(
+        Q(verified_at__isnull=False), party=viewer.party, removed_at=None
+    ).select_related("asset")
+    return [
+        {"method": one, "state": state_of(one), "for": str(one.asset) if one.asset else "tokens"}
+        for one in rows.order_by("kind", "asset")
+    ]
+
+
+site.register(PayoutMethod, PayoutMethodAdmin)

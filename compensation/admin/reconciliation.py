@@ -1,0 +1,104 @@
+"""Where the journal and the world differ: found by comparing, settled or explained by people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.utils import timezone
+
+from compensation import reconciliation
+from compensation.admin.bank import OperatorPages
+from compensation.models import Difference
+from compensation.templatetags.money import amount
+from provenance.access import Viewer
+from provenance.admin.columns import column
+from provenance.admin.site import site
+from provenance.admin.verbs import Verb, VerbForm, person_of
+
+
+class NoteForm(VerbForm):
+    """What a difference is."""
+
+    note = forms.CharField(max_length=500, widget=forms.Textarea)
+
+
+def _compare(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
+    outcome = reconciliation.reconcile(at=timezone.now())
+    count = len(outcome.unexplained)
+    words = f"{count} unexplained differences." if count else "Nothing differs unexplained."
+    return " ".join([words, *outcome.unread])
+
+
+def _explain(request: HttpRequest, difference: Any, cleaned: dict[str, Any]) -> str:
+    reconciliation.explain(
+        difference=difference, note=cleaned["note"], at=timezone.now(), by=person_of(request)
+    )
+    return "It is explained, while its amount stays what it is."
+
+
+class DifferenceAdmin(OperatorPages):
+    """What differed when it was last looked; gone ones stay on their pages."""
+
+    list_title = "Reconciliation"
+    page_template = "compensation/difference.html"
+    list_display = ("words", "side", "amount_word", "age_word", "label", "advice")
+    list_select_related = ("asset",)
+    ordering = ("since", "pk")
+    list_words = (
+        "The journal held against what the bank booked and what the chain holds, the oldest "
+        "difference first. It is compared every hour, and by `./run manage reconcile`."
+    )
+    empty_title = "Nothing differs"
+    empty_words = "Journal, bank and chain agree, as far as statements have been uploaded."
+    list_verbs = (Verb("compare", "Compare now", "finance", _compare, explains="Bank and chain."),)
+    verbs = (
+        Verb(
+            "explain",
+            "Explain it",
+            "finance",
+            _explain,
+            NoteForm,
+            "Say what it is and how it is settled. The note is kept, and the ledger says that it "
+            "was given.",
+            offered=lambda viewer, difference: difference.gone_at is None,
+            is_inline=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """In the list, what is there; a page is found also after it has gone."""
+        rows = super().get_queryset(request)
+        is_list = request.resolver_match and request.resolver_match.url_name.endswith("changelist")
+        return rows.filter(gone_at=None) if is_list else rows
+
+    @column("Amount", ordering="amount_units")
+    def amount_word(self, difference: Difference) -> str:
+        return amount(int(difference.amount_units), difference.asset)
+
+    @column("Age", ordering="since")
+    def age_word(self, difference: Difference) -> str:
+        return f"{reconciliation.age_days(difference, timezone.now())} days"
+
+    @column("State", label={"explained": "success", "unexplained": "danger", "gone": "info"})
+    def label(self, difference: Difference) -> str:
+        return state_of(difference)
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {
+            "state": state_of(subject),
+            "units": int(subject.amount_units),
+            "age": reconciliation.age_days(subject, timezone.now()),
+            "explanations": subject.explanations.select_related("by"),
+        }
+
+
+def state_of(difference: Difference) -> str:
+    """Whether it is still there, and known."""
+    if difference.gone_at is not None:
+        return "gone"
+    return "explained" if difference.explained_at is not None else "unexplained"
+
+
+site.register(Difference, DifferenceAdmin)
