@@ -12,7 +12,6 @@ from compensation import reconciliation
 from compensation.admin.bank import OperatorPages
 from compensation.models import Difference
 from compensation.templatetags.money import amount
-from provenance.access import Viewer
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, VerbForm, person_of
@@ -70,7 +69,8 @@ class DifferenceAdmin(OperatorPages):
     def get_queryset(self, request: HttpRequest) -> Any:
         """In the list, what is there; a page is found also after it has gone."""
         rows = super().get_queryset(request)
-        is_list = request.resolver_match and request.resolver_match.url_name.endswith("changelist")
+        match = request.resolver_match
+        is_list = match is not None and (match.url_name or "").endswith("changelist")
         return rows.filter(gone_at=None) if is_list else rows
 
     @column("Amount", ordering="amount_units")

@@ -142,9 +142,7 @@ class PayoutStep(models.Model):
     at = models.DateTimeField()
     code = models.CharField(max_length=35, blank=True, default="")
     words = models.CharField(max_length=500, blank=True, default="")
-    file = models.ForeignKey(
-        BankFile, null=True, on_delete=models.PROTECT, related_name="steps"
-    )
+    file = models.ForeignKey(BankFile, null=True, on_delete=models.PROTECT, related_name="steps")
     # Null where it moved no money.
     entry = models.OneToOneField(
         Entry, null=True, on_delete=models.PROTECT, related_name="payout_step"
