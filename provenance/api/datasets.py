@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
@@ -16,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from provenance import lineage, registry
+from provenance.api.derivations import SourceIn, declare
 from provenance.api.door import IDEMPOTENCY, Browse, Facts
 from provenance.api.fields import DatasetRef, PartyRef
 from provenance.api.filters import Filter
@@ -38,9 +40,13 @@ class DatasetOut(DatasetRef):
 class DatasetIn(serializers.ModelSerializer[Dataset]):
     """A dataset to register; registering grants nothing."""
 
+    made_from = SourceIn(
+        many=True, default=list, help_text="Versions that it was made from, and what it owes them."
+    )
+
     class Meta:
         model = Dataset
-        fields = ("name", "title", "description", "kind", "is_fingerprint_only")
+        fields = ("name", "title", "description", "kind", "is_fingerprint_only", "made_from")
 
 
 class OfferedVersion(serializers.ModelSerializer[DatasetVersion]):
@@ -105,12 +111,14 @@ class Datasets(Browse):
     def create(self, request: Request) -> Response:
         """Register a dataset; upload its first version next."""
         self.viewer.require("rights")
-        dataset = registry.register_dataset(
-            owner=self.viewer.party,
-            by=self.person,
-            at=timezone.now(),
-            **self.read(DatasetIn),
-        )
+        given = self.read(DatasetIn)
+        made_from = given.pop("made_from")
+        with transaction.atomic():
+            dataset = registry.register_dataset(
+                owner=self.viewer.party, by=self.person, at=timezone.now(), **given
+            )
+            for each in made_from:
+                declare(self, dataset, each)
         return Response(DatasetOut(dataset).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses=OpenApiTypes.OBJECT)

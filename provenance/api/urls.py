@@ -5,7 +5,15 @@ from __future__ import annotations
 from django.urls import path
 
 from provenance.api.conflicts import Conflicts
+from provenance.api.contributors import (
+    Contributors,
+    Credits,
+    MyShares,
+    QualityRules,
+    Splits,
+)
 from provenance.api.datasets import Catalogue, Datasets
+from provenance.api.derivations import Debts, Derivations, Terms
 from provenance.api.door import router
 from provenance.api.events import Events, Head, Verify
 from provenance.api.grants import Grants
@@ -25,6 +33,10 @@ nouns.register("invitations", Invitations, basename="invitation")
 nouns.register("keys", Keys, basename="key")
 nouns.register("datasets", Datasets, basename="dataset")
 nouns.register("versions", Versions, basename="version")
+nouns.register("contributors", Contributors, basename="contributor")
+nouns.register("splits", Splits, basename="split")
+nouns.register("derivations", Derivations, basename="derivation")
+nouns.register("derivative-terms", Terms, basename="derivative-terms")
 nouns.register("licences", Licences, basename="licence")
 nouns.register("grants", Grants, basename="grant")
 nouns.register("overlaps", Overlaps, basename="overlap")
@@ -39,6 +51,10 @@ urlpatterns = [
     path("parties/me", Me.as_view(), name="me"),
     path("members", Members.as_view(), name="members"),
     path("access-log", Looks.as_view(), name="access-log"),
+    path("my-shares", MyShares.as_view(), name="my-shares"),
+    path("quality-rules", QualityRules.as_view(), name="quality-rules"),
+    path("versions/<uuid:pk>/credits", Credits.as_view(), name="version-credits"),
+    path("datasets/<uuid:pk>/debts", Debts.as_view(), name="dataset-debts"),
     path("catalogue", Catalogue.as_view(), name="catalogue"),
     path("lineage", Lineage.as_view(), name="lineage"),
     path("ledger/head", Head.as_view(), name="ledger-head"),
