@@ -1,24 +1,38 @@
-"""Proves the journal from its rows alone: the hash chain, and every sum that must hold.
+"""Writes entries down as documents that prove themselves: all that their hashes commit to.
 
-The chain is recomputed here in Python from documents, which come from the database or from an
+`tallymark.audit` recomputes the chain from documents, which come from the database or from an
 export, so that an auditor needs neither our database nor our word.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 from django.db.models import Prefetch
+from tallymark.audit import GENESIS, chain_breaks
+from tallymark.journal import lines_digest
 
 from compensation import charge_tree
 from compensation.models import Charge, Entry, JournalHead, Line
 
-GENESIS = sha256(b"tallymark journal").digest()
+__all__ = [
+    "GENESIS",
+    "chain_breaks",
+    "charge_row",
+    "document_of",
+    "documents",
+    "head_break",
+    "header_digest",
+    "header_of",
+    "lines_digest",
+    "micros",
+]
+
 BATCH = 500
+BATCH_CHARGES = 20_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,11 +41,11 @@ def header_of(entry: Entry) -> str:
     parts = [
         entry.kind,
         entry.asset.code,
-        _micros(entry.effective_at),
-        _micros(entry.posted_at),
+        micros(entry.effective_at),
+        micros(entry.posted_at),
         entry.idempotency_key,
         str(entry.reverses_id or ""),
-        _micros(entry.matures_at),
+        micros(entry.matures_at),
         # Entries that are older than periods have no such line.
         *([entry.period_id] if entry.period_id else []),
         entry.facts_text,
@@ -42,18 +56,6 @@ def header_of(entry: Entry) -> str:
 def header_digest(entry: Entry) -> bytes:
     """The digest of an entry's header."""
     return sha256(header_of(entry).encode()).digest()
-
-
-def lines_digest(lines: Iterable[tuple[int, int]]) -> bytes:
-    """The digest of an entry's (account, units) lines."""
-    return sha256(b"".join(struct.pack(">qq", *line) for line in sorted(lines))).digest()
-
-
-def entry_hash(
-    previous: bytes, number: int, header: bytes, lines: bytes, charges_digest: bytes
-) -> bytes:
-    """An entry's hash from the one before it and the digests of its parts."""
-    return sha256(previous + number.to_bytes(8, "big") + header + lines + charges_digest).digest()
 
 
 def charge_row(charge: Charge) -> charge_tree.Row:
@@ -95,38 +97,30 @@ def document_of(entry: Entry) -> dict[str, Any]:
 
 
 def documents(from_number: int = 1) -> Iterator[dict[str, Any]]:
-    """Every entry from a number on, in order; memory holds a batch."""
-    while True:
-        batch = list(
-            Entry.objects.filter(pk__gte=from_number)
+    """Every entry from a number on, in order; memory holds a few, or one with many charges."""
+    while numbers := _next_numbers(from_number):
+        batch = (
+            Entry.objects.filter(pk__in=numbers)
             .select_related("asset")
             .prefetch_related(
                 Prefetch("lines", Line.objects.only("entry", "account", "amount_units")), "charges"
             )
-            .order_by("pk")[:BATCH]
+            .order_by("pk")
         )
         yield from map(document_of, batch)
-        if len(batch) < BATCH:
-            return
-        from_number = batch[-1].pk + 1
+        from_number = numbers[-1] + 1
 
 
-def chain_breaks(entries: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """What is wrong with a chain of documents, in words, where it stands; ends at the first break.
-
-    Last comes the head that the entries lead to: compare it with the one that was anchored.
-    """
-    head, expected = GENESIS, 1
-    for entry in entries:
-        number = int(entry["number"])
-        if number != expected:
-            yield f"Entry {expected} is missing: {number} follows."
-            return
-        wrong = list(_wrong_with(entry, head))
-        if wrong:
-            yield from (f"Entry {number}: {words}" for words in wrong)
-            return
-        head, expected = bytes.fromhex(entry["hash"]), expected + 1
+def _next_numbers(from_number: int) -> list[int]:
+    """The next entries, as many as are read at once."""
+    rows = Entry.objects.filter(pk__gte=from_number).order_by("pk")
+    numbers, charges = [], 0
+    for number, count in rows.values_list("pk", "charge_count")[:BATCH]:
+        charges += count
+        if numbers and charges > BATCH_CHARGES:
+            break
+        numbers.append(number)
+    return numbers
 
 
 def head_break() -> str | None:
@@ -138,45 +132,8 @@ def head_break() -> str | None:
     return None
 
 
-def _wrong_with(entry: dict[str, Any], head: bytes) -> Iterator[str]:
-    if bytes.fromhex(entry["previous_hash"]) != head:
-        yield "it does not follow the entry before it."
-    lines = [(int(account), int(units)) for account, units in entry["lines"]]
-    if sum(units for _, units in lines):
-        yield "its lines do not add up to zero."
-    groups = [
-        charge_tree.group_digest(one["weight_version"], bytes.fromhex(one["rows"]))
-        for one in sorted(entry["charges"], key=lambda one: int(one["weight_version"]))
-    ]
-    charges_digest = charge_tree.charges_digest(groups) if groups else charge_tree.NO_CHARGES
-    if charges_digest != bytes.fromhex(entry["charges_digest"]):
-        yield "its charges are not those that were hashed."
-    actual = entry_hash(
-        bytes.fromhex(entry["previous_hash"]),
-        int(entry["number"]),
-        sha256(entry["header"].encode()).digest(),
-        lines_digest(lines),
-        bytes.fromhex(entry["charges_digest"]),
-    )
-    if actual != bytes.fromhex(entry["hash"]):
-        yield "its content was changed."
-    if groups:
-        yield from _unpaid(entry, lines)
-
-
-def _unpaid(entry: dict[str, Any], lines: list[tuple[int, int]]) -> Iterator[str]:
-    """Each lab's line must be what its charges add up to."""
-    sums: dict[int, int] = {}
-    for group in entry["charges"]:
-        for row in charge_tree.rows_of(bytes.fromhex(group["rows"])):
-            sums[row.account] = sums.get(row.account, 0) + row.amount
-    moved = dict(lines)
-    for account, amount in sums.items():
-        if moved.get(account, 0) != -amount:
-            yield f"account {account} was charged {amount} and paid {-moved.get(account, 0)}."
-
-
-def _micros(moment: datetime | None) -> str:
+def micros(moment: datetime | None) -> str:
+    """A moment as it is hashed: whole microseconds since 1970; empty for none."""
     if moment is None:
         return ""
     past = moment - EPOCH

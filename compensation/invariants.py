@@ -7,39 +7,13 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from compensation.journal_rules import JOURNAL_RULES
 from compensation.models import WeightVersion
 from compensation.weights import targets_of
 
 # Each finds the rows that break one rule; `what` names the row.
 RULES = {
-    "A balance is the sum of its lines": """
-        SELECT format('account %s holds %s, its lines add up to %s', b.account_id, b.posted,
-                      coalesce(l.total, 0))
-          FROM compensation_balance b
-          LEFT JOIN (SELECT account_id, sum(amount_units) AS total FROM compensation_line
-                      GROUP BY account_id) l ON l.account_id = b.account_id
-         WHERE b.posted <> coalesce(l.total, 0)""",
-    "What is held is the sum of the open holds": """
-        SELECT format('account %s holds back %s, its holds add up to %s', b.account_id, b.held,
-                      coalesce(h.total, 0))
-          FROM compensation_balance b
-          LEFT JOIN (SELECT account_id, sum(amount_units) AS total FROM compensation_hold
-                      WHERE state = 'open' GROUP BY account_id) h ON h.account_id = b.account_id
-         WHERE b.held <> coalesce(h.total, 0)""",
-    "Every account has a balance, and no balance is under its floor": """
-        SELECT format('account %s', a.id) FROM compensation_account a
-          LEFT JOIN compensation_balance b ON b.account_id = a.id
-         WHERE b.account_id IS NULL OR b.posted - b.held < b.floor""",
-    "Each entry has the lines it promised, and they add up to zero": """
-        SELECT format('entry %s', e.id) FROM compensation_entry e
-          LEFT JOIN (SELECT entry_id, count(*) AS lines, sum(amount_units) AS total
-                       FROM compensation_line GROUP BY entry_id) l ON l.entry_id = e.id
-         WHERE coalesce(l.lines, 0) <> e.line_count OR coalesce(l.total, 0) <> 0""",
-    "Lines stay within the asset of their entry": """
-        SELECT format('entry %s, account %s', l.entry_id, l.account_id) FROM compensation_line l
-          LEFT JOIN compensation_entry e ON e.id = l.entry_id
-          LEFT JOIN compensation_account a ON a.id = l.account_id
-         WHERE e.asset_id IS DISTINCT FROM a.asset_id OR e.id IS NULL""",
+    **JOURNAL_RULES,
     "The charges of a usage add up to its last total": """
         SELECT format('usage %s', c.usage_id) FROM compensation_charge c
          GROUP BY c.usage_id

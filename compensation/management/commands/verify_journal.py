@@ -1,16 +1,16 @@
-"""Proves the journal: every sum, every balance, and the hash chain; or a chain from an export."""
+"""Proves the journal: every sum, every balance, and the hash chain; from the database or a file."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tallymark.audit import Proof, prove
+from tallymark.commands.verify_journal import rows_of
 
-from compensation import audit, invariants
+from compensation import invariants, journal_export
 
 
 class Command(BaseCommand):
@@ -30,28 +30,42 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Check, say what was found, and end with the verdict."""
         if options["export"]:
-            with options["export"].open("w", encoding="utf-8") as file:
-                count = sum(bool(file.write(_line(one))) for one in audit.documents())
-            self.stdout.write(f"Wrote {count} entries.")
+            number = _write(options["export"])
+            self.stdout.write(f"Wrote {number} entries to {options['export']}.")
             return
-        if options["source"]:
-            wrong = list(audit.chain_breaks(_read(options["source"])))
-        else:
-            wrong = [*audit.chain_breaks(audit.documents()), *invariants.broken()]
-            wrong += [found] if (found := audit.head_break()) else []
-        for words in wrong:
+        proof = _of_file(options["source"]) if options["source"] else _of_database()
+        for words in proof.wrong:
             self.stderr.write(words)
-        if wrong:
-            self.stderr.write(f"The journal is broken: {len(wrong)} findings.")
-            sys.exit(1)
+        if not proof.is_sound:
+            raise CommandError(f"The journal is broken: {len(proof.wrong)} findings.")
+        self.stdout.write(f"{proof.number} entries, the last with the hash {proof.head.hex()}.")
         self.stdout.write("The journal is sound.")
 
 
-def _line(document: dict[str, Any]) -> str:
-    return json.dumps(document, sort_keys=True, separators=(",", ":")) + "\n"
+def _write(path: Path) -> int:
+    """Write the export beside its place, then put it there: half of one is never found."""
+    number, part = 0, path.with_name(f"{path.name}.part")
+    try:
+        with journal_export.snapshot(), part.open("w", encoding="utf-8") as file:
+            for row in journal_export.rows():
+                number = row["number"] if row["type"] == "entry" else number
+                file.write(json.dumps(row, sort_keys=True, separators=(",", ":")) + "\n")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error}") from error
+    part.replace(path)
+    return number
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
+def _of_file(path: Path) -> Proof:
+    try:
+        return prove(rows_of(path))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path} cannot be read: {error}") from error
+
+
+def _of_database() -> Proof:
+    """What the rows say of themselves, and what only the database can compare."""
+    with journal_export.snapshot():
+        proof = prove(journal_export.rows())
+        proof.wrong += invariants.broken()
+    return proof
