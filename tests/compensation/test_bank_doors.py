@@ -272,7 +272,7 @@ def test_an_operator_works_on_pages(ada, operator, euro, payout):
     page(client, "compensation_bankfile_changelist")
     page(client, "compensation_bankbooking_changelist")
     assert "1 paid" in page(client, "compensation_paymentrun_changelist")
-    assert "paid" in page(client, "compensation_payout_progress", payout.reference)
+    assert "Booked by the bank" in page(client, "compensation_payout_progress", payout.reference)
     assert AccessLog.objects.filter(party=ada, reason="Paying.").exists()
 
 

@@ -122,7 +122,7 @@ def owners(ada, ben, euro, our_account):
     earn(ada, euro, 10_000_000)
     earn(ben, euro, 20_000_000)
     journal.post(
-        kind=Entry.Kind.RESTATEMENT,
+        kind=Entry.Kind.ADJUSTMENT,
         lines=[
             (journal.account(Kind.RECEIVABLE, euro, party=ada), -2_000_000),
             (journal.account(Kind.AWAITED, euro, party=ben), 2_000_000),
