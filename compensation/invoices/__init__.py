@@ -11,7 +11,7 @@ from compensation.invoices.issuing import (
     take_back,
 )
 from compensation.invoices.lines import nets_of
-from compensation.invoices.paper import as_pdf, say
+from compensation.invoices.paper import as_pdf
 from compensation.invoices.profiles import (
     BadTaxData,
     BadTaxRule,
@@ -36,7 +36,6 @@ __all__ = [
     "issue_period",
     "nets_of",
     "profile_of",
-    "say",
     "set_profile",
     "set_rule",
     "take_back",

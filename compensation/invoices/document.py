@@ -6,6 +6,7 @@ the rows of an issued invoice alone never changes.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,13 +24,12 @@ SELF_BILLING = "Self-billing"
 def as_document(invoice: Invoice) -> dict[str, Any]:
     """The document; every amount has its asset's scale, and whole units beside the totals."""
     say = _Amounts(invoice)
-    zone = ZoneInfo(settings.PERIOD_ZONE)
     period = invoice.period
     return {
         "invoice_number": invoice.number,
         "invoice_type_code": invoice.kind,
         "invoice_type": invoice.get_kind_display(),
-        "invoice_issue_date": f"{invoice.issued_at.astimezone(zone):%Y-%m-%d}",
+        "invoice_issue_date": f"{local(invoice.issued_at):%Y-%m-%d}",
         "issued_at": moment(invoice.issued_at),
         "invoice_currency_code": currency(invoice),
         "asset": {"code": invoice.asset.code, "scale": invoice.asset.scale},
@@ -48,6 +48,11 @@ def as_document(invoice: Invoice) -> dict[str, Any]:
         "vat_breakdown": [_breakdown(invoice, say)],
         "invoice_line": [_line(invoice, line, say) for line in invoice.lines.all()],
     }
+
+
+def local(at: datetime) -> datetime:
+    """A moment in the zone of the service, whose days and years documents have."""
+    return at.astimezone(ZoneInfo(settings.PERIOD_ZONE))
 
 
 def currency(invoice: Invoice) -> str:
@@ -73,13 +78,17 @@ def notes(invoice: Invoice) -> list[str]:
 
 def terms(invoice: Invoice) -> str:
     """How it is paid, in words."""
+    if invoice.corrects is not None:
+        return "Nothing moves in the balance: the document that is correct follows this one."
     if invoice.side == Side.OWNER:
+        if invoice.is_credit:
+            return "The net amount was taken from the seller's balance with the buyer."
         return (
             "The net amount is credited to the seller's balance with the buyer, and paid out "
             "from it."
         )
     if invoice.is_credit:
-        return "The net amount is credited to the buyer's balance with the seller."
+        return "The net amount was credited to the buyer's balance with the seller."
     if invoice.limit_units:
         limit = money.to_text(invoice.limit_units, invoice.asset.scale)
         return (

@@ -10,15 +10,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Sum
 from tallymark.canonical import canonical
 
 from compensation.invoices import vat
-from compensation.invoices.document import as_document
+from compensation.invoices.document import as_document, local
 from compensation.invoices.lines import Net, Part, nets_of, parts_of
 from compensation.invoices.profiles import Terms, Waits, frozen, terms_for
 from compensation.models import (
@@ -239,7 +237,7 @@ def _settled(party: Party, asset: Asset, period: Period, net_units: int) -> tupl
 
 def _issue(made: Invoice, parts: Sequence[Part]) -> Invoice:
     """Add the document with its lines; the database gives it its number."""
-    year = made.issued_at.astimezone(ZoneInfo(settings.PERIOD_ZONE)).year
+    year = local(made.issued_at).year
     made.series, made.line_count = f"{PREFIXES[Kind(made.kind)]}-{year}", len(parts)
     made.save(force_insert=True)
     made = Invoice.objects.select_related("asset", "period", "party", "corrects").get(pk=made.pk)

@@ -178,13 +178,13 @@ def _charged(account: int, asset: Asset, period: Period) -> list[Part]:
                 price_step=rate.step if rate and is_linear else None,
             )
         )
-    return parts
+    return sorted(parts, key=lambda part: (part.name, part.counted, part.rate_id or 0))
 
 
 def _earned(account: int, period: Period) -> list[Part]:
     rows = _rows(_EARNED, {"account": account, "period": period.pk})
     versions = _versions(row[0] for row in rows)
-    return [
+    parts = [
         Part(
             name=str(versions[version_id]),
             detail="Your share of what its use was charged",
@@ -196,6 +196,7 @@ def _earned(account: int, period: Period) -> list[Part]:
         for version_id, charges, _, share in rows
         if share
     ]
+    return sorted(parts, key=lambda part: part.name)
 
 
 def _others(accounts: Iterable[int], period: Period, *, sign: int) -> list[Part]:

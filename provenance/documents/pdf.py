@@ -32,7 +32,6 @@ INK, FAINT, RULE = (
     colors.HexColor("#c9d1d8"),
 )
 HAN, HANGUL = "STSong-Light", "HYSMyeongJo-Medium"
-_FLUSH = (("LEFTPADDING", (0, 0), (0, -1), 0), ("TOPPADDING", (0, 0), (-1, -1), 0))
 # Longer tables belong into the CSV beside the paper.
 LONGEST_TABLE = 2_000
 
@@ -124,7 +123,7 @@ class Paper:
             for title, lines in blocks
         ]
         table = Table([cells], colWidths=[170 * mm / len(blocks)] * len(blocks))
-        table.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), *_FLUSH]))
+        table.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP")]))
         self._flow += [Spacer(0, 2 * mm), table, Spacer(0, 5 * mm)]
 
     def sums(self, rows: Sequence[tuple[str, str]]) -> None:
@@ -143,7 +142,7 @@ class Paper:
                 [
                     ("VALIGN", (0, 0), (-1, -1), "BOTTOM"),
                     ("LINEABOVE", (0, -1), (-1, -1), 0.8, INK),
-                    ("RIGHTPADDING", (-1, 0), (-1, -1), 6),
+                    ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
                 ]
             )
         )
