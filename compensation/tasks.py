@@ -14,6 +14,7 @@ from compensation import (
     budgets,
     holdback,
     holds,
+    invoices,
     payments,
     payouts,
     periods,
@@ -120,6 +121,12 @@ def advance_payouts() -> int:
     if moved:
         billing.seal_journal(at=timezone.now())
     return moved
+
+
+@shared_task
+def issue_invoices() -> int:
+    """Issue what closed months ask for; what cannot be issued yet waits, in words."""
+    return invoices.issue_due(at=timezone.now())
 
 
 @shared_task

@@ -282,6 +282,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("mature credits", "compensation.tasks.mature_credits", 10),
         ("advance payouts", "compensation.tasks.advance_payouts", 3),
         ("build payout epochs", "compensation.tasks.build_epochs", 10),
+        ("issue invoices", "compensation.tasks.issue_invoices", 3600),
         ("hold the journal against the world", "compensation.tasks.reconcile", 3600),
     )
 }

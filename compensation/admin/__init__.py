@@ -7,6 +7,7 @@ from compensation.admin import (
     conversions,
     deposits,
     epochs,
+    invoices,
     journal,
     payees,
     payouts,
@@ -14,6 +15,7 @@ from compensation.admin import (
     quotes,
     rates,
     reconciliation,
+    tax,
 )
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "conversions",
     "deposits",
     "epochs",
+    "invoices",
     "journal",
     "payees",
     "payouts",
@@ -30,4 +33,5 @@ __all__ = [
     "quotes",
     "rates",
     "reconciliation",
+    "tax",
 ]

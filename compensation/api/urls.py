@@ -17,6 +17,7 @@ from compensation.api.charges import Charges
 from compensation.api.deposits import Deposits
 from compensation.api.hooks import PaymentHook
 from compensation.api.incoming import PayingAddresses, Payments, Transfers
+from compensation.api.invoices import Invoices, InvoicesWaiting, IssueInvoices
 from compensation.api.journal import BalanceAt, Conversions, Entries, Holds, Periods
 from compensation.api.payees import PayoutChoices, PayoutInProgress, PayoutsInProgress
 from compensation.api.payouts import PayoutMethods, Payouts
@@ -26,6 +27,7 @@ from compensation.api.reconciliation import Explanations as DifferenceExplanatio
 from compensation.api.reconciliation import Reconciliation
 from compensation.api.runs import PaidRuns
 from compensation.api.statements import Explanations, Exports, Shares, Statements
+from compensation.api.tax import TaxData, TaxRules
 from provenance.api.door import router
 
 nouns = router()
@@ -38,6 +40,7 @@ nouns.register("charges", Charges, basename="charge")
 nouns.register("conversions", Conversions, basename="conversion")
 nouns.register("deposits", Deposits, basename="deposit")
 nouns.register("entries", Entries, basename="entry")
+nouns.register("invoices", Invoices, basename="invoice")
 nouns.register("paying-addresses", PayingAddresses, basename="paying-address")
 nouns.register("payment-runs", PaymentRuns, basename="payment-run")
 nouns.register("payments", Payments, basename="payment")
@@ -47,6 +50,7 @@ nouns.register("quotes", Quotes, basename="quote")
 nouns.register("rates", Rates, basename="rate")
 nouns.register("periods", Periods, basename="period")
 nouns.register("runs", PaidRuns, basename="run")
+nouns.register("tax-rules", TaxRules, basename="tax-rule")
 nouns.register("transfers", Transfers, basename="transfer")
 
 urlpatterns = [
@@ -68,6 +72,9 @@ urlpatterns = [
         DifferenceExplanations.as_view(),
         name="difference-explanations",
     ),
+    path("invoices/issue", IssueInvoices.as_view(), name="invoices-issue"),
+    path("invoices/waiting", InvoicesWaiting.as_view(), name="invoices-waiting"),
+    path("tax-data", TaxData.as_view(), name="tax-data"),
     path("holds", Holds.as_view(), name="holds"),
     *nouns.urls,
 ]

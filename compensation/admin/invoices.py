@@ -1,0 +1,182 @@
+"""Invoices, self-billed invoices and credit notes; and what waits to be issued."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern
+from django.utils import timezone
+
+from compensation import invoices
+from compensation.models import Invoice, InvoiceWaiting, Period
+from compensation.templatetags.money import amount
+from provenance.access import Viewer
+from provenance.admin.base import ReadOnlyFacts
+from provenance.admin.columns import column
+from provenance.admin.site import site
+from provenance.admin.verbs import Verb, VerbForm, person_of
+
+
+class TakeBackForm(VerbForm):
+    """Why a document is taken back."""
+
+    reason = forms.CharField(
+        max_length=1000, widget=forms.Textarea, help_text="It stands on the credit note."
+    )
+
+
+class MonthForm(VerbForm):
+    """Which closed month."""
+
+    period = forms.ModelChoiceField(
+        queryset=Period.objects.filter(closed_at__isnull=False).order_by("-name"),
+        label="Closed month",
+        empty_label=None,
+    )
+
+
+def _take_back(request: HttpRequest, invoice: Any, cleaned: dict[str, Any]) -> str:
+    made = invoices.take_back(
+        invoice=invoice, reason=cleaned["reason"], by=person_of(request), at=timezone.now()
+    )
+    return f"{made} takes it back. The correct document follows within the hour."
+
+
+def _issue(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
+    period = cleaned["period"]
+    count = invoices.issue_period(period=period, at=timezone.now(), by=person_of(request))
+    waiting = InvoiceWaiting.objects.filter(period=period).count()
+    return f"Issued for {period}: {count}. Waiting: {waiting}."
+
+
+def _may_take_back(viewer: Viewer, invoice: Any) -> bool:
+    is_open = invoice.corrects_id is None and not hasattr(invoice, "corrected_by")
+    return viewer.is_operator and is_open
+
+
+class InvoiceAdmin(ReadOnlyFacts):
+    """What was issued."""
+
+    page_template = "compensation/invoice.html"
+    list_display = (
+        "number_and_kind", "party", "period_name", "net_word", "tax_word", "due_word", "issued_at",
+    )  # fmt: skip
+    list_filter = ("kind", "period")
+    search_fields = ("number", "party__name")
+    list_select_related = ("party", "asset", "period", "corrects", "proof__event")
+    ordering = ("-issued_at", "-number")
+    list_words = (
+        "Issued when a month is closed, numbered without gaps, and never changed: a mistake is "
+        "taken back by a credit note."
+    )
+    empty_title = "No invoice yet"
+    empty_words = "When a month is closed, what was charged or earned in it is invoiced here."
+    verbs: ClassVar = (
+        Verb(
+            "take-back",
+            "Take it back",
+            "finance",
+            _take_back,
+            TakeBackForm,
+            "Put right what was wrong first (tax data, a VAT rule): the document that follows "
+            "takes what is on file then.",
+            offered=_may_take_back,
+            tone="danger",
+        ),
+    )
+    list_verbs: ClassVar = (
+        Verb(
+            "issue",
+            "Issue a month",
+            "finance",
+            _issue,
+            MonthForm,
+            "By itself it happens within the hour after a month is closed.",
+            offered=lambda viewer, subject: viewer.is_operator,
+        ),
+    )
+
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        return [
+            named("<str:object_id>/document.pdf", self.pdf, "pdf"),
+            named("<str:object_id>/document.json", self.json, "json"),
+        ]
+
+    @column("Document", header=True)
+    def number_and_kind(self, invoice: Invoice) -> list[str]:
+        return [invoice.number, invoice.get_kind_display()]
+
+    @column("Month", ordering="period")
+    def period_name(self, invoice: Invoice) -> str:
+        return str(invoice.period_id)
+
+    @column("Without VAT", ordering="net_units")
+    def net_word(self, invoice: Invoice) -> str:
+        return amount(invoice.net_units, invoice.asset)
+
+    @column("VAT")
+    def tax_word(self, invoice: Invoice) -> str:
+        return amount(invoice.tax_units, invoice.asset)
+
+    @column("To be paid")
+    def due_word(self, invoice: Invoice) -> str:
+        return amount(invoice.due_units, invoice.asset)
+
+    def look(self, request: HttpRequest, subject: Any, reason: str = "") -> HttpResponse | None:
+        """An invoice is its own reason."""
+        return super().look(request, subject, reason or f"invoice {subject}")
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        document = invoices.as_document(subject)
+        return {
+            "title": f"{subject.get_kind_display()} {subject.number}",
+            "document": document,
+            "lines": subject.lines.all(),
+            "successor": getattr(subject, "corrected_by", None),
+            "pdf_url": self.url("pdf", subject.pk),
+            "json_url": self.url("json", subject.pk),
+        }
+
+    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The document on paper."""
+        found = self.found(request, object_id)
+        headers = {"Content-Disposition": f'inline; filename="{found.number}.pdf"'}
+        return self.look(request, found) or HttpResponse(
+            invoices.as_pdf(found), content_type="application/pdf", headers=headers
+        )
+
+    def json(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The document as data."""
+        found = self.found(request, object_id)
+        headers = {"Content-Disposition": f'attachment; filename="{found.number}.json"'}
+        return self.look(request, found) or JsonResponse(
+            invoices.as_document(found), headers=headers
+        )
+
+
+class InvoiceWaitingAdmin(ReadOnlyFacts):
+    """What cannot be issued yet, and what it takes."""
+
+    list_title = "Invoices waiting"
+    page_template = "compensation/invoice_waiting.html"
+    list_display = ("party_and_month", "words", "net_word", "since_at", "tried_at")
+    list_filter = ("reason", "period")
+    list_select_related = ("party", "asset", "period")
+    ordering = ("since_at", "pk")
+    list_words = "No VAT rate is guessed: a document waits until what is missing was entered."
+    empty_title = "Nothing waits"
+    empty_words = "What closed months ask for was issued."
+
+    @column("Party, month", header=True)
+    def party_and_month(self, waiting: InvoiceWaiting) -> list[str]:
+        return [str(waiting.party), f"{waiting.period_id}, {waiting.get_side_display().lower()}"]
+
+    @column("Without VAT")
+    def net_word(self, waiting: InvoiceWaiting) -> str:
+        return amount(waiting.net_units, waiting.asset)
+
+
+site.register(Invoice, InvoiceAdmin)
+site.register(InvoiceWaiting, InvoiceWaitingAdmin)
