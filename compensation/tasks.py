@@ -18,6 +18,7 @@ from compensation import (
     payments,
     payouts,
     periods,
+    pools,
     reconciliation,
     settlement,
     transfers,
@@ -49,6 +50,12 @@ def bill_usages() -> int:
 def bill_everything() -> int:
     """Charge whatever is due, however long ago it was reported."""
     return _bill(look_back=False)
+
+
+@shared_task
+def settle_pools() -> int:
+    """Charge what ended months owe beside use: subscriptions, minimums, shares of revenue."""
+    return pools.settle_due(at=timezone.now())
 
 
 @shared_task

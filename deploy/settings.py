@@ -273,6 +273,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("sweep reports", "ingest.tasks.sweep_reports", 60),
         ("bill usages", "compensation.tasks.bill_usages", 5),
         ("bill what was overlooked", "compensation.tasks.bill_everything", 3600),
+        ("settle pools", "compensation.tasks.settle_pools", 600),
         ("apply resolutions", "compensation.tasks.apply_resolutions", 5),
         ("expire holds", "compensation.tasks.expire_holds", 10),
         ("add up turnovers", "compensation.tasks.add_turnovers", 30),

@@ -46,6 +46,7 @@ from compensation.models.periods import (
     Turnover,
     TurnoverMark,
 )
+from compensation.models.pools import Pool, PoolShare, RevenueReport
 from compensation.models.reconciliation import Difference, Explanation
 from compensation.models.weights import Cell, Portion, Restatement, Weight, WeightVersion
 
@@ -97,8 +98,11 @@ __all__ = [
     "Period",
     "PeriodTotal",
     "PlatformFee",
+    "Pool",
+    "PoolShare",
     "Portion",
     "Restatement",
+    "RevenueReport",
     "Schedule",
     "Side",
     "Spending",
