@@ -111,16 +111,7 @@ def make_run(*, asset: Asset, execute_on: date, at: datetime, by: User | None = 
     if account is None:
         raise NoBankAccount
     number = (PaymentRun.objects.aggregate(last=Max("number"))["last"] or 0) + 1
-    due = dues.take(
-        asset=asset,
-        methods=payees.payable_methods(asset=asset, at=at),
-        decimals=currency.decimals(_currency(asset)),
-        key=f"run:{number}",
-        at=at,
-        limit=RUN_LIMIT,
-    )
-    if not due:
-        raise NothingIsDue
+    due = _due(asset, number, at)
     order = _order(account, number, due, execute_on, at)
     content = pain001.write(order)
     run = PaymentRun.objects.create(
@@ -171,6 +162,21 @@ def withdraw_run(*, run: PaymentRun, reason: str, at: datetime, by: User | None 
     news = bank_steps.News(kind=PayoutStep.Kind.WITHDRAWN, at=at, words=reason, by=by)
     payouts = run.payouts.select_related("party", "asset", "method__party").order_by("reference")
     return sum(bank_steps.take(payout, news, at=at) for payout in payouts)
+
+
+def _due(asset: Asset, number: int, at: datetime) -> list[dues.Due]:
+    """What this run pays, recoveries taken off; raises NothingIsDue."""
+    due = dues.take(
+        asset=asset,
+        methods=payees.payable_methods(asset=asset, at=at),
+        decimals=currency.decimals(_currency(asset)),
+        key=f"run:{number}",
+        at=at,
+        limit=RUN_LIMIT,
+    )
+    if not due:
+        raise NothingIsDue
+    return due
 
 
 def _order(

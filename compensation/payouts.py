@@ -22,6 +22,7 @@ from compensation.dues import Due
 from compensation.models import (
     Account,
     Asset,
+    Entry,
     PayoutEpoch,
     PayoutLeaf,
     PayoutMethod,
@@ -78,13 +79,8 @@ def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
         return None
     number = last.number + 1 if last else 1
     methods = payees.payable_methods(asset=asset, at=at)
-    added = dues.take(
-        asset=asset,
-        methods=methods,
-        decimals=decimals(asset),
-        key=f"{contract.pk}:{number}",
-        at=at,
-    )
+    key = f"{contract.pk}:{number}"
+    added = dues.take(asset=asset, methods=methods, decimals=decimals(asset), key=key, at=at)
     before = {leaf.party_id: leaf for leaf in last.leaves.select_related("party")} if last else {}
     leaves = _leaves(before, added, methods)
     if not leaves or (not added and _addresses(before.values()) == _addresses(leaves)):
@@ -96,15 +92,7 @@ def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
         number=number,
         root=tree.root,
         total=sum(int(one.cumulative) for one in leaves),
-        entry=dues.send(
-            asset=asset,
-            due=added,
-            key=f"payout:{contract.pk}:{number}",
-            facts={"contract": contract.caip10, "epoch": number},
-            at=at,
-        )
-        if added
-        else None,
+        entry=_send(asset, contract, number, added, at),
         built_at=at,
     )
     epoch.save()
@@ -179,6 +167,18 @@ def _leaves(
         leaf.cumulative = int(leaf.cumulative) + one.tokens
         leaf.added_units = one.units
     return [found[party_id] for party_id in sorted(found)]
+
+
+def _send(
+    asset: Asset, contract: ChainContract, number: int, added: Sequence[Due], at: datetime
+) -> Entry | None:
+    """Move what the tree adds in flight; None where it only changes an address."""
+    if not added:
+        return None
+    facts = {"contract": contract.caip10, "epoch": number}
+    return dues.send(
+        asset=asset, due=added, key=f"payout:{contract.pk}:{number}", facts=facts, at=at
+    )
 
 
 def _addresses(leaves: Any) -> dict[Any, str]:

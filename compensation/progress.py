@@ -99,8 +99,9 @@ def gathering(*, party: Party, asset: Asset, at: datetime) -> list[Progress]:
     shared: dict[str, Any] = {"reference": "", "way": way, "party": party, "asset": asset, "to": to}
     found = []
     if held.get(Kind.OWNER, 0) > 0:
-        state, words = _waits_for(party, asset, held[Kind.OWNER], method, at)
-        found.append(Progress(amount_units=held[Kind.OWNER], state=state, words=words, **shared))
+        units = held[Kind.OWNER]
+        state, words = waits_for(party=party, asset=asset, units=units, at=at)
+        found.append(Progress(amount_units=units, state=state, words=words, **shared))
     if held.get(Kind.OWNER_PENDING, 0) > 0:
         first = Maturity.objects.filter(
             matured_at=None,
@@ -184,6 +185,24 @@ def lines_of(made: Progress) -> list[PaidLine]:
     return found
 
 
+def paid_units(*, party: Party, asset: Asset, since: datetime, until: datetime) -> int:
+    """What reached a party from `since` to before `until`, by bank and on the chain."""
+    chain = Payout.objects.filter(
+        party=party, asset=asset, settled_at__gte=since, settled_at__lt=until
+    )
+    bank = BankPayout.objects.filter(
+        party=party,
+        asset=asset,
+        state=BankPayout.State.PAID,
+        steps__kind=Step.DEBITED,
+        steps__at__gte=since,
+        steps__at__lt=until,
+    )
+    return sum(
+        int(rows.aggregate(total=Sum("amount_units"))["total"] or 0) for rows in (chain, bank)
+    )
+
+
 def _sum(lines: Any) -> int:
     return int(lines.aggregate(total=Sum("amount_units"))["total"] or 0)
 
@@ -212,10 +231,9 @@ def _opened(line: Line, party: Party) -> Iterator[PaidLine]:
         yield PaidLine(entry.pk, entry.posted_at, words, rest)
 
 
-def _waits_for(
-    party: Party, asset: Asset, units: int, method: PayoutMethod | None, at: datetime
-) -> tuple[str, str]:
-    """Whether what is payable can be sent, and what it waits for."""
+def waits_for(*, party: Party, asset: Asset, units: int, at: datetime) -> tuple[str, str]:
+    """Whether what is payable can be sent (`held` or `payable`), and what it waits for."""
+    method = payees.method_in_force(party, asset)
     what = "an address" if asset.is_on_chain else "a bank account"
     if method is None:
         return HELD, f"It waits until you name {what} for {asset}."

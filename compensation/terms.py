@@ -130,20 +130,7 @@ def set_terms(
     by: User | None = None,
 ) -> PayoutTerms:
     """Choose from which amount on and how often to be paid; raises OutsideBounds."""
-    bounds = bounds_of(asset)
-    say = f"{money.to_text(bounds.least_units, asset.scale)} {asset.symbol}"
-    if threshold_units < bounds.least_units:
-        raise OutsideBounds(f"Payouts begin at {say}.")
-    if bounds.most_units is not None and threshold_units > bounds.most_units:
-        most = f"{money.to_text(bounds.most_units, asset.scale)} {asset.symbol}"
-        raise OutsideBounds(f"No more than {most} may gather before it is paid.")
-    if schedule not in bounds.schedules:
-        raise OutsideBounds(f"Payouts are made {_named(bounds.schedules)}.")
-    last = LAST_DAY.get(Schedule(schedule))
-    if (last is None) != (day is None) or not 1 <= (day or 1) <= (last or 1):
-        raise OutsideBounds(
-            f"The day is between 1 and {last}." if last else "Payouts at once have no day."
-        )
+    _require_within(bounds_of(asset), asset, threshold_units, schedule, day)
     made = PayoutTerms.objects.create(
         party=party,
         asset=asset,
@@ -191,6 +178,25 @@ def set_bounds(
         set_by=by,
         set_at=at,
     )
+
+
+def _require_within(
+    bounds: Bounds, asset: Asset, threshold_units: int, schedule: str, day: int | None
+) -> None:
+    """Refuse a choice outside of the operator's bounds, or a day that the schedule has not."""
+    say = f"{money.to_text(bounds.least_units, asset.scale)} {asset.symbol}"
+    if threshold_units < bounds.least_units:
+        raise OutsideBounds(f"Payouts begin at {say}.")
+    if bounds.most_units is not None and threshold_units > bounds.most_units:
+        most = f"{money.to_text(bounds.most_units, asset.scale)} {asset.symbol}"
+        raise OutsideBounds(f"No more than {most} may gather before it is paid.")
+    if schedule not in bounds.schedules:
+        raise OutsideBounds(f"Payouts are made {_named(bounds.schedules)}.")
+    last = LAST_DAY.get(Schedule(schedule))
+    if (last is None) != (day is None) or not 1 <= (day or 1) <= (last or 1):
+        raise OutsideBounds(
+            f"The day is between 1 and {last}." if last else "Payouts at once have no day."
+        )
 
 
 def _within(row: PayoutTerms | None, bounds: Bounds) -> Terms:

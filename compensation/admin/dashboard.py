@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from compensation import payees
 from compensation.admin.payouts import open_amounts
-from compensation.models import Account, Asset, Waiting
+from compensation.models import Account, Asset, PayoutMethod, Waiting
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
 from provenance.admin.cards import Card, Todo
@@ -55,9 +55,13 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
         for one in open_amounts(viewer.party):
             if one["claim"] is None:
                 found.append(Todo(f"Claim {one['words']}", payouts))
-        owed = _held(_owed(viewer))
-        if owed and payees.method_in_force(viewer.party) is None:
-            found.append(Todo(f"Name an address to be paid at: {owed} adds up for you", payouts))
+        owed = _held(_owed_nowhere(viewer))
+        if owed:
+            found.append(Todo(f"Say where you want to be paid: {owed} adds up for you", payouts))
+        for method in PayoutMethod.objects.filter(
+            party=viewer.party, removed_at=None, flagged_at__isnull=False
+        ):
+            found.append(Todo(f"A payout to {method.address} came back: confirm it", payouts))
     if viewer.party.is_lab and Waiting.objects.visible_to(viewer).exists():
         url = reverse("admin:compensation_deposit_changelist")
         found.append(Todo("Pay in: some uses wait to be charged", url))
@@ -85,6 +89,13 @@ def _of_owner(viewer: Viewer) -> list[Card]:
 
 def _owed(viewer: Viewer) -> QuerySet[Account]:
     return Account.objects.filter(party=viewer.party, kind__in=(Kind.OWNER, Kind.OWNER_PENDING))
+
+
+def _owed_nowhere(viewer: Viewer) -> QuerySet[Account]:
+    """What adds up because the party has not said where it is paid."""
+    owed = _owed(viewer).select_related("asset")
+    nowhere = [one.pk for one in owed if payees.method_in_force(viewer.party, one.asset) is None]
+    return _owed(viewer).filter(pk__in=nowhere)
 
 
 def _held(accounts: QuerySet[Account]) -> str:

@@ -164,7 +164,11 @@ class PayoutMethods(ListModelMixin, Facts, GenericViewSet[Any]):
         """Name an address, and get the challenge that its holder signs; or name a bank account."""
         self.viewer.require("finance")
         given = self.read(MethodIn)
-        who = {"party": self.viewer.party, "by": self.person, "at": timezone.now()}
+        who: dict[str, Any] = {
+            "party": self.viewer.party,
+            "by": self.person,
+            "at": timezone.now(),
+        }
         if "iban" in given:
             asset = asset_by_code(given.pop("asset"))
             made = payees.add_account(asset=asset, **given, **who)

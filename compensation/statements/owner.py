@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Sum
 
-from compensation import money, payees, settlement, weights
+from compensation import money, payees, progress, settlement, weights
 from compensation.models import (
     Account,
     Asset,
@@ -124,7 +124,7 @@ def owner_statement(*, party: Party, asset: Asset, period: Period, at: datetime)
         earned_ever_units=_earned(owned, None),
         held=[*_held_back(party, asset), *_awaited(party, asset), *_in_conflict(party, asset)],
         paid_units=_paid(party, asset, period),
-        next_payout=_next_payout(party, asset, now[Kind.OWNER], found),
+        next_payout=_next_payout(party, asset, now[Kind.OWNER], found, at),
         todos=_todos(party, asset, now, found),
         opening_units=opening,
         movements=movements,
@@ -153,10 +153,8 @@ def _earned(owned: list[Account], period: Period | None) -> int:
 
 
 def _paid(party: Party, asset: Asset, period: Period) -> int:
-    paid = party.payouts.filter(
-        asset=asset, settled_at__gte=period.starts_at, settled_at__lt=period.ends_at
-    )
-    return int(paid.aggregate(total=Sum("amount_units"))["total"] or 0)
+    since, until = period.starts_at, period.ends_at
+    return progress.paid_units(party=party, asset=asset, since=since, until=until)
 
 
 def _movements(party: Party, asset: Asset, owned: list[Account], period: Period) -> list[Movement]:
@@ -282,7 +280,7 @@ def _held_for(conflict: Conflict, party: Party, amount: int) -> Held:
 
 
 def _next_payout(
-    party: Party, asset: Asset, payable: int, found: settlement.Claimable | None
+    party: Party, asset: Asset, payable: int, found: settlement.Claimable | None, at: datetime
 ) -> str:
     say = f"{money.to_text(payable, asset.scale)} {asset.symbol}"
     if found is not None:
@@ -292,15 +290,11 @@ def _next_payout(
         return f"{ready} is ready: claim it, and it is sent to {found.leaf.address}."
     if payable <= 0:
         return "Nothing is payable yet."
-    if payees.method_in_force(party) is None:
-        return f"{say} is payable, and waits until you say where it should go."
     under_way = PayoutEpoch.objects.filter(asset=asset).exclude(state=PayoutEpoch.State.ACTIVE)
-    if under_way.exists():
+    state, words = progress.waits_for(party=party, asset=asset, units=payable, at=at)
+    if state == progress.PAYABLE and under_way.exists():
         return f"{say} is payable and goes into the payout after the one now being prepared."
-    if payable < settings.PAYOUT_THRESHOLD_UNITS:
-        least = money.to_text(settings.PAYOUT_THRESHOLD_UNITS, asset.scale)
-        return f"{say} is payable; payouts begin at {least} {asset.symbol}."
-    return f"{say} is payable and goes into the next payout."
+    return f"{say} is payable. {words}"
 
 
 def _todos(
@@ -308,8 +302,6 @@ def _todos(
 ) -> list[Todo]:
     todos = []
     is_earning = now[Kind.OWNER] + now[Kind.OWNER_PENDING] > 0
-    if is_earning and asset.is_on_chain and payees.method_in_force(party) is None:
-        todos.append(Todo("add_address", "Say where your payouts should go: add an address."))
     if found is not None and found.claim is None:
         todos.append(Todo("claim", "Claim the payout that is ready."))
     waiting = Conflict.objects.filter(awaits=party).select_related("later__owner", "earlier__owner")
@@ -322,4 +314,10 @@ def _todos(
                 conflict.deadline_at,
             )
         )
+    method = payees.method_in_force(party, asset)
+    if is_earning and method is None:
+        where = "an address" if asset.is_on_chain else "a bank account"
+        todos.append(Todo("add_address", f"Say where your payouts should go: add {where}."))
+    if method is not None and method.flagged_at is not None:
+        todos.append(Todo("confirm_account", "A payout came back: confirm where it went."))
     return todos

@@ -69,12 +69,12 @@ def test_the_first_page_answers_in_words(ada, rich_lab, essays, euro):
         "0.50 EUR is held: it becomes payable on 2026-03-31, 30 days after it was earned, "
         "so that mistakes can be put right.",
         "Nothing is payable yet.",
-        "There is nothing that you must do.",
+        "Say where your payouts should go: add a bank account.",
     ]
     holdback.mature_credits(at=NOON + 31 * DAY)
     assert of_owner(ada, euro).words[1:3] == [
         "Nothing is held.",
-        "0.50 EUR is payable, and waits until you say where it should go.",
+        "0.50 EUR is payable. It waits until you name a bank account for EUR.",
     ]
 
 
