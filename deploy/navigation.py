@@ -22,6 +22,9 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Overlaps", "join_inner", "provenance_overlap_changelist", "owner"),
             ("Conflicts", "balance", "provenance_conflict_changelist", "owner"),
             ("Licences and prices", "license", "provenance_licence_changelist", "owner"),
+            ("Contributors", "diversity_3", "provenance_contributor_changelist", "owner"),
+            ("Made from others", "merge", "provenance_derivation_changelist", "owner"),
+            ("My shares", "pie_chart", "provenance_splitshare_changelist", "owner"),
         ),
     ),
     (

@@ -3,6 +3,7 @@
 from provenance.admin import (
     conflicts,
     datasets,
+    derivations,
     events,
     grants,
     graphs,
@@ -14,11 +15,13 @@ from provenance.admin import (
     overlaps,
     reviews,
     runs,
+    splits,
 )
 
 __all__ = [
     "conflicts",
     "datasets",
+    "derivations",
     "events",
     "grants",
     "graphs",
@@ -30,4 +33,5 @@ __all__ = [
     "overlaps",
     "reviews",
     "runs",
+    "splits",
 ]

@@ -161,8 +161,9 @@ def _gaps(found: Walk, usages: list[Usage], bases: list[str]) -> list[str]:
         if usage.reports.filter(has_gap=True).exists():
             gaps.append(f"Reports on {usage.version or usage.subject} are missing numbers.")
     reported = {usage.version_id for usage in usages}
-    for node in found.nodes.values():
-        thing = node.thing
+    consumed = {origin for origin, destination in found.edges if destination.kind == "run"}
+    for key in sorted(consumed):
+        thing = found.nodes[key].thing
         if isinstance(thing, DatasetVersion) and thing.pk not in reported:
             gaps.append(f"How much of {thing} was used is not reported.")
     gaps += [f"What {base} is made of is its own lab's to say." for base in bases]

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from provenance.access import Viewer
-from provenance.models import DatasetVersion, Grant, Run, RunEdge, TrainedModel
+from provenance.models import DatasetVersion, Derivation, Grant, Run, RunEdge, TrainedModel
 
 Direction = Literal["upstream", "downstream"]
 CONSUMED, PRODUCED = RunEdge.Direction.CONSUMED, RunEdge.Direction.PRODUCED
@@ -104,10 +104,27 @@ def _steps(
     if by_kind["version"] or by_kind["model"]:
         for run, item in _edges(data & Q(direction=into_runs), as_of):
             steps.add((item, run))
+    if by_kind["version"]:
+        steps |= _derived(by_kind["version"], direction, as_of)
     if by_kind["run"]:
         for run, item in _edges(runs & Q(direction=out_of_runs), as_of):
             steps.add((run, item))
     return steps
+
+
+def _derived(
+    versions: list[uuid.UUID], direction: Direction, as_of: datetime | None
+) -> set[tuple[Key, Key]]:
+    """The steps between versions and those that were made from them, with both owners' word."""
+    made = Derivation.objects.filter(accepted_at__isnull=False)
+    if as_of is not None:
+        made = made.filter(accepted_at__lte=as_of)
+    sealed = made.filter(child__versions__sealed_at__isnull=False)
+    if direction == "downstream":
+        rows = sealed.filter(source__in=versions).values_list("source", "child__versions")
+    else:
+        rows = sealed.filter(child__versions__in=versions).values_list("child__versions", "source")
+    return {(Key("version", here), Key("version", there)) for here, there in rows}
 
 
 def _edges(which: Q, as_of: datetime | None) -> list[tuple[Key, Key]]:

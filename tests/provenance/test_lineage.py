@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from provenance import lineage, usage
+from provenance import derivation, lineage, usage
 from provenance.access import NotAllowed, Viewer
 from provenance.models import DatasetVersion, Party, Run, TrainedModel
 from tests import factories
@@ -236,3 +236,26 @@ def test_an_owner_learns_of_models_by_pseudonymous_run(
     assert (row["records"], row["tokens"], row["is_direct"]) == (10, 300, True)
     with pytest.raises(NotAllowed):
         lineage.models_of(essays.dataset, as_ben)
+
+
+def test_a_dataset_made_from_another_stands_between_it_and_the_runs(
+    ada: Party, ben: Party, lab: Party, training: Run, essays: DatasetVersion, notes: DatasetVersion
+) -> None:
+    """With both owners' word; before that the parent's owner sees nothing of it."""
+    made = derivation.declare(
+        child=notes.dataset, source=essays, policy="relative", basis_points=1_000, at=NOON
+    )
+    use(training, notes)
+    start = f"dataset:{ada.namespace}:essays"
+    assert names(see(factories.viewer(ada), start)) == {start}
+    derivation.accept(derivation=made, party=ada, at=NOON)
+    child = f"dataset:{ben.namespace}:notes"
+    assert {start, child} <= names(see(factories.viewer(ben), child))
+    found = see(factories.viewer(ada), start)
+    # Its own, the other's by a pseudonym, and the run by another.
+    assert len(names(found)) == 3
+    assert child not in names(found)
+    assert names(see(factories.viewer(ada), start, as_of=NOON - DAY)) == {start}
+    model = usage.register_model(lab=lab, name="cobalt-2", run=training, at=NOON)
+    gaps = lineage.ingredients(model, factories.viewer(lab)).gaps
+    assert not any("essays" in gap for gap in gaps)
