@@ -41,6 +41,13 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Between owners and labs",
         (
             ("Grants", "handshake", "provenance_grant_changelist", "owner lab"),
+            ("Bundles", "inventory_2", "provenance_bundle_changelist", "owner lab"),
+            (
+                "Subscriptions",
+                "event_repeat",
+                "provenance_subscription_changelist",
+                "owner lab",
+            ),
             ("Usage", "monitoring", "provenance_usage_changelist", "owner lab"),
             ("Reviews", "troubleshoot", "provenance_review_changelist", "owner lab"),
             ("Lineage", "account_tree", "provenance_run_lineage", "owner lab operator"),
@@ -53,6 +60,8 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Accounts", "account_balance", "compensation_account_changelist", "owner lab"),
             ("Invoices", "request_quote", "compensation_invoice_changelist", "owner lab"),
             ("Tax data", "badge", "compensation_taxprofile_changelist", "owner lab"),
+            ("Shared out", "pie_chart", "compensation_pool_changelist", "owner lab operator"),
+            ("Revenue of models", "trending_up", "compensation_revenuereport_changelist", "lab"),
             ("Payouts", "payments", "compensation_payout_changelist", "owner"),
             ("Deposits", "account_balance_wallet", "compensation_deposit_changelist", "lab"),
         ),

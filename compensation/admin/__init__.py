@@ -3,6 +3,7 @@
 from compensation.admin import (
     accounts,
     bank,
+    bundles,
     charges,
     conversions,
     deposits,
@@ -12,6 +13,7 @@ from compensation.admin import (
     payees,
     payouts,
     periods,
+    pools,
     quotes,
     rates,
     reconciliation,
@@ -21,6 +23,7 @@ from compensation.admin import (
 __all__ = [
     "accounts",
     "bank",
+    "bundles",
     "charges",
     "conversions",
     "deposits",
@@ -30,6 +33,7 @@ __all__ = [
     "payees",
     "payouts",
     "periods",
+    "pools",
     "quotes",
     "rates",
     "reconciliation",

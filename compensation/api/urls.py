@@ -21,6 +21,7 @@ from compensation.api.invoices import Invoices, InvoicesWaiting, IssueInvoices
 from compensation.api.journal import BalanceAt, Conversions, Entries, Holds, Periods
 from compensation.api.payees import PayoutChoices, PayoutInProgress, PayoutsInProgress
 from compensation.api.payouts import PayoutMethods, Payouts
+from compensation.api.pools import Pools, RevenueReports
 from compensation.api.quotes import Quotes
 from compensation.api.rates import Rates
 from compensation.api.reconciliation import Explanations as DifferenceExplanations
@@ -46,8 +47,10 @@ nouns.register("payment-runs", PaymentRuns, basename="payment-run")
 nouns.register("payments", Payments, basename="payment")
 nouns.register("payout-methods", PayoutMethods, basename="payout-method")
 nouns.register("payouts", Payouts, basename="payout")
+nouns.register("pools", Pools, basename="pool")
 nouns.register("quotes", Quotes, basename="quote")
 nouns.register("rates", Rates, basename="rate")
+nouns.register("revenue-reports", RevenueReports, basename="revenue-report")
 nouns.register("periods", Periods, basename="period")
 nouns.register("runs", PaidRuns, basename="run")
 nouns.register("tax-rules", TaxRules, basename="tax-rule")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from provenance.api.bundles import Bundles, Subscriptions
 from provenance.api.conflicts import Conflicts
 from provenance.api.contributors import (
     Contributors,
@@ -39,6 +40,8 @@ nouns.register("derivations", Derivations, basename="derivation")
 nouns.register("derivative-terms", Terms, basename="derivative-terms")
 nouns.register("licences", Licences, basename="licence")
 nouns.register("grants", Grants, basename="grant")
+nouns.register("bundles", Bundles, basename="bundle")
+nouns.register("subscriptions", Subscriptions, basename="subscription")
 nouns.register("overlaps", Overlaps, basename="overlap")
 nouns.register("conflicts", Conflicts, basename="conflict")
 nouns.register("projects", Projects, basename="project")
