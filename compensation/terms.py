@@ -108,11 +108,12 @@ def all_terms(asset: Asset) -> tuple[Terms, dict[UUID, Terms]]:
 
 
 def last_payouts(asset: Asset, party: Party | None = None) -> dict[UUID, datetime]:
-    """When each party's last payout of an asset was made, by bank or on the chain."""
+    """When each party's last payout of an asset was made that has not come back."""
     only = {"party": party} if party is not None else {}
-    banks = BankPayout.objects.filter(asset=asset, **only).values("party")
+    banks = BankPayout.objects.filter(asset=asset, **only).exclude(state=BankPayout.State.RETURNED)
     leaves = PayoutLeaf.objects.filter(epoch__asset=asset, added_units__gt=0, **only)
-    found = {row["party"]: row["last"] for row in banks.annotate(last=Max("run__made_at"))}
+    made = banks.values("party").annotate(last=Max("run__made_at"))
+    found = {row["party"]: row["last"] for row in made}
     for row in leaves.values("party").annotate(last=Max("epoch__built_at")):
         found[row["party"]] = max(row["last"], found.get(row["party"], row["last"]))
     return found

@@ -196,6 +196,12 @@ SPECTACULAR_SETTINGS = {
         "ReviewStateEnum": "provenance.models.Review.State",
         "AccountKindEnum": "compensation.models.Account.Kind",
         "ChargeKindEnum": "compensation.models.Charge.Kind",
+        "PayoutStateEnum": "compensation.progress.CHOICES",
+        "PayoutScheduleEnum": "compensation.models.Schedule",
+        "BankOrChainEnum": "compensation.models.PayoutMethod.Kind",
+        "BankPayoutStateEnum": "compensation.models.BankPayout.State",
+        "BankBookingStateEnum": "compensation.models.BankBooking.State",
+        "BankFileKindEnum": "compensation.models.BankFile.Kind",
     },
 }
 

@@ -52,7 +52,7 @@ class PayoutTermsIn(serializers.Serializer[Any]):
 class PayoutStageOut(serializers.Serializer[Any]):
     """A state that a payout was in, since when and why."""
 
-    state = serializers.ChoiceField(choices=[(one, one) for one in progress.STATES])
+    state = serializers.ChoiceField(choices=progress.CHOICES)
     at = serializers.DateTimeField(allow_null=True)
     words = serializers.CharField()
 
@@ -64,7 +64,7 @@ class PayoutProgressOut(serializers.Serializer[Any]):
     way = serializers.ChoiceField(choices=PayoutMethod.Kind.choices)
     asset = AssetOut()
     amount_units = serializers.IntegerField()
-    state = serializers.ChoiceField(choices=[(one, one) for one in progress.STATES])
+    state = serializers.ChoiceField(choices=progress.CHOICES)
     words = serializers.CharField()
     to = serializers.CharField()
     made_at = serializers.DateTimeField(allow_null=True)

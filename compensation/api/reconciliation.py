@@ -42,7 +42,7 @@ class OutcomeOut(serializers.Serializer[Any]):
     differences = DifferenceOut(many=True)
 
 
-class NoteIn(serializers.Serializer[Any]):
+class ExplanationIn(serializers.Serializer[Any]):
     """What a difference is."""
 
     note = serializers.CharField(max_length=500)
@@ -62,11 +62,11 @@ class Reconciliation(Door):
 class Explanations(Door):
     """What an operator found out about a difference."""
 
-    @extend_schema(request=NoteIn, responses={204: None})
+    @extend_schema(request=ExplanationIn, responses={204: None})
     def post(self, request: Request, pk: int) -> Response:
         """Explain it; that holds while its amount stays what it is."""
         self.require_operator("finance")
         difference = get_object_or_404(Difference, pk=pk)
-        note = self.read(NoteIn)["note"]
+        note = self.read(ExplanationIn)["note"]
         reconciliation.explain(difference=difference, note=note, at=timezone.now(), by=self.person)
         return Response(status=204)

@@ -7,7 +7,16 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compensation import audit, bank_files, bank_steps, invariants, journal, payees, payment_runs
+from compensation import (
+    audit,
+    bank_files,
+    bank_steps,
+    invariants,
+    journal,
+    payees,
+    payment_runs,
+    terms,
+)
 from compensation.bank import reading
 from compensation.models import (
     Account,
@@ -20,6 +29,7 @@ from compensation.models import (
     PayoutStep,
 )
 from provenance.models import Event
+from tests.cast import NOON
 from tests.compensation.banking import (
     BENS_IBAN,
     LATER,
@@ -135,6 +145,22 @@ def test_what_came_back_is_payable_again(run, adas, ada, euro):
     assert held(euro, Kind.EXTERNAL) == -30_000_000
     assert PayoutMethod.objects.get(party=ada).flagged_at
     assert list(invariants.broken()) == []
+
+
+def test_what_came_back_does_not_wait_for_the_next_month(run, adas, ada, euro):
+    terms.set_terms(party=ada, asset=euro, threshold_units=1, schedule="monthly", day=10, at=NOON)
+    take(pain002(run, [(adas.reference, "RJCT", "AC01")]))
+    payees.confirm_method(method=PayoutMethod.objects.get(party=ada), at=LATER)
+    assert run_of(euro).payouts.get().party == ada
+    assert dues_are_over(euro)
+
+
+def dues_are_over(euro) -> bool:
+    try:
+        run_of(euro, LATER.replace(day=28))
+    except payment_runs.NothingIsDue:
+        return True
+    return False
 
 
 def test_a_reversed_booking_is_a_return_too(run, adas):
