@@ -108,10 +108,9 @@ class RateIn(serializers.Serializer[Any]):
         tiers, price = attrs.pop("tiers", None), attrs.get("price_units")
         if (tiers is None) == (price is None):
             raise serializers.ValidationError("Give either price_units or tiers.")
+        given = [{"from_quantity": 0, "price_units": price}] if tiers is None else tiers
         terms = licensing.PlanTerms(
-            tiers=[(0, price)]
-            if tiers is None
-            else [(each["from_quantity"], each["price_units"]) for each in tiers],
+            tiers=[(each["from_quantity"], each["price_units"]) for each in given],
             **{
                 name: attrs.pop(name)
                 for name in ("mode", "free_quantity", "cap_units", "minimum_units")
