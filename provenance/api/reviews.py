@@ -25,7 +25,7 @@ from provenance.api.usages import RunRef, run_for
 from provenance.models import Party, Review, ReviewNote
 
 
-class NoteOut(serializers.ModelSerializer[ReviewNote]):
+class ReviewNoteOut(serializers.ModelSerializer[ReviewNote]):
     """What the lab or an operator said."""
 
     party = PartyRef()
@@ -117,13 +117,13 @@ class ReviewOut(serializers.ModelSerializer[Review]):
         """Why it was closed, inside."""
         return review.reason if self._is_inside(review) else None
 
-    @extend_schema_field(NoteOut(many=True))
+    @extend_schema_field(ReviewNoteOut(many=True))
     def get_notes(self, review: Review) -> Any:
         """What was said, inside."""
-        return NoteOut(review.notes, many=True).data if self._is_inside(review) else []
+        return ReviewNoteOut(review.notes, many=True).data if self._is_inside(review) else []
 
 
-class NoteIn(serializers.Serializer[Any]):
+class ReviewNoteIn(serializers.Serializer[Any]):
     """What the lab answers, or an operator asks."""
 
     text = serializers.CharField(max_length=10_000)
@@ -136,7 +136,7 @@ class ClosingIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2_000)
 
 
-class AssignIn(serializers.Serializer[Any]):
+class ReviewTakingIn(serializers.Serializer[Any]):
     """Whether the operator who asks takes it, or gives it back."""
 
     take = serializers.BooleanField(default=True)
@@ -170,7 +170,7 @@ class Reviews(Browse):
         """The lab, and the owner of the data."""
         return (row.run.lab, row.version.dataset.owner if row.version else None)
 
-    @extend_schema(request=NoteIn, responses={201: ReviewOut}, parameters=[IDEMPOTENCY])
+    @extend_schema(request=ReviewNoteIn, responses={201: ReviewOut}, parameters=[IDEMPOTENCY])
     @action(detail=True, methods=["post"])
     @idempotent
     def notes(self, request: Request, pk: str) -> Response:
@@ -180,20 +180,20 @@ class Reviews(Browse):
             self.viewer.require("rights")
         else:
             self.require_own(review.run.lab, "develop")
-        text = self.read(NoteIn)["text"]
+        text = self.read(ReviewNoteIn)["text"]
         signals.say(
             review=review, party=self.viewer.party, text=text, by=self.person, at=timezone.now()
         )
         return self._now(status.HTTP_201_CREATED)
 
-    @extend_schema(request=AssignIn, responses=ReviewOut)
+    @extend_schema(request=ReviewTakingIn, responses=ReviewOut)
     @action(detail=True, methods=["post"])
     def assign(self, request: Request, pk: str) -> Response:
         """Take it, or give it back to the queue (operators only)."""
         self.require_operator("rights")
         if self.person is None:
             raise NeedsPerson
-        is_taken = self.read(AssignIn)["take"]
+        is_taken = self.read(ReviewTakingIn)["take"]
         signals.assign(review=self.get_object(), to=self.person if is_taken else None)
         return self._now()
 
