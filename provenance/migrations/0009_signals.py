@@ -93,6 +93,10 @@ class Migration(migrations.Migration):
             model_name='run',
             index=models.Index(fields=['ended_at'], name='run_by_end'),
         ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(fields=['lab', 'started_at'], name='run_by_lab_and_start'),
+        ),
         migrations.AddField(
             model_name='review',
             name='assignee',

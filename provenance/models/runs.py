@@ -93,7 +93,10 @@ class Run(models.Model):
                 name="cap_is_of_a_root_in_an_asset",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["ended_at"], name="run_by_end")]
+        indexes: ClassVar = [
+            models.Index(fields=["ended_at"], name="run_by_end"),
+            models.Index(fields=["lab", "started_at"], name="run_by_lab_and_start"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.pseudonym

@@ -71,37 +71,42 @@ SELECT c.id, c.run_id, c.subject, c.purpose, c.version_id, NULL::uuid,
             AND c.reported * 100.0 < c.expected * (100 - %(plan_tolerance_percent)s)))
 """
 
-# The lab's earlier runs on the dataset for the purpose, or, where they are too few, on any dataset
-# for it: in passes over the dataset, on a logarithmic scale. A run that was cut short used less
-# for a good reason: a drop counts only where the run lasted about as long as usual.
-_HISTORY: Final = """, past AS (
-  SELECT w.*, h.xs, h.middle, h.seconds, h.same_dataset, h.runs
-    FROM (SELECT u.*, ln(u.record_count::float8 / u.size) AS x FROM used u
-           WHERE u.record_count > 0 AND u.size > 0) w
-    CROSS JOIN LATERAL (
-      SELECT o.same_dataset, count(*) AS runs, array_agg(o.x) AS xs,
-             percentile_cont(0.5) WITHIN GROUP (ORDER BY o.x) AS middle,
-             percentile_cont(0.5) WITHIN GROUP (ORDER BY o.seconds) AS seconds
-        FROM (SELECT same.same_dataset, ln(pu.record_count::float8 / pv.record_count) AS x,
-                     extract(epoch FROM pr.ended_at - pr.started_at) AS seconds
-                FROM (SELECT id, started_at, ended_at FROM provenance_run
-                       WHERE lab_id = w.lab_id AND root_id IS NULL AND state <> 'running'
-                         AND started_at < w.started_at
-                         AND started_at >= w.started_at - interval '365 days'
-                       ORDER BY started_at DESC LIMIT 1000) pr
-                JOIN provenance_usage pu ON pu.run_id = pr.id AND pu.purpose = w.purpose
-                 AND pu.record_count > 0
-                JOIN provenance_datasetversion pv ON pv.id = pu.version_id
-                 AND pv.record_count > 0
-                CROSS JOIN (VALUES (true), (false)) same(same_dataset)
-               WHERE NOT same.same_dataset OR pv.dataset_id = w.dataset_id) o
-       GROUP BY o.same_dataset HAVING count(*) >= %(history_runs)s
-       ORDER BY o.same_dataset DESC LIMIT 1) h
+# The lab's other runs on the dataset for the purpose, or, where they are too few, on any dataset
+# for it: in passes over the dataset, on a logarithmic scale; the run itself, once it is over, is
+# one of them and hardly moves a median. A run that was cut short used less for a good reason: a
+# drop counts only where the run lasted about as long as usual.
+_HISTORY: Final = """, runs AS (
+  SELECT r.* FROM (SELECT DISTINCT lab_id FROM used) l
+   CROSS JOIN LATERAL (
+     SELECT id, lab_id, started_at, ended_at FROM provenance_run
+      WHERE lab_id = l.lab_id AND root_id IS NULL AND state <> 'running'
+        AND started_at >= %(at)s - interval '365 days'
+      ORDER BY started_at DESC LIMIT 1000) r
+), past AS (
+  SELECT r.lab_id, u.purpose, v.dataset_id, ln(u.record_count::float8 / v.record_count) AS x,
+         extract(epoch FROM r.ended_at - r.started_at) AS seconds
+    FROM runs r JOIN provenance_usage u ON u.run_id = r.id AND u.record_count > 0
+    JOIN provenance_datasetversion v ON v.id = u.version_id AND v.record_count > 0
+), habits AS (
+  SELECT lab_id, purpose, dataset_id, count(*) AS runs, array_agg(x) AS xs,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY x) AS middle,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS seconds
+    FROM past GROUP BY GROUPING SETS ((lab_id, purpose, dataset_id), (lab_id, purpose))
 ), spread AS (
-  SELECT p.*, greatest(ln(%(history_factor)s::float8), %(history_deviations)s * 1.4826 * (
-           SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(e.x - p.middle))
-             FROM unnest(p.xs) e(x))) AS allowed
-    FROM past p
+  SELECT h.*, greatest(ln(%(history_factor)s::float8), %(history_deviations)s * 1.4826 * (
+           SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(e.x - h.middle))
+             FROM unnest(h.xs) e(x))) AS allowed
+    FROM habits h
+), held AS (
+  SELECT DISTINCT ON (u.id) u.*, ln(u.record_count::float8 / u.size) AS x, h.middle, h.allowed,
+         h.seconds, h.runs - (u.run_state <> 'running')::integer AS runs,
+         h.dataset_id IS NOT NULL AS same_dataset
+    FROM used u
+    JOIN spread h ON h.lab_id = u.lab_id AND h.purpose = u.purpose
+     AND (h.dataset_id = u.dataset_id OR h.dataset_id IS NULL)
+     AND h.runs - (u.run_state <> 'running')::integer >= %(history_runs)s
+   WHERE u.record_count > 0 AND u.size > 0
+   ORDER BY u.id, h.dataset_id NULLS LAST
 )
 SELECT s.id, s.run_id, s.subject, s.purpose, s.version_id, NULL::uuid,
        least(abs(s.record_count - exp(s.middle) * s.size), 9e18)::bigint,
@@ -110,7 +115,7 @@ SELECT s.id, s.run_id, s.subject, s.purpose, s.version_id, NULL::uuid,
          'low', round(exp(s.middle - s.allowed) * s.size),
          'high', round(exp(least(s.middle + s.allowed, 600)) * s.size),
          'direction', CASE WHEN s.x > s.middle THEN 'surge' ELSE 'drop' END)
-  FROM spread s
+  FROM held s
  WHERE abs(s.record_count - exp(s.middle) * s.size) >= %(least_records)s
    AND (s.x > s.middle + s.allowed
         OR (s.x < s.middle - s.allowed AND s.run_state <> 'running'

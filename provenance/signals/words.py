@@ -66,7 +66,7 @@ def _history(found: Evidence) -> str:
     lasting = ", though the run lasted about as long" if found["direction"] == "drop" else ""
     return (
         f"{_number(found['reported'])} records were reported. The lab's {_number(found['runs'])} "
-        f"earlier runs {of} used {_number(found['usual'])} in the middle, and between "
+        f"other runs {of} used {_number(found['usual'])} in the middle, and between "
         f"{_number(found['low'])} and {_number(found['high'])} would be no surprise{lasting}."
     )
 

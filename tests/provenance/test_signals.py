@@ -222,7 +222,7 @@ def test_a_run_unlike_the_labs_earlier_ones_is_reviewed(
     if is_found:
         assert reviews[0].evidence["runs"] == 12
         assert 290 <= reviews[0].evidence["usual"] <= 310
-        assert "earlier runs on this dataset" in signals.say_evidence(reviews[0])
+        assert "other runs on this dataset" in signals.say_evidence(reviews[0])
 
 
 def test_too_few_earlier_runs_say_nothing(lab: Party, essays: DatasetVersion) -> None:

@@ -29,7 +29,7 @@ def essays(ada: Party) -> DatasetVersion:
     return factories.version(factories.dataset(ada), texts)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ranks=st.integers(1, 4),
     epochs=st.integers(1, 4),
@@ -131,23 +131,22 @@ def test_a_year_of_runs_of_honest_labs_is_hardly_ever_questioned(
     Usage.objects.bulk_create(used for _, used in rows)
     signals.raise_reviews(since=NOON - 400 * DAY, at=NOON)
     found = Counter(habits[one.run.lab_id] for one in Review.objects.select_related("run"))
-    assert sum(found.values()) <= len(rows) // 200, found
+    assert sum(found.values()) <= len(rows) // 500, found
 
 
-def test_a_lab_that_starts_to_report_a_tenth_is_questioned_at_once(
+def test_a_lab_that_starts_to_report_a_tenth_is_asked_by_its_third_such_run(
     db: None, essays: DatasetVersion
 ) -> None:
     draw = random.Random(11)
     rows = []
     for number in range(10):
         lab = factories.party(f"Lab {number}", is_lab=True)
-        year = a_year(lab, essays, draw, 40, HABITS[1])
-        for run, used in year[30:]:
-            full = run.ended_at - run.started_at >= timedelta(hours=6)
-            used.record_count = used.record_count // 10 if full else used.record_count
-        rows += year
+        rows += a_year(lab, essays, draw, 30, HABITS[1])
+        for run, used in a_year(lab, essays, draw, 3, {**HABITS[1], "cut_short": 0.0}):
+            used.record_count //= 10
+            rows.append((run, used))
     Run.objects.bulk_create(run for run, _ in rows)
     Usage.objects.bulk_create(used for _, used in rows)
     signals.raise_reviews(since=NOON - 400 * DAY, at=NOON)
     labs = set(Review.objects.filter(rule=Review.Rule.HISTORY).values_list("run__lab", flat=True))
-    assert len(labs) >= 9
+    assert len(labs) == 10
