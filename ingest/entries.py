@@ -35,6 +35,8 @@ class Entry:
     bytes_read: int
     text: str | None = None
     thumbnail: bytes | None = None
+    # Who made it, by the name in its column.
+    contributor: str = ""
 
     @property
     def new_record(self) -> NewRecord:
@@ -61,6 +63,7 @@ def of_texts(rows: Sequence[RawRecord], kind: str) -> list[Entry]:
             byte_count=len(text.encode("utf-8", "replace")),
             bytes_read=row.bytes_read,
             text=text,
+            contributor=row.contributor,
         )
         for row, key, text, own in zip(rows, keys, texts, made, strict=True)
     ]

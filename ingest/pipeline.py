@@ -78,6 +78,7 @@ def begin_upload(
     url: str = "",
     text_column: str | None = None,
     key_column: str | None = None,
+    contributor_column: str = "",
     starts: bool = True,
     by: User | None = None,
     at: datetime,
@@ -101,6 +102,7 @@ def begin_upload(
         url=url,
         text_column=text_column or "",
         key_column=key_column or "",
+        contributor_column=contributor_column,
         by=by,
         created_at=at,
         retry_at=at,
@@ -136,7 +138,11 @@ def _enter(upload: Upload, *, starts: bool, at: datetime) -> Upload:
 
 @transaction.atomic
 def choose_columns(
-    *, upload: Upload, text_column: str | None = None, key_column: str | None = None
+    *,
+    upload: Upload,
+    text_column: str | None = None,
+    key_column: str | None = None,
+    contributor_column: str | None = None,
 ) -> Upload:
     """Name the columns that are read, in place of the guessed ones; before the upload starts."""
     upload = _locked(upload)
@@ -144,11 +150,13 @@ def choose_columns(
         raise NotNow("The columns can be chosen until the upload is started.")
     upload.text_column = upload.text_column if text_column is None else text_column
     upload.key_column = upload.key_column if key_column is None else key_column
+    if contributor_column is not None:
+        upload.contributor_column = contributor_column
     try:
         reading.check_columns(upload)
     except ReaderError as error:
         raise ColumnRefused(str(error), hint=error.hint) from error
-    upload.save(update_fields=["text_column", "key_column"])
+    upload.save(update_fields=["text_column", "key_column", "contributor_column"])
     return upload
 
 

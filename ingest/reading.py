@@ -17,7 +17,7 @@ from ingest.models import BadRow, Upload
 from ingest.readers import RawRecord, ReaderError
 from ingest.readers.refusals import EmptySource, NoSuchColumn
 from ingest.readers.rows import Withdrawal
-from provenance import registry
+from provenance import contributors, registry
 from provenance.models import Dataset, DatasetVersion
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ def look_into(upload: Upload, *, may_choose: bool = False) -> None:
         except NoSuchColumn:
             if not may_choose:
                 raise
-            upload.text_column = upload.key_column = ""
+            upload.text_column = upload.key_column = upload.contributor_column = ""
             found = readers.inspect(path)
         upload.file_format, upload.columns = found.format, list(found.columns)
         before = _columns_before(upload, found.columns)
@@ -76,7 +76,9 @@ def look_into(upload: Upload, *, may_choose: bool = False) -> None:
         upload.key_column = upload.key_column or before[1] or found.key_column or ""
         if not may_choose:
             check_columns(upload)
-    upload.save(update_fields=["file_format", "columns", "text_column", "key_column"])
+    upload.save(
+        update_fields=["file_format", "columns", "text_column", "key_column", "contributor_column"]
+    )
 
 
 def _columns_before(upload: Upload, columns: Sequence[str]) -> tuple[str, str]:
@@ -93,7 +95,7 @@ def _columns_before(upload: Upload, columns: Sequence[str]) -> tuple[str, str]:
 
 def check_columns(upload: Upload) -> None:
     """Raise NoSuchColumn or NeedsKey where the chosen columns cannot be read."""
-    for name in (upload.text_column, upload.key_column):
+    for name in (upload.text_column, upload.key_column, upload.contributor_column):
         if name and upload.columns and name not in upload.columns:
             raise NoSuchColumn(f"There is no column '{name}': {', '.join(upload.columns[:20])}.")
     is_delta = upload.version.mode == DatasetVersion.Mode.DELTA
@@ -108,6 +110,7 @@ def choice_of(upload: Upload) -> dict[str, Any]:
         "kind": Dataset.Kind.TEXT if kind == Dataset.Kind.CODE else kind,
         "text_column": upload.text_column or None,
         "key_column": upload.key_column or None,
+        "contributor_column": upload.contributor_column or None,
     }
 
 
@@ -189,7 +192,7 @@ def register(upload: Upload, batch: list[Row], *, at: datetime) -> None:
             registry.withdraw_keys(version=upload.version, keys=keys)
         else:
             bad += [_bad(row, "only a delta withdraws records") for row in gone]
-        _register_records(upload.version, made)
+        _register_records(upload.version, made, at=at)
         BadRow.objects.bulk_create(
             BadRow(upload=upload, line=row.line, reason=row.reason[:300]) for row in bad
         )
@@ -237,7 +240,7 @@ def _keyed_once(
     return once, twice
 
 
-def _register_records(version: DatasetVersion, made: list[Entry]) -> None:
+def _register_records(version: DatasetVersion, made: list[Entry], *, at: datetime) -> None:
     """Register entries; what an earlier version holds already keeps its record and its prints."""
     records = registry.add_records(version=version, rows=[entry.new_record for entry in made])
     fresh = [
@@ -246,6 +249,8 @@ def _register_records(version: DatasetVersion, made: list[Entry]) -> None:
         if record.added_number == version.number
     ]
     entries.save([record for record, _ in fresh], [entry for _, entry in fresh])
+    makers = {record.pk: entry.contributor for record, entry in fresh if entry.contributor}
+    contributors.credit_records(owner=version.dataset.owner, labels=makers, at=at)
 
 
 def _finish(upload: Upload, *, at: datetime) -> None:

@@ -47,7 +47,7 @@ class BadSplit(Refused):
 
 
 class TooManyContributors(Refused):
-    """A split has more shares than can be divided well."""
+    """There are more contributors than can be divided among well."""
 
     code = "too_many_contributors"
     status = 400
@@ -115,6 +115,8 @@ def name(*, owner: Party, label: str, email: str = "", at: datetime) -> Contribu
         return found
     # The number, and not the name, stands in what everybody sees.
     number = Contributor.objects.filter(owner=owner).count() + 1
+    if number > CONTRIBUTORS_LIMIT:
+        raise TooManyContributors
     party = parties.create_party(
         name=f"Contributor {number} of {owner.name}"[:200],
         is_owner=True,
@@ -211,8 +213,6 @@ def credit(*, version: DatasetVersion, labels: Mapping[str, str], at: datetime) 
     A record that is credited already stays as it is. Raises RecordUnknown for the first key that
     the version does not hold.
     """
-    owner = version.dataset.owner
-    named = {label: name(owner=owner, label=label, at=at) for label in sorted({*labels.values()})}
     keys = sorted(labels)
     made = 0
     for first in range(0, len(keys), CHUNK):
@@ -222,18 +222,25 @@ def credit(*, version: DatasetVersion, labels: Mapping[str, str], at: datetime) 
         missing = next((key for key in chunk if key not in found), None)
         if missing is not None:
             raise RecordUnknown(f"There is no record '{missing}' in {version}.")
-        made += credit_records({found[key]: named[labels[key]] for key in chunk})
+        made += credit_records(
+            owner=version.dataset.owner, labels={found[key]: labels[key] for key in chunk}, at=at
+        )
     return made
 
 
-def credit_records(credited: Mapping[int, Contributor]) -> int:
+def credit_records(*, owner: Party, labels: Mapping[int, str], at: datetime) -> int:
     """Credit records, by id; those credited already stay as they are. How many were new."""
-    before = RecordCredit.objects.filter(record__in=credited).count()
+    words = sorted({*labels.values()})
+    named = {each.label: each for each in Contributor.objects.filter(owner=owner, label__in=words)}
+    for word in words:
+        if word not in named:
+            named[word] = name(owner=owner, label=word, at=at)
+    before = RecordCredit.objects.filter(record__in=labels).count()
     RecordCredit.objects.bulk_create(
-        (RecordCredit(record_id=key, contributor=each) for key, each in credited.items()),
+        (RecordCredit(record_id=key, contributor=named[word]) for key, word in labels.items()),
         ignore_conflicts=True,
     )
-    return RecordCredit.objects.filter(record__in=credited).count() - before
+    return RecordCredit.objects.filter(record__in=labels).count() - before
 
 
 def name_from_croissant(

@@ -62,6 +62,13 @@ class ColumnsForm(VerbForm):
             initial=self.subject.key_column,
             help_text="A key names a record for good, so that a later delta can change it.",
         )
+        self.fields["contributor_column"] = forms.ChoiceField(
+            label="Who made it stands in",
+            choices=[("", "no column: nobody is credited"), *names],
+            required=False,
+            initial=self.subject.contributor_column,
+            help_text="Each record is credited to that contributor; you divide by it afterwards.",
+        )
 
 
 def column_names(upload: Any) -> list[str]:
@@ -77,6 +84,7 @@ def _start(request: HttpRequest, upload: Any, cleaned: dict[str, Any]) -> str:
             upload=upload,
             text_column=cleaned["text_column"],
             key_column=cleaned["key_column"],
+            contributor_column=cleaned["contributor_column"],
         )
     pipeline.start_upload(upload=upload, at=at)
     return "Started. You may leave this page; the work goes on."

@@ -47,8 +47,9 @@ class UploadOut(serializers.ModelSerializer[Upload]):
         model = Upload
         fields = (
             "id", "version", "content", "state", "file_name", "url", "sha256", "file_format",
-            "columns", "text_column", "key_column", "progress", "unchanged_count", "error_code",
-            "error_detail", "error_hint", "created_at", "started_at", "finished_at",
+            "columns", "text_column", "key_column", "contributor_column", "progress",
+            "unchanged_count", "error_code", "error_detail", "error_hint", "created_at",
+            "started_at", "finished_at",
         )  # fmt: skip
 
     @extend_schema_field(ProgressOut)
@@ -80,6 +81,9 @@ class ColumnsIn(serializers.Serializer[Any]):
 
     text_column = serializers.CharField(max_length=200, default=None, allow_null=True)
     key_column = serializers.CharField(
+        max_length=200, default=None, allow_null=True, allow_blank=True
+    )
+    contributor_column = serializers.CharField(
         max_length=200, default=None, allow_null=True, allow_blank=True
     )
 

@@ -52,6 +52,12 @@ class VersionIn(serializers.Serializer[Any]):
     )
     text_column = serializers.CharField(max_length=200, default="", allow_blank=True)
     key_column = serializers.CharField(max_length=200, default="", allow_blank=True)
+    contributor_column = serializers.CharField(
+        max_length=200,
+        default="",
+        allow_blank=True,
+        help_text="Says who made each record: it is credited to that contributor.",
+    )
     starts = serializers.BooleanField(default=True, help_text="Or wait for the columns' choice.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

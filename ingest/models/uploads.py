@@ -89,6 +89,8 @@ class Upload(Leased):
     columns = models.JSONField(default=list)
     text_column = models.CharField(max_length=200, blank=True)
     key_column = models.CharField(max_length=200, blank=True)
+    # Who made each record, where a column says so: it is never guessed.
+    contributor_column = models.CharField(max_length=200, blank=True)
     bytes_total = models.BigIntegerField(null=True)
     bytes_done = models.BigIntegerField(default=0)
     # Rows read so far, good and bad: where reading goes on.

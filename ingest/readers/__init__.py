@@ -54,6 +54,7 @@ def records(
     kind: str | None = None,
     text_column: str | None = None,
     key_column: str | None = None,
+    contributor_column: str | None = None,
     skip: int = 0,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[Read]:
@@ -62,7 +63,7 @@ def records(
     `name` is what the owner calls the file, where it is stored under another. With kind `table`
     each row is a record; otherwise the text column is, guessed if not given. Raises ReaderError.
     """
-    choice = Choice(kind, text_column, key_column)
+    choice = Choice(kind, text_column, key_column, contributor_column)
     found = detect(source, limits, name)
     _check_kind(found, kind)
     seen = False
@@ -80,12 +81,13 @@ def inspect(
     kind: str | None = None,
     text_column: str | None = None,
     key_column: str | None = None,
+    contributor_column: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Inspection:
     """What `source` is, by its first rows. Raises ReaderError."""
     found = detect(source, limits, name)
     _check_kind(found, kind)
-    choice = Choice(kind, text_column, key_column)
+    choice = Choice(kind, text_column, key_column, contributor_column)
     if found.format in COLUMNAR:
         cells, chosen = _chosen(source, found, choice, limits)
         shown = [

@@ -1,4 +1,4 @@
-"""Which columns are a record's text and key: guessed from the first rows, or chosen."""
+"""Which columns are a record's text, key and maker: guessed from the first rows, or chosen."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,7 +19,7 @@ from .rows import WITHDRAWN_COLUMN, BadRow, Choice, RawRecord, Row, Withdrawal
 def guessed(rows: Sequence[Mapping[str, object]], choice: Choice) -> Choice:
     """`choice` with what it leaves open decided by `rows`. Raises NoSuchColumn."""
     names = column_names(rows)
-    for name in (choice.text_column, choice.key_column):
+    for name in (choice.text_column, choice.key_column, choice.contributor_column):
         if name is not None and names and name not in names:
             raise NoSuchColumn(f"There is no column {name!r}; there are {', '.join(names)}.")
     text = choice.text_column
@@ -32,7 +32,7 @@ def guessed(rows: Sequence[Mapping[str, object]], choice: Choice) -> Choice:
             )
     key = choice.key_column or key_column(rows, [name for name in names if name != text])
     kind = choice.kind or ("text" if text else "table")
-    return Choice(kind, text if kind == "text" else None, key)
+    return Choice(kind, text if kind == "text" else None, key, choice.contributor_column)
 
 
 def to_records(
@@ -64,7 +64,10 @@ def to_record(row: Row, choice: Choice, prefix: str = "") -> RawRecord | BadRow 
             reason = f"no text in the column {choice.text_column!r}"
     if reason:
         return BadRow(row.ordinal, row.line, reason, row.bytes_read)
-    return RawRecord(row.ordinal, key, text, None, row.bytes_read)
+    maker = clean(cell_text(row.cells.get(choice.contributor_column or "")))
+    return RawRecord(
+        row.ordinal, key, text, None, row.bytes_read, " ".join(maker.split())[:LONGEST_KEY]
+    )
 
 
 def is_withdrawn(cells: Mapping[str, object]) -> bool:

@@ -18,6 +18,8 @@ class RawRecord(NamedTuple):
     image: bytes | None
     bytes_read: int
     """How many bytes of the source have been used up so far."""
+    contributor: str = ""
+    """Who made it, by the contributor column; empty where there is none."""
 
 
 class BadRow(NamedTuple):
@@ -65,6 +67,7 @@ class Choice(NamedTuple):
     kind: str | None = None
     text_column: str | None = None
     key_column: str | None = None
+    contributor_column: str | None = None
 
 
 class Inspection(NamedTuple):

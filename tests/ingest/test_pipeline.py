@@ -15,7 +15,7 @@ from django.db import connection
 from ingest import bodies, erasure, leases, pipeline, reading, storage
 from ingest.models import BadRow, Body, Fingerprint, Posting, Upload
 from provenance import registry
-from provenance.models import Dataset, DatasetVersion, Party, Record
+from provenance.models import Dataset, DatasetVersion, Party, Record, RecordCredit
 from tests import factories
 from tests.cast import NOON
 from tests.ingest.conftest import begin, drive, ingest, jsonl, sealed, sentence, ticking
@@ -331,3 +331,28 @@ def test_postings_are_made_in_their_table_only(essays: Dataset):
         found = {kind: (count, positive) for kind, count, positive in cursor.fetchall()}
     assert found[1] == (20, True)
     assert found[2][0] >= 1
+
+
+def test_a_column_that_says_who_made_a_record_credits_it_once(essays: Dataset):
+    made = [
+        {**row, "annotator": name}
+        for row, name in zip(rows(4), ["ann", " ann", "bob", ""], strict=True)
+    ]
+    upload = begin(essays, made, contributor_column="annotator")
+    drive(upload)
+    assert upload.state == State.SEALED
+    credited = RecordCredit.objects.order_by("record").values_list(
+        "record__key", "contributor__label"
+    )
+    assert list(credited) == [("r0", "ann"), ("r1", "ann"), ("r2", "bob")]
+    # A later version keeps who made what it carries over, and credits what is new.
+    made[0]["annotator"], made[3]["annotator"] = "eve", "bob"
+    more = [*made, {**rows(1, first=9)[0], "annotator": "bob"}]
+    drive(begin(essays, more, contributor_column="annotator"))
+    assert list(credited.filter(contributor__label="eve")) == []
+    assert RecordCredit.objects.filter(contributor__label="bob").count() == 2
+
+
+def test_a_contributor_column_that_is_not_there_is_refused(essays: Dataset):
+    upload = begin(essays, rows(2), contributor_column="annotator")
+    assert (upload.state, upload.error_code) == (State.FAILED, "no_such_column")
