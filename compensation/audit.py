@@ -114,7 +114,8 @@ def documents(from_number: int = 1) -> Iterator[dict[str, Any]]:
 def _next_numbers(from_number: int) -> list[int]:
     """The next entries, as many as are read at once."""
     rows = Entry.objects.filter(pk__gte=from_number).order_by("pk")
-    numbers, charges = [], 0
+    numbers: list[int] = []
+    charges = 0
     for number, count in rows.values_list("pk", "charge_count")[:BATCH]:
         charges += count
         if numbers and charges > BATCH_CHARGES:

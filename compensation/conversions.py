@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from fractions import Fraction
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -73,7 +74,7 @@ def convert(
     if not given:
         raise BadConversion(f"{units} units are less than one unit of {target_asset}.")
     journal.lock()
-    target = journal.account(source.kind, target_asset, party=source.party)
+    target = journal.account(Kind(source.kind), target_asset, party=source.party)
     for asset in (source.asset, target_asset):
         journal.account(Kind.TREASURY, asset)
     earlier = Conversion.objects.filter(idempotency_key=reference).first()
@@ -86,7 +87,7 @@ def convert(
         "price": f"{price.numerator}/{price.denominator}",
         "reason": reason,
     }
-    words = [source.pk, target.pk, units, given, price.numerator, price.denominator, at, at]
+    words: list[Any] = [source.pk, target.pk, units, given, price.numerator, price.denominator, at, at]
     words += [reference, journal.canonical_text(facts), reason, by.pk if by else None]
     try:
         with journal.refusals(reference), transaction.atomic(), connection.cursor() as cursor:

@@ -98,7 +98,7 @@ def add_turnovers(*, limit: int = TURNOVER_LIMIT) -> int:
 
 def _record_closing(period: Period, at: datetime) -> None:
     """Tell the ledger, with the hash of the last entry, so that the closing is anchored."""
-    last = Entry.objects.filter(pk=period.last_number).first()
+    last = Entry.objects.filter(pk=period.last_number or 0).first()
     ledger.record(
         "period.closed",
         at=at,

@@ -212,22 +212,22 @@ class Books:
                 left != (int(hold["amount"]) - posted if is_open else 0)
             ):
                 yield f"Hold {hold['id']}: what was posted of it and what is left do not fit it."
-        for number, account in self.accounts.items():
+        for number, said in self.accounts.items():
             total = self.moved.get(number, 0)
-            if total != int(account["posted"]):
-                yield f"Account {number} holds {account['posted']}, its lines add up to {total}."
-            if held[number] != int(account["held"]):
+            if total != int(said["posted"]):
+                yield f"Account {number} holds {said['posted']}, its lines add up to {total}."
+            if held[number] != int(said["held"]):
                 yield (
-                    f"Account {number} sets aside {account['held']}, its holds add up to"
+                    f"Account {number} sets aside {said['held']}, its holds add up to"
                     f" {held[number]}."
                 )
-            floor = account["floor"]
+            floor = said["floor"]
             if floor is not None and total - held[number] < int(floor):
                 yield f"Account {number} is under its floor of {floor}."
         for number in sorted({*self.divisions, *self.divided}):
-            said, total = self.divisions.get(number, 0), self.divided.get(number, 0)
-            if said != total:
-                yield f"Division {number} divided {said}, its charges add up to {total}."
+            stated, total = self.divisions.get(number, 0), self.divided.get(number, 0)
+            if stated != total:
+                yield f"Division {number} divided {stated}, its charges add up to {total}."
 
 
 def _lines(entry: Row) -> list[tuple[int, int]]:
