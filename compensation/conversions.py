@@ -87,8 +87,8 @@ def convert(
         "price": f"{price.numerator}/{price.denominator}",
         "reason": reason,
     }
-    words: list[Any] = [source.pk, target.pk, units, given, price.numerator, price.denominator, at, at]
-    words += [reference, journal.canonical_text(facts), reason, by.pk if by else None]
+    words: list[Any] = [source.pk, target.pk, units, given, price.numerator, price.denominator]
+    words += [at, at, reference, journal.canonical_text(facts), reason, by.pk if by else None]
     try:
         with journal.refusals(reference), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(

@@ -37,6 +37,14 @@ class KeyMovedSomethingElse(Refused):
     hint = "Use a new key for a new entry."
 
 
+class BadKey(Refused):
+    """An idempotency key, or the reference that it is made of, is one line of text."""
+
+    code = "bad_key"
+    status = 400
+    hint = "Leave out the line breaks."
+
+
 class AmountTooLarge(Refused):
     """An amount or a balance does not fit."""
 
@@ -102,7 +110,7 @@ def post(
     """Post one entry; lines of one account are netted, and what is left adds up to zero.
 
     The same key again returns the entry made with it. Raises NotEnoughMoney,
-    KeyMovedSomethingElse or AmountTooLarge. An unbalanced entry is our own bug.
+    KeyMovedSomethingElse, BadKey or AmountTooLarge. An unbalanced entry is our own bug.
     """
     moves = [(target, amount) for target, amount in lines if amount]
     assert moves, "an entry moves something"
@@ -216,6 +224,8 @@ def canonical_text(facts: Mapping[str, Any]) -> str:
 @contextmanager
 def refusals(key: str) -> Iterator[None]:
     """Say in our words what the database refused of an amount or an idempotency key."""
+    if "\n" in key:
+        raise BadKey
     try:
         yield
     except IntegrityError as error:

@@ -41,6 +41,9 @@ BEGIN
   END LOOP;
 END $$;
 
+-- A header is hashed as lines: none of its parts may have two.
+ALTER TABLE compensation_entry ADD CONSTRAINT entry_header_reads_one_way
+  CHECK (position(chr(10) IN kind || idempotency_key || facts_text) = 0);
 -- The treasury gives the floor of the price, and never a unit more or less.
 ALTER TABLE compensation_conversion ADD CONSTRAINT conversion_gives_what_it_costs
   CHECK (to_units = div(from_units * numerator, denominator));

@@ -184,3 +184,18 @@ def test_a_deposit_can_be_reversed_once_and_nothing_else_by_hand(two_accounts, n
     assert journal.balance_at(two_accounts[1], noon) == 0
     with pytest.raises(journal.CannotReverse):
         journal.reverse(entry=reversal, reason="again", at=noon)
+
+
+def test_a_key_of_two_lines_is_refused_because_headers_are_hashed_as_lines(two_accounts):
+    with pytest.raises(journal.BadKey):
+        pay_in(two_accounts, 5, key="a\nb")
+    outside, deposit = two_accounts
+    with (
+        pytest.raises(IntegrityError, match="entry_header_reads_one_way"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "SELECT compensation_post('deposit', %s, %s, %s, now(), now(), %s, '{}', NULL, NULL)",
+            [outside.asset_id, [outside.pk, deposit.pk], [-5, 5], "a\nb"],
+        )
