@@ -46,9 +46,11 @@ def by_hand(plan, quantity: int) -> int:
     return amount if cap is None else min(amount, cap * plan["step"])
 
 
-@given(plans(), quantities)
-def test_a_plan_costs_what_its_words_say(plan, quantity):
-    assert compiled(**plan).exact(quantity) == by_hand(plan, quantity)
+@given(plans())
+def test_a_plan_costs_what_its_words_say_at_every_quantity(plan):
+    schedule = compiled(**plan)
+    costs = [by_hand(plan, quantity) for quantity in range(121)]
+    assert [schedule.exact(quantity) for quantity in range(121)] == costs
 
 
 @given(plans(), quantities, quantities)
