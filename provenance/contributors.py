@@ -151,7 +151,6 @@ def divide(
     weights: Mapping[Contributor, int],
     from_the_start: bool = False,
     applies_at: datetime | None = None,
-    origin: str = Split.Origin.GIVEN,
     at: datetime,
     by: User | None = None,
 ) -> Split:
@@ -162,7 +161,7 @@ def divide(
     owner = Part(dataset.owner, owner_weight)
     parts = [owner, *(Part(each.party, weight) for each, weight in weights.items())]
     when = (from_the_start, applies_at or at)
-    return _divide(dataset, parts, when, at, by, origin=origin)
+    return _divide(dataset, parts, when, at, by, origin=Split.Origin.GIVEN)
 
 
 @transaction.atomic

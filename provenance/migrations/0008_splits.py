@@ -261,7 +261,6 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("given", "Given by hand"),
-                            ("croissant", "From a Croissant description"),
                             ("records", "By the records that each contributor made"),
                         ],
                         default="given",

@@ -77,7 +77,6 @@ class Split(models.Model):
 
     class Origin(models.TextChoices):
         GIVEN = "given", "Given by hand"
-        CROISSANT = "croissant", "From a Croissant description"
         RECORDS = "records", "By the records that each contributor made"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
