@@ -108,7 +108,8 @@ class RateIn(serializers.Serializer[Any]):
         tiers, price = attrs.pop("tiers", None), attrs.get("price_units")
         if (tiers is None) == (price is None):
             raise serializers.ValidationError("Give either price_units or tiers.")
-        given = [{"from_quantity": 0, "price_units": price}] if tiers is None else tiers
+        one: list[dict[str, Any]] = [{"from_quantity": 0, "price_units": price}]
+        given = one if tiers is None else tiers
         terms = licensing.PlanTerms(
             tiers=[(each["from_quantity"], each["price_units"]) for each in given],
             **{

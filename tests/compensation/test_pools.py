@@ -196,7 +196,9 @@ def test_a_minimum_tops_up_what_the_month_lacked(rich_lab, essays, letters, euro
     assert pending(euro, ada) == 300_000
     assert pools.settle_due(at=APRIL) == 1
     assert pending(euro, ada) == EURO
-    assert shares("minimum") == {"essays": 233_333, "letters": 466_667}
+    parts = shares("minimum")
+    # Which of the two gets the odd unit follows their ids, which are drawn by chance.
+    assert (sum(parts.values()), parts["essays"] - 233_333 in (0, 1)) == (700_000, True)
 
 
 @pytest.mark.parametrize("records", [0, 1_000, 5_000])
