@@ -36,7 +36,7 @@ LOOK_BACK = timedelta(days=3)
 _STAGE = """
 INSERT INTO compensation_stage (batch, usage_id, revision, kind, lab_id, version_id, grant_id,
                                 rate_id, record_count, token_count, epoch_count, fetch_count,
-                                used_at)
+                                used_at, run_id)
 SELECT %(batch)s, due.id, due.revision,
        CASE WHEN due.version_id IS NULL THEN 'unknown'
             WHEN due.grant_id IS NULL AND due.is_ungranted THEN 'ungranted'
@@ -47,9 +47,10 @@ SELECT %(batch)s, due.id, due.revision,
        CASE WHEN due.record_count > 0 AND v.record_count > 0
             THEN div(v.token_count::numeric * due.record_count, v.record_count)::bigint
             ELSE due.token_count END,
-       due.epoch_count, due.fetch_count, due.used_at
+       due.epoch_count, due.fetch_count, due.used_at,
+       CASE WHEN due.cap_units IS NOT NULL THEN due.run_id END
   FROM (
-    SELECT u.*, r.lab_id
+    SELECT u.*, r.lab_id, r.cap_units
       FROM provenance_usage u
       JOIN provenance_run r ON r.id = u.run_id
       LEFT JOIN LATERAL (SELECT c.revision, c.charged_at FROM compensation_charge c
@@ -60,7 +61,9 @@ SELECT %(batch)s, due.id, due.revision,
        AND (r.state <> 'running' OR coalesce(l.charged_at, r.started_at) <= %(daily)s)
        AND (w.usage_id IS NULL OR w.tried_at <= %(again)s
             OR (w.reason = 'no_funds'
-                AND (b.floor IS NULL OR b.posted - b.held - b.floor >= w.needed_units)))
+                AND (b.floor IS NULL OR b.posted - b.held - b.floor >= w.needed_units))
+            OR (w.reason = 'over_cap'
+                AND (r.cap_units IS NULL OR r.cap_units >= w.needed_units)))
        AND (%(since)s::timestamptz IS NULL OR u.reported_at >= %(since)s OR w.usage_id IS NOT NULL)
      ORDER BY u.reported_at, u.id
      LIMIT %(limit)s

@@ -143,6 +143,30 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="stage",
+            name="run",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="provenance.run",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="waiting",
+            name="reason",
+            field=models.CharField(
+                choices=[
+                    ("no_funds", "The lab's balance does not cover it"),
+                    ("over_cap", "The run has reached the cap that its lab accepted"),
+                    ("unknown_asset", "The price is in an asset that is not registered here"),
+                ],
+                max_length=20,
+            ),
+        ),
+        migrations.AddField(
+            model_name="stage",
             name="fixed_units",
             field=models.BigIntegerField(null=True),
         ),

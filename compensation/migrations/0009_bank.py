@@ -446,4 +446,9 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('threshold_units__gte', 0)), name='payout_threshold_not_negative'),
         ),
         migrations.RunPython(guard, migrations.RunPython.noop),
+        migrations.AlterField(
+            model_name="entry",
+            name="kind",
+            field=models.CharField(choices=[('deposit', 'Deposit'), ('refund', 'A deposit went back'), ('usage', 'Usage'), ('maturity', 'Became payable'), ('restatement', 'Divided anew after a conflict'), ('recovery', 'Recovered from a later payout'), ('payout', 'Sent to be paid'), ('settlement', 'Paid, and final'), ('return', 'Came back, and is payable again'), ('reversal', 'Reversal'), ('adjustment', 'Adjustment'), ('conversion', 'Converted from one asset to another')], max_length=20),
+        ),
     ]

@@ -12,7 +12,7 @@ from compensation.models.accounts import Account
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
 from compensation.models.weights import WeightVersion
-from provenance.models import DatasetVersion, Grant, Party, Rate, RatePlan, Usage
+from provenance.models import DatasetVersion, Grant, Party, Rate, RatePlan, Run, Usage
 
 if TYPE_CHECKING:
     from provenance.access import Viewer
@@ -207,6 +207,7 @@ class Waiting(models.Model):
 
     class Reason(models.TextChoices):
         NO_FUNDS = "no_funds", "The lab's balance does not cover it"
+        OVER_CAP = "over_cap", "The run has reached the cap that its lab accepted"
         UNKNOWN_ASSET = "unknown_asset", "The price is in an asset that is not registered here"
 
     usage = models.OneToOneField(
@@ -260,6 +261,11 @@ class Stage(models.Model):
     epoch_count = models.BigIntegerField(default=0, db_default=0)
     fetch_count = models.BigIntegerField(default=0, db_default=0)
     used_at = models.DateTimeField()
+    # Only of runs that accepted a cap.
+    run = models.ForeignKey(
+        Run, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
     # Money that is shared out, not priced: the whole of it so far, of which asset, divided by what.
     fixed_units = models.BigIntegerField(null=True)
     asset = models.ForeignKey(

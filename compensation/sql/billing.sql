@@ -95,16 +95,19 @@ CREATE FUNCTION compensation_bill_unknown(p_batch uuid, p_code text, p_at timest
 $$;
 
 -- Open a tally for each lab and plan of the batch that has none in this period.
-CREATE FUNCTION compensation_bill_tallies(p_batch uuid, p_asset bigint, p_period text)
+CREATE FUNCTION compensation_bill_tallies(
+  p_batch uuid, p_asset bigint, p_code text, p_period text
+)
   RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS $$
   INSERT INTO compensation_tally (account_id, plan_id, period, quantity, charged_units)
   SELECT DISTINCT a.id, r.plan_id, p_period, 0, 0
-    FROM compensation_stage s
-    JOIN provenance_rate r ON r.id = s.rate_id AND r.plan_id IS NOT NULL
-    JOIN compensation_asset d ON d.code = r.asset AND d.id = p_asset
-    JOIN compensation_account a ON a.kind = 'lab' AND a.party_id = s.lab_id
-     AND a.asset_id = p_asset
-   WHERE s.batch = p_batch
+    FROM (SELECT DISTINCT lab_id, rate_id FROM compensation_stage WHERE batch = p_batch) s,
+         LATERAL (SELECT r.plan_id FROM provenance_rate r
+           WHERE r.id = s.rate_id AND r.plan_id IS NOT NULL AND r.asset = p_code OFFSET 0) r,
+         LATERAL (SELECT a.id FROM compensation_account a
+           WHERE a.kind = 'lab' AND a.party_id = s.lab_id AND a.asset_id = p_asset OFFSET 0) a
+   WHERE NOT EXISTS (SELECT FROM compensation_tally t
+     WHERE t.account_id = a.id AND t.plan_id = r.plan_id AND t.period = p_period)
   ON CONFLICT DO NOTHING
 $$;
 
@@ -115,28 +118,36 @@ CREATE FUNCTION compensation_bill_price(
   p_batch uuid, p_asset bigint, p_code text, p_period text, p_entry bigint, p_at timestamptz,
   OUT charges integer, OUT accounts bigint[], OUT paid numeric[], OUT weight_versions bigint[],
   OUT earned numeric[], OUT digests bytea[]
-) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '128MB' AS $$
-  WITH staged AS MATERIALIZED (
-    SELECT DISTINCT ON (s.usage_id) s.*, r.basis, r.price_units, r.plan_id,
-           compensation_step(r.basis) AS step,
-           coalesce(s.counted, compensation_counted(r.basis)) AS divided_by,
+) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '128MB' SET enable_nestloop = off
+AS $$
+  -- The planner knows nothing of how many rows pass: sets meet by hash, and each row of a table is
+  -- looked up by its key (what stands behind OFFSET 0), however large the tables are.
+  WITH rates AS MATERIALIZED (
+    SELECT r.id, r.basis, r.price_units, r.plan_id, compensation_step(r.basis) AS step,
+           compensation_counted(r.basis) AS counted
+      FROM (SELECT DISTINCT rate_id FROM compensation_stage WHERE batch = p_batch) d,
+           LATERAL (SELECT * FROM provenance_rate r WHERE r.id = d.rate_id OFFSET 0) r
+     WHERE r.asset = p_code
+  ), staged AS MATERIALIZED (
+    SELECT DISTINCT ON (s.usage_id) s.*, r.basis, r.price_units, r.plan_id, r.step,
+           coalesce(s.counted, r.counted) AS divided_by,
            compensation_quantity(r.basis, s.record_count, s.token_count, s.epoch_count,
              s.fetch_count) AS quantity
-      FROM compensation_stage s
-      LEFT JOIN provenance_rate r ON r.id = s.rate_id AND r.asset = p_code
+      FROM compensation_stage s LEFT JOIN rates r ON r.id = s.rate_id
      WHERE s.batch = p_batch AND (r.id IS NOT NULL OR s.asset_id = p_asset)
      ORDER BY s.usage_id, s.revision DESC, s.id
   ), labs AS MATERIALIZED (
-    SELECT d.lab_id, a.id AS account_id, b.posted::numeric - b.held - b.floor AS spendable
-      FROM (SELECT DISTINCT lab_id FROM staged) d
-      JOIN compensation_account a ON a.kind = 'lab' AND a.party_id = d.lab_id
-       AND a.asset_id = p_asset
-      JOIN compensation_balance b ON b.account_id = a.id
+    SELECT d.lab_id, a.id AS account_id, a.spendable
+      FROM (SELECT DISTINCT lab_id FROM staged) d,
+           LATERAL (SELECT a.id, b.posted::numeric - b.held - b.floor AS spendable
+              FROM compensation_account a JOIN compensation_balance b ON b.account_id = a.id
+             WHERE a.kind = 'lab' AND a.party_id = d.lab_id AND a.asset_id = p_asset OFFSET 0) a
   ), divided AS MATERIALIZED (
-    SELECT w.id, w.version_id, w.counted, w.total_units
-      FROM (SELECT DISTINCT version_id, divided_by FROM staged) d
-      JOIN compensation_weightversion w ON w.version_id = d.version_id AND w.asset_id = p_asset
-       AND w.counted = d.divided_by AND w.closed_at IS NULL
+    SELECT w.id, d.version_id, d.divided_by, w.total_units
+      FROM (SELECT DISTINCT version_id, divided_by FROM staged) d,
+           LATERAL (SELECT w.id, w.total_units FROM compensation_weightversion w
+             WHERE w.version_id = d.version_id AND w.asset_id = p_asset
+               AND w.counted = d.divided_by AND w.closed_at IS NULL OFFSET 0) w
   ), grown AS MATERIALIZED (
     SELECT s.*, a.account_id, a.spendable, w.id AS weight_version_id,
            w.total_units AS version_units, l.revision AS last_revision, l.rate_id AS last_rate_id,
@@ -147,12 +158,22 @@ CREATE FUNCTION compensation_bill_price(
                        l.fetch_count) END AS last_quantity
       FROM staged s
       JOIN labs a ON a.lab_id = s.lab_id
-      JOIN divided w ON w.version_id = s.version_id AND w.counted = s.divided_by
+      JOIN divided w ON w.version_id = s.version_id AND w.divided_by = s.divided_by
       LEFT JOIN LATERAL (SELECT c.revision, c.rate_id, c.total_units, c.record_count,
           c.token_count, c.epoch_count, c.fetch_count
         FROM compensation_charge c WHERE c.usage_id = s.usage_id
        ORDER BY c.revision DESC LIMIT 1) l ON true
      WHERE l.revision IS NULL OR l.revision < s.revision
+  ), plans AS MATERIALIZED (
+    SELECT p.* FROM (SELECT DISTINCT plan_id FROM rates) d,
+           LATERAL (SELECT p.id, p.froms, p.bases, p.prices FROM provenance_rateplan p
+             WHERE p.id = d.plan_id OFFSET 0) p
+  ), tallies AS MATERIALIZED (
+    SELECT t.id, d.account_id, d.plan_id, t.quantity
+      FROM (SELECT DISTINCT account_id, plan_id FROM grown WHERE plan_id IS NOT NULL) d,
+           LATERAL (SELECT t.id, t.quantity FROM compensation_tally t
+             WHERE t.account_id = d.account_id AND t.plan_id = d.plan_id
+               AND t.period = p_period OFFSET 0) t
   ), priced AS MATERIALIZED (
     -- A rate prices what was used since it came into force for this usage.
     SELECT g.*, NULL::bigint AS tally_id, NULL::bigint AS tally_quantity,
@@ -177,27 +198,49 @@ CREATE FUNCTION compensation_bill_price(
                    sum(m.more) OVER (PARTITION BY g.account_id, g.plan_id ORDER BY g.id) AS so_far
               FROM grown g, LATERAL (SELECT greatest(0, g.quantity - g.last_quantity) AS more) m
              WHERE g.plan_id IS NOT NULL) q ON q.id = g.id
-      JOIN compensation_tally t ON t.account_id = g.account_id AND t.plan_id = g.plan_id
-       AND t.period = p_period
-      JOIN provenance_rateplan p ON p.id = g.plan_id
+      JOIN tallies t ON t.account_id = g.account_id AND t.plan_id = g.plan_id
+      JOIN plans p ON p.id = g.plan_id
   ), poor AS MATERIALIZED (
     SELECT p.account_id FROM priced p
      GROUP BY p.account_id, p.spendable HAVING sum(p.amount_units) > p.spendable
+  ), rooms AS MATERIALIZED (
+    SELECT d.run_id, compensation_run_room(d.run_id, p_asset) AS room
+      FROM (SELECT DISTINCT run_id FROM priced WHERE run_id IS NOT NULL) d
+  ), over AS MATERIALIZED (
+    -- Beyond the cap that a run accepted; what it does need is charged so far and this.
+    SELECT q.* FROM (
+        SELECT p.id, p.usage_id, p.revision, p.account_id, p.tally_id, p.run_id, p.amount_units,
+               r.room, sum(p.amount_units) OVER (PARTITION BY p.run_id ORDER BY p.id) AS units
+          FROM priced p JOIN rooms r ON r.run_id = p.run_id AND r.room IS NOT NULL) q
+     WHERE q.units > q.room AND q.amount_units <> 0
+  ), barred AS MATERIALIZED (
+    -- Under a plan, what comes after it is priced by the next batch, when it is known to wait.
+    SELECT o.id FROM over o
+    UNION
+    SELECT p.id FROM priced p
+      JOIN (SELECT tally_id, min(id) AS id FROM over GROUP BY 1) o ON o.tally_id = p.tally_id
+     WHERE p.id > o.id
   ), needed AS MATERIALIZED (
     SELECT p.id, sum(p.amount_units) OVER (PARTITION BY p.account_id ORDER BY p.id) AS units
-      FROM priced p WHERE p.account_id IN (SELECT account_id FROM poor)
+      FROM priced p LEFT JOIN barred b ON b.id = p.id
+     WHERE p.account_id IN (SELECT account_id FROM poor) AND b.id IS NULL
   ), made AS MATERIALIZED (
     SELECT p.*, p.version_units + sum(p.amount_units) OVER (
              PARTITION BY p.weight_version_id ORDER BY p.id ROWS UNBOUNDED PRECEDING)
              AS running_units
-      FROM priced p LEFT JOIN needed n ON n.id = p.id
-     WHERE n.id IS NULL OR n.units <= p.spendable OR (p.amount_units = 0 AND p.tally_id IS NULL)
+      FROM priced p LEFT JOIN needed n ON n.id = p.id LEFT JOIN barred b ON b.id = p.id
+     WHERE b.id IS NULL AND (n.id IS NULL OR n.units <= p.spendable
+           OR (p.amount_units = 0 AND p.tally_id IS NULL))
   ), late AS (
     INSERT INTO compensation_waiting (usage_id, revision, reason, account_id, needed_units,
       since_at, tried_at)
     SELECT p.usage_id, p.revision, 'no_funds', p.account_id, n.units, p_at, p_at
       FROM priced p JOIN needed n ON n.id = p.id
      WHERE n.units > p.spendable AND (p.amount_units <> 0 OR p.tally_id IS NOT NULL)
+    UNION ALL
+    SELECT o.usage_id, o.revision, 'over_cap', o.account_id, r.cap_units - o.room + o.units, p_at,
+           p_at
+      FROM over o JOIN provenance_run r ON r.id = o.run_id
     ON CONFLICT (usage_id) DO UPDATE SET revision = excluded.revision, reason = excluded.reason,
       account_id = excluded.account_id, needed_units = excluded.needed_units,
       tried_at = excluded.tried_at
@@ -226,12 +269,12 @@ CREATE FUNCTION compensation_bill_price(
            g.digest
       FROM grouped g ORDER BY g.weight_version_id
   ), tallied AS (
-    UPDATE compensation_tally t SET quantity = u.quantity,
-           charged_units = t.charged_units + u.amount
-      FROM (SELECT m.tally_id, max(m.tally_quantity) AS quantity,
-                   sum(m.amount_units)::bigint AS amount
-              FROM made m WHERE m.tally_id IS NOT NULL GROUP BY 1) u
-     WHERE t.id = u.tally_id
+    INSERT INTO compensation_tally AS t (id, account_id, plan_id, period, quantity, charged_units)
+    SELECT m.tally_id, m.account_id, m.plan_id, p_period, max(m.tally_quantity),
+           sum(m.amount_units)::bigint
+      FROM made m WHERE m.tally_id IS NOT NULL GROUP BY 1, 2, 3
+    ON CONFLICT (id) DO UPDATE SET quantity = excluded.quantity,
+      charged_units = t.charged_units + excluded.charged_units
   )
   SELECT (SELECT sum(g.charges)::integer FROM grouped g), l.accounts, l.paid, w.ids, w.earned,
          w.digests
@@ -247,13 +290,16 @@ $$;
 CREATE FUNCTION compensation_bill_lines(
   p_asset bigint, p_from bigint[], p_paid numeric[], p_weight_versions bigint[],
   p_earned numeric[], OUT accounts bigint[], OUT amounts bigint[]
-) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '64MB' AS $$
+) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '64MB' SET enable_nestloop = off
+AS $$
   WITH shares AS (
     SELECT w.account_id, div((v.total_units + g.amount) * w.weight, v.weight_sum)
              - div(v.total_units * w.weight, v.weight_sum) AS amount
-      FROM unnest(p_weight_versions, p_earned) AS g(id, amount)
-      JOIN compensation_weightversion v ON v.id = g.id
-      JOIN compensation_weight w ON w.weight_version_id = g.id
+      FROM unnest(p_weight_versions, p_earned) AS g(id, amount),
+           LATERAL (SELECT v.total_units, v.weight_sum FROM compensation_weightversion v
+             WHERE v.id = g.id OFFSET 0) v,
+           LATERAL (SELECT w.account_id, w.weight FROM compensation_weight w
+             WHERE w.weight_version_id = g.id OFFSET 0) w
     UNION ALL
     SELECT u.account, -u.amount FROM unnest(p_from, p_paid) AS u(account, amount)
   ), net AS MATERIALIZED (
@@ -266,6 +312,14 @@ CREATE FUNCTION compensation_bill_lines(
   )
   SELECT coalesce(array_agg(l.account_id), '{}'), coalesce(array_agg(l.amount::bigint), '{}')
     FROM lines l WHERE l.amount <> 0
+$$;
+
+-- Let the totals of weight versions grow.
+CREATE FUNCTION compensation_bill_totals(p_weight_versions bigint[], p_earned numeric[])
+  RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS $$
+  UPDATE compensation_weightversion v SET total_units = v.total_units + g.amount::bigint
+    FROM unnest(p_weight_versions, p_earned) AS g(id, amount)
+   WHERE v.id = g.id AND g.amount <> 0
 $$;
 
 -- Bill a staged batch: one entry for each asset in it.
@@ -299,16 +353,14 @@ BEGIN
       CONTINUE;
     END IF;
     SELECT number + 1 INTO v_entry FROM compensation_journalhead WHERE id = 1;
-    PERFORM compensation_bill_tallies(p_batch, v_asset, p_period);
+    PERFORM compensation_bill_tallies(p_batch, v_asset, v_code, p_period);
     SELECT * INTO v_made
       FROM compensation_bill_price(p_batch, v_asset, v_code, p_period, v_entry, p_at);
     CONTINUE WHEN v_made.charges IS NULL;
     SELECT * INTO v_lines
       FROM compensation_bill_lines(v_asset, v_made.accounts, v_made.paid,
         v_made.weight_versions, v_made.earned);
-    UPDATE compensation_weightversion v SET total_units = v.total_units + g.amount::bigint
-      FROM unnest(v_made.weight_versions, v_made.earned) AS g(id, amount)
-     WHERE v.id = g.id AND g.amount <> 0;
+    PERFORM compensation_bill_totals(v_made.weight_versions, v_made.earned);
     PERFORM compensation_append('usage', v_asset, v_lines.accounts, v_lines.amounts, p_at, p_at,
       'usage:' || p_batch || ':' || v_asset, '{"batch":"' || p_batch || '"}', NULL, p_matures_at,
       v_made.charges, compensation_charges_digest(v_made.digests));

@@ -7,6 +7,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import provenance.models.ids
+
 COUNTERS = ("record_count", "token_count", "epoch_count", "fetch_count")
 
 # Counters of use never go back.
@@ -122,6 +124,16 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField()),
                 ('ends_at', models.DateTimeField(null=True)),
             ],
+        ),
+        migrations.AlterField(
+            model_name="usage",
+            name="id",
+            field=models.UUIDField(
+                default=provenance.models.ids.new_id,
+                editable=False,
+                primary_key=True,
+                serialize=False,
+            ),
         ),
         migrations.AddField(
             model_name='rate',

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from provenance.models.datasets import DatasetVersion
 from provenance.models.grants import Grant
+from provenance.models.ids import new_id
 from provenance.models.licences import Purpose
 from provenance.models.parties import Party
 from provenance.models.projects import Project
@@ -162,7 +163,7 @@ class Usage(models.Model):
     A use of something unknown, ungranted or withdrawn is kept and flagged, never refused.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="usages")
     version = models.ForeignKey(
         DatasetVersion, null=True, on_delete=models.PROTECT, related_name="usages"

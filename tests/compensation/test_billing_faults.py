@@ -204,6 +204,7 @@ def test_every_mutant_of_the_billing_function_is_caught(work, as_table_owner, na
         "compensation_bill",
         "compensation_bill_price",
         "compensation_bill_lines",
+        "compensation_bill_totals",
         "compensation_append",
     ):
         source = as_table_owner.execute(
