@@ -129,8 +129,8 @@ def _charge_bytes(charge: Section) -> bytes:
         usage = UUID(charge.text("usage")).bytes
     except ValueError:
         raise NotAProof(f"{charge.path('usage')} must be a UUID") from None
-    numbers = ("account", "rate", "records", "tokens", "epochs", "fetches", "amount", "total")
-    numbers += ("running", "tallied")
+    numbers = ("account", "rate", "records", "tokens", "epochs", "fetches", "amount", "total",
+               "running", "tallied")  # fmt: skip
     revision = charge.number("revision")
     if revision >= 2**31:
         raise NotAProof(f"{charge.path('revision')} must be a whole number of 32 bits")

@@ -21,6 +21,7 @@ WITH chosen AS (
     LEFT JOIN provenance_datasetversion v ON v.id = u.version_id
     LEFT JOIN provenance_dataset d ON d.id = v.dataset_id
    WHERE c.id > %(after_charge)s AND c.id <= %(last_charge)s
+     AND (c.entry_id IS NULL OR c.entry_id BETWEEN %(first_entry)s AND %(last_entry)s)
      AND (%(whole)s OR c.weight_version_id = ANY(%(weights)s) OR c.account_id = ANY(%(labs)s)
           OR %(party)s::uuid IN (r.lab_id, d.owner_id))
   WINDOW earlier AS (PARTITION BY c.usage_id ORDER BY c.revision)
@@ -36,6 +37,7 @@ SELECT json_build_object(
          'entry', c.entry_id, 'charged_at', c.charged_at,
          'before', b.state, 'more', c.more,
          'report', json_build_object(
+           'revision', coalesce((e.body->>'revision')::integer, o.revision),
            'run', r.pseudonym, 'version', u.version_id, 'purpose', u.purpose, 'grant', c.grant_id,
            'records', coalesce((e.body->>'records')::bigint, o.record_count),
            'tokens', coalesce((e.body->>'tokens')::bigint, o.token_count),
@@ -56,7 +58,8 @@ SELECT json_build_object(
   ) e ON true
   -- What is shared out of a sum has no report: nothing was counted for it.
   LEFT JOIN LATERAL (
-    SELECT c.record_count, c.token_count, c.epoch_count, c.fetch_count WHERE u.id IS NULL
+    SELECT c.revision, c.record_count, c.token_count, c.epoch_count, c.fetch_count
+     WHERE u.id IS NULL
   ) o ON true
   LEFT JOIN LATERAL (
     SELECT json_build_object(
@@ -182,7 +185,8 @@ SELECT json_build_object('tally', t.id, 'account', t.account_id, 'plan', t.plan_
   JOIN (
     SELECT c.tally_id, max(c.tally_quantity) AS quantity, sum(c.amount_units)::bigint AS units
       FROM compensation_charge c
-     WHERE c.id > %(after_charge)s AND c.id <= %(last_charge)s AND c.tally_id = ANY(%(tallies)s)
+     WHERE c.id > %(after_charge)s AND c.id <= %(last_charge)s AND c.entry_id <= %(last_entry)s
+       AND c.tally_id = ANY(%(tallies)s)
      GROUP BY c.tally_id
   ) within ON within.tally_id = t.id
   LEFT JOIN (

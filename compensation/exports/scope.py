@@ -88,7 +88,7 @@ def scope_of(*, party: Party | None, first: Period, last: Period, at: datetime) 
         previous_hash=_hash_of(first_entry - 1),
         hash=_hash_of(last_entry),
         after_charge=_last_charge(first_entry - 1),
-        last_charge=_last_charge(last_entry),
+        last_charge=_last_charge(last_entry, with_free=True),
         account_ids=tuple(pk for pk, _ in rows),
         lab_account_ids=tuple(pk for pk, kind in rows if kind == Account.Kind.LAB),
         weight_version_ids=_divisions_of(party) if party else (),
@@ -106,9 +106,15 @@ def _hash_of(number: int) -> bytes:
     return bytes(Entry.objects.get(pk=number).hash) if number else audit.GENESIS
 
 
-def _last_charge(number: int) -> int:
-    """The last charge made up to an entry: charges are numbered in the order of entries."""
-    entry = Entry.objects.filter(pk__lte=number, charge_count__gt=0).order_by("-pk").first()
+def _last_charge(number: int, *, with_free: bool = False) -> int:
+    """The last charge made up to an entry: charges are numbered in the order of entries.
+
+    `with_free` goes on to those that cost nothing, if no other charges came after.
+    """
+    charged = Entry.objects.filter(charge_count__gt=0)
+    if with_free and not charged.filter(pk__gt=number).exists():
+        return int(Charge.objects.aggregate(last=Max("pk"))["last"] or 0)
+    entry = charged.filter(pk__lte=number).order_by("-pk").first()
     if entry is None:
         return 0
     return int(Charge.objects.filter(entry=entry).aggregate(last=Max("pk"))["last"] or 0)

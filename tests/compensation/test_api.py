@@ -106,7 +106,7 @@ def test_a_statement_says_in_words_what_was_earned_and_opens_line_by_line(
     charged: Charge, ada: Party, ben: Party
 ) -> None:
     door = doors.of(ada)
-    (statement,) = door.get("statements/2026-03")["statements"]
+    (statement,) = door.get(f"statements/{charged.charged_at:%Y-%m}")["statements"]
     assert statement["words"][0].startswith("You earned 10.00 EUR")
     assert statement["earned_units"] == 10_000_000
     (line,) = statement["movements"]

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 from tallymark.canonical import NotCanonical, canonical
 
@@ -61,6 +61,8 @@ class Archive:
         if found != FORMAT:
             raise NotAnExport(f"its format is {found!r}; this program replays {FORMAT}")
         self._read: dict[str, tuple[int, str]] = {}
+        # A reader that stopped at a difference leaves its file open.
+        self._members: list[IO[bytes]] = []
         # The row that was read last: where a replay stands.
         self.place = (MANIFEST, 1)
 
@@ -71,6 +73,8 @@ class Archive:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
+        for member in self._members:
+            member.close()
         self._zip.close()
 
     def rows(self, name: str) -> Iterator[tuple[int, Row]]:
@@ -128,6 +132,7 @@ class Archive:
         digest, count, rest = hashlib.sha256(), 0, b""
         try:
             with self._zip.open(name) as file:
+                self._members.append(file)
                 while chunk := file.read(CHUNK_BYTES):
                     digest.update(chunk)
                     *lines, rest = (rest + chunk).split(b"\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tallymark.replay.archive import Archive, Difference, Row, same
 from tallymark.replay.rules import Counts, Plan, Rate
 
+WEIGHTS = "weights.jsonl"
 NO_COUNTS: Counts = (0, 0, 0, 0)
 
 
@@ -103,12 +104,24 @@ class Books:
             for _, row in archive.rows("versions.jsonl")
         }
         self.divisions = {
-            row["weights"]: Division(line, row) for line, row in archive.rows("weights.jsonl")
+            row["weights"]: self._division(line, row, is_whole=archive.manifest["is_whole"])
+            for line, row in archive.rows(WEIGHTS)
         }
         self.tallies = {
             row["tally"]: Tally(line, row) for line, row in archive.rows("tallies.jsonl")
         }
         self.uses: dict[str, Use] = {}
+
+    def _division(self, line: int, row: Row, *, is_whole: bool) -> Division:
+        """A division whose parts belong to accounts of the export, and make up the whole of it."""
+        division = Division(line, row)
+        for account, _ in division.parts:
+            if account not in self.accounts:
+                raise Difference(WEIGHTS, line, "parts", "an account of the export", account)
+        shown = sum(weight for _, weight in division.parts)
+        if is_whole or shown > division.weight_sum:
+            same(WEIGHTS, line, "sum", str(shown), row["sum"])
+        return division
 
     def check_closed(self) -> None:
         """What everything came to must be what the export says. Raises Difference."""
@@ -116,7 +129,7 @@ class Books:
             same("accounts.jsonl", account.line, "moved", account.moved, account.stated)
             same("accounts.jsonl", account.line, "closing", account.units, account.closing)
         for division in self.divisions.values():
-            same("weights.jsonl", division.line, "closing", division.total, division.closing)
+            same(WEIGHTS, division.line, "closing", division.total, division.closing)
         for tally in self.tallies.values():
             if tally.is_whole:
                 quantity, units = tally.closing

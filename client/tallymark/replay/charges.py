@@ -74,6 +74,7 @@ class Charges:
     def _check_counts(self, line: int, row: Row) -> None:
         """What is priced is what was reported, its tokens by the sealed version's own counter."""
         report = row["report"]
+        same(CHARGES, line, "report.revision", row["revision"], report["revision"])
         expected = counts_of(report)
         if report["version"] is not None:
             sealed = self._books.versions[report["version"]]
