@@ -61,7 +61,7 @@ SELECT %(batch)s, due.id, due.revision,
        AND (r.state <> 'running' OR coalesce(l.charged_at, r.started_at) <= %(daily)s)
        AND (w.usage_id IS NULL OR w.tried_at <= %(again)s
             OR (w.reason = 'no_funds'
-                AND (b.floor IS NULL OR b.posted - b.held - b.floor >= w.needed_units))
+                AND (b.floor IS NULL OR b.posted::numeric - b.held - b.floor >= w.needed_units))
             OR (w.reason = 'over_cap'
                 AND (r.cap_units IS NULL OR r.cap_units >= w.needed_units)))
        AND (%(since)s::timestamptz IS NULL OR u.reported_at >= %(since)s OR w.usage_id IS NOT NULL)
