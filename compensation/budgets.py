@@ -221,10 +221,27 @@ def start_run(
     if is_known or parent is not None:
         return usage.start_run(parent=parent, **given)
     belongs = projects.project_named(lab, project) if project else None
-    require_funds(lab=lab, purpose=purpose, at=asked_at)
-    accepted = _accepted_cap(lab, belongs, cap, asked_at)
+    accepted = require_money(lab=lab, purpose=purpose, project=belongs, cap=cap, at=asked_at)
     run = usage.start_run(parent=None, **given)
     return projects.place(run=run, project=belongs, cap=accepted, at=at)
+
+
+def require_money(
+    *, lab: Party, purpose: str, project: Project | None, cap: Cap | None, at: datetime
+) -> Cap | None:
+    """The cap with which a new run may start now.
+
+    Raises NoFunds, BudgetSpent or CapOverBudget where none may.
+    """
+    require_funds(lab=lab, purpose=purpose, at=at)
+    return _accepted_cap(lab, project, cap, at)
+
+
+def in_force(lab: Party, project: Project | None) -> list[Budget]:
+    """The budgets that a run of a lab would spend, in order of asset."""
+    budgets = Budget.objects.in_force().filter(Q(project=None) | Q(project=project), lab=lab)
+    found = budgets.select_related("asset", "project", "lab")
+    return list(found.order_by("asset__code", "pk"))
 
 
 def require_funds(*, lab: Party, purpose: str, at: datetime) -> None:
@@ -258,8 +275,7 @@ def cap_given(asset: str, units: int | None) -> Cap | None:
 
 def _accepted_cap(lab: Party, project: Project | None, cap: Cap | None, at: datetime) -> Cap | None:
     """The cap that a run starts with, within what every budget has left."""
-    budgets = Budget.objects.in_force().filter(Q(project=None) | Q(project=project), lab=lab)
-    found = budgets.select_related("asset", "project", "lab").order_by("asset__code", "pk")
+    found = in_force(lab, project)
     if not found:
         return cap
     add_up(at=at)

@@ -81,12 +81,26 @@ def make_quote(
 ) -> Quote:
     """Price what `lab` expects to use, and bind the prices for QUOTE_VALIDITY_DAYS.
 
+    Raises what `reckon` does.
+    """
+    quote, items = reckon(lab=lab, purpose=purpose, wanted=wanted, at=at, by=by)
+    quote.save(force_insert=True)
+    QuoteItem.objects.bulk_create(items)
+    _record(quote, items, at)
+    return quote
+
+
+def reckon(
+    *, lab: Party, purpose: str, wanted: Sequence[Wanted], at: datetime, by: User | None = None
+) -> tuple[Quote, list[QuoteItem]]:
+    """A quote as it would be made now; nothing is kept or promised.
+
     Raises BadQuote, NotOnOffer, SeveralLicences or licensing.NotALab.
     """
     if not lab.is_lab:
         raise licensing.NotALab
     _require_sound(purpose, wanted)
-    quote = Quote.objects.create(
+    quote = Quote(
         lab=lab,
         purpose=purpose,
         period=periods.open_period(at),
@@ -95,10 +109,7 @@ def make_quote(
         valid_until=at + timedelta(days=settings.QUOTE_VALIDITY_DAYS),
     )
     so_far = _SoFar(lab, quote.period)
-    items = [_item(quote, one, so_far, at) for one in wanted]
-    QuoteItem.objects.bulk_create(items)
-    _record(quote, items, at)
-    return quote
+    return quote, [_item(quote, one, so_far, at) for one in wanted]
 
 
 def expected(wanted: Wanted) -> Count:

@@ -65,6 +65,14 @@ def deposit_address() -> str:
     return evm.checksum(named) if named else signers.address("treasury")
 
 
+def pay_to() -> str:
+    """Where labs send tokens, for pages; empty where the operator has set up nothing yet."""
+    try:
+        return deposit_address()
+    except signers.KeyMissing:
+        return ""
+
+
 @transaction.atomic
 def name_address(
     *, lab: Party, address: str, at: datetime, by: User | None = None

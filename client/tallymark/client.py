@@ -308,6 +308,14 @@ class Client:
             "POST", f"runs/{run}/cap", {"cap_units": cap_units, "cap_asset": cap_asset}
         )
 
+    def estimate(self, purpose: str, items: Sequence[Mapping[str, Any]], **terms: Any) -> Json:
+        """What a run would cost if it started now, and in `refusal` why it may not.
+
+        `items`: each `subject`, and `records` or `epochs`; `terms`: project, cap_units, cap_asset.
+        """
+        body = {"purpose": purpose, "items": [dict(one) for one in items], **terms}
+        return self._dict("POST", "estimates", body)
+
     def end_run(self, run: str, ended_at: str | None = None) -> Json:
         """End a run."""
         return self._dict("PATCH", f"runs/{run}", {"state": "ended", "ended_at": ended_at})

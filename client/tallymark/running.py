@@ -109,8 +109,11 @@ class Running:
         self._given_id = run_id
         self._quote = str(quote) if quote else None
         # Whose budget pays, and what the job may cost before its usage waits.
-        self._budget = {"project": project or os.environ.get(PROJECT) or None}
-        self._budget |= {"cap_units": cap_units, "cap_asset": cap_asset}
+        self._budget: dict[str, Any] = {
+            "project": project or os.environ.get(PROJECT) or None,
+            "cap_units": cap_units,
+            "cap_asset": cap_asset,
+        }
         self.id = ""
         self._parent: str | None = None
         self._ends_run = True

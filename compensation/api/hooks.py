@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -31,9 +29,9 @@ class Kept(serializers.ModelSerializer[PaymentEvent]):
 class PaymentHook(APIView):
     """Signed events of a payment provider, in Stripe's form."""
 
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[Any]] = [AllowAny]
-    throttle_classes: ClassVar[list[Any]] = []
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = ()
 
     @extend_schema(
         operation_id="hooks_payments",

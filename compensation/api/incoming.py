@@ -28,7 +28,7 @@ from provenance.models import Party
 class PayingAddressOut(serializers.ModelSerializer[PayingAddress]):
     """An address that the lab pays from; it counts once its challenge was signed."""
 
-    pay_to = serializers.SerializerMethodField(help_text="Where deposits are sent.")
+    pay_to = serializers.SerializerMethodField(help_text="Where deposits are sent, if anywhere.")
 
     class Meta:
         model = PayingAddress
@@ -39,7 +39,7 @@ class PayingAddressOut(serializers.ModelSerializer[PayingAddress]):
 
     def get_pay_to(self, row: PayingAddress) -> str:
         """The deposit address."""
-        return transfers.deposit_address()
+        return transfers.pay_to()
 
 
 class PayingAddressIn(serializers.Serializer[Any]):

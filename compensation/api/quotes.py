@@ -99,6 +99,15 @@ class QuoteIn(serializers.Serializer[Any]):
     items = WantedIn(many=True)
 
 
+def wanted_of(given: dict[str, Any]) -> Wanted:
+    """An item as the use case takes it."""
+    version: DatasetVersion | None = find_version(given["subject"])
+    if version is None:
+        raise quotes.BadQuote(f"There is no sealed version '{given['subject']}'.")
+    counts = (given[name] for name in ("records", "tokens", "epochs", "fetches"))
+    return Wanted(version=version, count=Count(*counts), licence=given["licence"])
+
+
 class Quotes(Browse):
     """The lab's quotes."""
 
@@ -125,17 +134,9 @@ class Quotes(Browse):
         quote = quotes.make_quote(
             lab=self.viewer.party,
             purpose=given["purpose"],
-            wanted=[self._wanted(each) for each in given["items"]],
+            wanted=[wanted_of(each) for each in given["items"]],
             at=timezone.now(),
             by=self.person,
         )
         shown = get_object_or_404(self.get_queryset(), pk=quote.pk)
         return Response(QuoteOut(shown).data, status=status.HTTP_201_CREATED)
-
-    def _wanted(self, given: dict[str, Any]) -> Wanted:
-        """An item as the use case takes it."""
-        version: DatasetVersion | None = find_version(given["subject"])
-        if version is None:
-            raise quotes.BadQuote(f"There is no sealed version '{given['subject']}'.")
-        counts = (given[name] for name in ("records", "tokens", "epochs", "fetches"))
-        return Wanted(version=version, count=Count(*counts), licence=given["licence"])

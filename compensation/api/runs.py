@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -53,23 +52,10 @@ class PaidRuns(Runs):
 
     start_shape: ClassVar[type[RunIn]] = RunStart
 
-    def begin(
-        self,
-        *,
-        project: str = "",
-        cap_asset: str = "",
-        cap_units: int | None = None,
-        received_at: datetime,
-        **facts: Any,
-    ) -> Run:
+    def begin(self, **facts: Any) -> Run:
         """Begin the run where money allows it."""
-        return budgets.start_run(
-            project=project,
-            cap=budgets.cap_given(cap_asset, cap_units),
-            asked_at=received_at,
-            received_at=received_at,
-            **facts,
-        )
+        cap = budgets.cap_given(facts.pop("cap_asset"), facts.pop("cap_units"))
+        return budgets.start_run(cap=cap, asked_at=facts["received_at"], **facts)
 
     @extend_schema(request=CapIn, responses=RunOut)
     @action(detail=True, methods=["post"])

@@ -15,6 +15,7 @@ from compensation.api.bank import (
 from compensation.api.budgets import Budgets, Notices
 from compensation.api.charges import Charges
 from compensation.api.deposits import Deposits
+from compensation.api.estimates import Estimates
 from compensation.api.hooks import PaymentHook
 from compensation.api.incoming import PayingAddresses, Payments, Transfers
 from compensation.api.invoices import Invoices, InvoicesWaiting, IssueInvoices
@@ -57,6 +58,7 @@ nouns.register("tax-rules", TaxRules, basename="tax-rule")
 nouns.register("transfers", Transfers, basename="transfer")
 
 urlpatterns = [
+    path("estimates", Estimates.as_view(), name="estimates"),
     path("hooks/payments/<slug:provider>", PaymentHook.as_view(), name="payment-hook"),
     path("assets", Assets.as_view(), name="assets"),
     path("statements/<str:period>", Statements.as_view(), name="statements"),
