@@ -168,9 +168,9 @@ def _digests(entry: Entry) -> dict[str, str]:
 def _charge(charge: Charge) -> dict[str, Any]:
     rows = Charge.objects.filter(entry=charge.entry, weight_version=charge.weight_version)
     found = ChargeGroup.objects.filter(entry=charge.entry).order_by("weight_version")
-    groups = list(found.values_list("weight_version", "digest"))
-    place = [weight_version for weight_version, _ in groups].index(charge.weight_version_id)
-    digests = [bytes(digest) for _, digest in groups]
+    groups = list(found)
+    place = [group.weight_version_id for group in groups].index(charge.weight_version_id or 0)
+    digests = [bytes(group.digest) for group in groups]
     return {
         "usage": str(charge.usage_id),
         "revision": charge.revision,

@@ -221,9 +221,7 @@ QUOTE_VALIDITY_DAYS = _env.quote_validity_days
 DEPOSIT_ADDRESS = _env.deposit_address
 PAYMENT_SECRETS = _env.payment_secrets
 PAYMENT_TEST_EVENTS = (
-    CHAIN_ID == DEVELOPMENT_CHAIN
-    if _env.payment_test_events is None
-    else _env.payment_test_events
+    CHAIN_ID == DEVELOPMENT_CHAIN if _env.payment_test_events is None else _env.payment_test_events
 )
 LOCAL_IMPORT_ROOTS = _env.local_import_roots
 ALLOW_PRIVATE_ADDRESSES = _env.allow_private_addresses

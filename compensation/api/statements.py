@@ -25,7 +25,10 @@ from provenance.refusals import Refused
 
 Statement = OwnerStatement | LabStatement
 LAB, OWNER = "lab", "owner"
-MAKERS = {OWNER: statements.owner_statement, LAB: statements.lab_statement}
+MAKERS: dict[str, Callable[..., Statement]] = {
+    OWNER: statements.owner_statement,
+    LAB: statements.lab_statement,
+}
 KINDS = {
     OWNER: (Account.Kind.OWNER, Account.Kind.OWNER_PENDING, Account.Kind.AWAITED),
     LAB: (Account.Kind.LAB,),
@@ -110,8 +113,9 @@ class Statements(Door):
             has_some = Account.objects.filter(party=party, kind__in=KINDS[role]).values("asset")
             assets = Asset.objects.filter(pk__in=has_some).order_by("code")
             wanted = [asset_by_code(given["asset"])] if given["asset"] else list(assets)
+            made = MAKERS[role]
             found += [
-                MAKERS[role](party=party, asset=asset, period=period, at=at)
+                made(party=party, asset=asset, period=period, at=at)
                 for asset in wanted
                 if asset in assets or given["role"]
             ]

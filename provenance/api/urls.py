@@ -23,8 +23,8 @@ from provenance.api.lineage import Lineage
 from provenance.api.models import Models
 from provenance.api.overlaps import Overlaps
 from provenance.api.parties import Invitations, Keys, Looks, Me, Members, Parties
-from provenance.api.reviews import Reviews
 from provenance.api.projects import Projects
+from provenance.api.reviews import Reviews
 from provenance.api.usages import Usages
 from provenance.api.versions import Versions
 

@@ -1,4 +1,4 @@
-"""Tokens that labs send are credited once they are final, each transfer once, to whom it belongs."""
+"""Tokens that labs send are credited once final, each transfer once, to whom it belongs."""
 
 from __future__ import annotations
 
