@@ -16,15 +16,13 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from provenance import ledger, sequences
+from provenance import ledger, quoting, sequences
 from provenance.models import (
     DatasetVersion,
     Grant,
     Party,
     Purpose,
     Quote,
-    QuoteItem,
-    Rate,
     Run,
     RunEdge,
     TrainedModel,
@@ -60,20 +58,6 @@ class ModelNameTaken(Refused):
 
     code = "model_named_once"
     hint = "Give another version, or leave the model as it was registered."
-
-
-class QuoteExpired(Refused):
-    """The quote no longer binds."""
-
-    code = "quote_expired"
-    hint = "Ask for a new one with POST /api/v1/quotes, or start the run without a quote."
-
-
-class QuoteNotOfRun(Refused):
-    """The run with this id was started without that quote."""
-
-    code = "quote_not_of_run"
-    hint = "Name the quote when the run is first started, by every rank alike."
 
 
 class BadReport(Refused):
@@ -115,7 +99,7 @@ def start_run(
         raise BadReport(f"'{purpose}' is no purpose.", hint=f"One of: {', '.join(Purpose.values)}.")
     if parent is not None and parent.lab_id != lab.id:
         raise NotOurs("The parent run is another lab's.")
-    _require_quote_fits(quote, lab=lab, purpose=purpose, parent=parent)
+    quoting.require_fits(quote, lab=lab, purpose=purpose, parent=parent)
     run_id = run_id or uuid.uuid4()
     run, is_new = Run.objects.get_or_create(
         id=run_id,
@@ -134,9 +118,9 @@ def start_run(
     if run.lab_id != lab.id:
         raise RunIdTaken
     if quote is not None and run.quote_id != quote.pk:
-        raise QuoteNotOfRun
+        raise quoting.QuoteNotOfRun
     if is_new:
-        _require_valid(quote, at, received_at or at)
+        quoting.require_valid(quote, at, received_at or at)
         body = {"purpose": purpose, "root": run.top.id, "parent": parent.id if parent else None}
         if quote is not None:
             body["quote"] = quote.pk
@@ -312,33 +296,6 @@ def add_edge(
     return edge
 
 
-def _require_quote_fits(
-    quote: Quote | None, *, lab: Party, purpose: str, parent: Run | None
-) -> None:
-    if quote is None:
-        return
-    if quote.lab_id != lab.id:
-        raise NotOurs("The quote is another lab's.")
-    if quote.purpose != purpose:
-        raise BadReport(
-            f"The quote is for '{quote.purpose}', the run for '{purpose}'.",
-            hint="Ask for a quote with the run's purpose.",
-        )
-    if parent is not None:
-        raise BadReport(
-            "A quote holds for a whole job.", hint="Name it when you start the run at the top."
-        )
-
-
-def _require_valid(quote: Quote | None, at: datetime, received_at: datetime) -> None:
-    """A start in the past is believed only as far as a run may be silent."""
-    if quote is None:
-        return
-    heard_by = quote.valid_until + timedelta(seconds=settings.RUN_SILENCE_SECONDS)
-    if not quote.created_at <= at < quote.valid_until or received_at > heard_by:
-        raise QuoteExpired(f"This quote was valid until {quote.valid_until:%Y-%m-%d %H:%M} UTC.")
-
-
 def _require_sound(purpose: str, stream: str, sequence: int, count: Count) -> None:
     if purpose not in Purpose.values:
         raise BadReport(f"'{purpose}' is no purpose.", hint=f"One of: {', '.join(Purpose.values)}.")
@@ -412,7 +369,7 @@ def _judge(usage: Usage, root: Run, version: DatasetVersion | None, used_at: dat
     if version is None:
         return
     if usage.grant_id is None:
-        quoted = _quoted(root, version, usage.purpose)
+        quoted = quoting.quoted(root, version, usage.purpose)
         usage.grant = Grant.objects.covering(
             lab=root.lab,
             version=version,
@@ -420,30 +377,13 @@ def _judge(usage: Usage, root: Run, version: DatasetVersion | None, used_at: dat
             at=used_at,
             licence=quoted.licence_id if quoted else None,
         )
-        usage.rate = _rate(usage.grant, quoted)
+        usage.rate = quoting.rate_of(usage.grant, quoted)
     is_own = version.dataset.owner_id == root.lab_id
     usage.is_ungranted = usage.grant_id is None and not is_own
     taken_back = version.state != State.SEALED
     since = version.withdrawn_at or version.erased_at
     if taken_back and since is not None and used_at >= since:
         usage.is_of_withdrawn = True
-
-
-def _quoted(root: Run, version: DatasetVersion, purpose: str) -> QuoteItem | None:
-    """What the run's quote promised for this use, if it has one."""
-    if root.quote_id is None:
-        return None
-    items = QuoteItem.objects.filter(quote=root.quote_id, quote__purpose=purpose)
-    return items.filter(version=version).first()
-
-
-def _rate(grant: Grant | None, quoted: QuoteItem | None) -> Rate | None:
-    """What a use is priced by: the quote's rate, else the one that the grant froze."""
-    if grant is None:
-        return None
-    if quoted is not None and quoted.licence_id == grant.licence_id:
-        return quoted.rate
-    return grant.rate
 
 
 def _hear(run: Run, at: datetime) -> None:

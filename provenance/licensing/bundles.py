@@ -1,8 +1,8 @@
 """Subscriptions: an owner's bundle of licences for a flat amount a month.
 
-The price is owed for each calendar month (in PERIOD_ZONE) that a subscription touches, in full. Subscribing
-gives the lab a grant of each licence, under which use costs nothing more; ending it keeps the
-grants until the end of the month.
+The price is owed for each calendar month (in PERIOD_ZONE) that a subscription touches, in full.
+Subscribing gives the lab a grant of each licence, under which use costs nothing more; ending it
+keeps the grants until the end of the month.
 """
 
 from __future__ import annotations

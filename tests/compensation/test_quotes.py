@@ -15,7 +15,7 @@ from compensation.quotes import Wanted
 from provenance import licensing, usage
 from provenance.licensing import PlanTerms
 from provenance.models import DatasetVersion, Event, Party, Quote, Usage
-from provenance.usage import QuoteExpired, QuoteNotOfRun
+from provenance.quoting import QuoteExpired, QuoteNotOfRun
 from tests import doors, factories
 from tests.compensation.conftest import grant, more, priced, texts, use
 from tests.factories import NOON
