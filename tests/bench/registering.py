@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+from tests.bench import lines
 from tests.bench.figures import Figures
 from tests.bench.ingest_memory import VOCABULARY, peak_megabytes
 
@@ -230,32 +231,16 @@ def report(figures: Figures, made: Registered, base: int) -> None:
 
 def plot(points: list[Registered], path: Path) -> None:
     """Milliseconds a record by what was registered before, as an SVG picture."""
-    from reportlab.graphics import renderSVG
-    from reportlab.graphics.charts.lineplots import LinePlot
-    from reportlab.graphics.charts.textlabels import Label
-    from reportlab.graphics.shapes import Drawing, String
-    from reportlab.lib import colors
-
-    drawing, chart = Drawing(640, 360), LinePlot()
-    chart.x, chart.y, chart.width, chart.height = 60, 50, 540, 260
-    names = ("read", "screen")
-    chart.data = [
-        [(one.before / 1000, one.stages[name] / one.records * 1000) for one in points]
-        for name in names
-    ]
-    chart.yValueAxis.valueMin = 0
-    for at, (name, colour) in enumerate(
-        zip(names, (colors.steelblue, colors.firebrick), strict=True)
-    ):
-        chart.lines[at].strokeColor = colour
-        chart.lines[at].strokeWidth = 2
-        drawing.add(String(80, 335 - 14 * at, f"{name}: ms a record", fillColor=colour))
-    label = Label()
-    label.setOrigin(330, 18)
-    label.setText("thousands of records registered before")
-    drawing.add(chart)
-    drawing.add(label)
-    renderSVG.drawToFile(drawing, str(path))
+    lines.draw(
+        path,
+        {
+            f"{name}: ms a record": [
+                (one.before / 1000, one.stages[name] / one.records * 1000) for one in points
+            ]
+            for name in ("read", "screen")
+        },
+        "thousands of records registered before",
+    )
 
 
 if __name__ == "__main__":
