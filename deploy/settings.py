@@ -190,6 +190,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "PurposeEnum": "provenance.models.Purpose",
+        "VersionModeEnum": "provenance.models.DatasetVersion.Mode",
+        "PlanModeEnum": "provenance.models.RatePlan.Mode",
         "DatasetKindEnum": "provenance.models.Dataset.Kind",
         "MatchKindEnum": "provenance.models.MatchKind",
         "SubmissionKindEnum": "provenance.models.Submission.Kind",
@@ -197,7 +199,6 @@ SPECTACULAR_SETTINGS = {
         "ReviewOutcomeEnum": "provenance.models.Review.Outcome",
         "ResolutionOutcomeEnum": "provenance.models.Resolution.Outcome",
         "MoneySideEnum": "compensation.models.Side",
-        "DifferenceSideEnum": "compensation.models.Difference.Side",
         "AccountKindEnum": "compensation.models.Account.Kind",
         "ChargeKindEnum": "compensation.models.Charge.Kind",
         "PayoutStateEnum": "compensation.progress.CHOICES",

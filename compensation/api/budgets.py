@@ -113,7 +113,7 @@ class Budgets(Browse):
         return Response(BudgetOut(budgets.end_budget(budget=row, at=timezone.now())).data)
 
 
-class NoticeOut(serializers.ModelSerializer[BudgetNotice]):
+class BudgetNoticeOut(serializers.ModelSerializer[BudgetNotice]):
     """The lab was told how much of a budget, or of a run's cap, is spent."""
 
     asset = AssetOut()
@@ -129,7 +129,7 @@ class NoticeOut(serializers.ModelSerializer[BudgetNotice]):
 class Notices(ListModelMixin, Facts, GenericViewSet[BudgetNotice]):
     """What the lab was told at 50, 80 and 100 %."""
 
-    serializer_class = NoticeOut
+    serializer_class = BudgetNoticeOut
     queryset = BudgetNotice.objects.none()
     ordering = ("-noticed_at", "-id")
 

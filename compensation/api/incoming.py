@@ -48,7 +48,7 @@ class PayingAddressIn(serializers.Serializer[Any]):
     address = serializers.CharField(max_length=42)
 
 
-class SignatureIn(serializers.Serializer[Any]):
+class PayingSignatureIn(serializers.Serializer[Any]):
     """The challenge, signed by the holder of the address (EIP-191)."""
 
     signature = serializers.CharField(max_length=200)
@@ -82,12 +82,12 @@ class PayingAddresses(Browse):
         )
         return Response(PayingAddressOut(made).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=SignatureIn, responses=PayingAddressOut)
+    @extend_schema(request=PayingSignatureIn, responses=PayingAddressOut)
     @action(detail=True, methods=["post"])
     def verify(self, request: Request, pk: str) -> Response:
         """Prove the address; what came from it before is credited too."""
         named = self._mine()
-        row = transfers.verify_address(named=named, at=timezone.now(), **self.read(SignatureIn))
+        row = transfers.verify_address(named=named, at=timezone.now(), **self.read(PayingSignatureIn))
         return Response(PayingAddressOut(row).data)
 
     @extend_schema(request=None, responses=PayingAddressOut)

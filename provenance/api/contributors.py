@@ -123,7 +123,7 @@ class Contributors(Browse):
         return Response(answer, status=status.HTTP_201_CREATED)
 
 
-class ShareOut(serializers.ModelSerializer[SplitShare]):
+class ContributorShareOut(serializers.ModelSerializer[SplitShare]):
     """One party's weight in a split."""
 
     party = PartyRef()
@@ -137,7 +137,7 @@ class SplitOut(serializers.ModelSerializer[Split]):
     """A split of one of the viewer's datasets: the last that applies holds."""
 
     dataset = DatasetRef()
-    shares = ShareOut(many=True)
+    shares = ContributorShareOut(many=True)
 
     class Meta:
         model = Split

@@ -177,7 +177,7 @@ class Debts(Door):
         return Response(DebtsOut(facts).data)
 
 
-class TermsOut(serializers.ModelSerializer[DerivativeTerms]):
+class DerivativeTermsOut(serializers.ModelSerializer[DerivativeTerms]):
     """What a licence asks of datasets made from this one."""
 
     class Meta:
@@ -201,7 +201,7 @@ class TermsFilter(Filter):
 class Terms(ListModelMixin, Facts, GenericViewSet[DerivativeTerms]):
     """What licences ask of derivatives: whoever declares as much is accepted."""
 
-    serializer_class = TermsOut
+    serializer_class = DerivativeTermsOut
     filterset_class = TermsFilter
     queryset = DerivativeTerms.objects.none()
     lookup_value_converter = "int"
@@ -212,7 +212,7 @@ class Terms(ListModelMixin, Facts, GenericViewSet[DerivativeTerms]):
         seen = DerivativeTerms.objects.visible_to(self.viewer)
         return seen.select_related("licence__dataset__owner")
 
-    @extend_schema(request=TermsIn, responses={201: TermsOut}, parameters=[IDEMPOTENCY])
+    @extend_schema(request=TermsIn, responses={201: DerivativeTermsOut}, parameters=[IDEMPOTENCY])
     @idempotent
     def create(self, request: Request) -> Response:
         """Ask this from now on; it ends what the licence asked before."""
@@ -221,13 +221,13 @@ class Terms(ListModelMixin, Facts, GenericViewSet[DerivativeTerms]):
         licence = get_object_or_404(seen, pk=given.pop("licence"))
         self.require_own(licence.dataset.owner, "rights")
         made = derivation.offer_terms(licence=licence, at=timezone.now(), **given)
-        return Response(TermsOut(made).data, status=status.HTTP_201_CREATED)
+        return Response(DerivativeTermsOut(made).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=None, responses=TermsOut)
+    @extend_schema(request=None, responses=DerivativeTermsOut)
     @action(detail=True, methods=["post"])
     def end(self, request: Request, pk: str) -> Response:
         """Be asked again for each derivative; what was accepted stays."""
         terms: DerivativeTerms = self.get_object()
         self.require_own(terms.licence.dataset.owner, "rights")
         derivation.end_terms(licence=terms.licence, at=timezone.now())
-        return Response(TermsOut(super().get_object()).data)
+        return Response(DerivativeTermsOut(super().get_object()).data)
