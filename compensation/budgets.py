@@ -179,6 +179,14 @@ def look(budget: Budget, at: datetime) -> Standing:
     )
 
 
+def pressing(lab: Party, at: datetime) -> list[Standing]:
+    """The lab's budgets that are nearly spent, the worst first."""
+    found = Budget.objects.in_force().filter(lab=lab).select_related("asset", "project", "lab")
+    standings = [look(budget, at) for budget in found]
+    near = [one for one in standings if one.percent >= LEVELS[1]]
+    return sorted(near, key=lambda one: -one.percent)
+
+
 def open_caps(budget: Budget) -> int:
     """What runs under way that a budget covers may still cost before they reach their caps."""
     return spending.open_caps(lab=budget.lab, asset=budget.asset, project=budget.project)

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
-from compensation import payees
+from compensation import budgets, payees
 from compensation.admin.payouts import open_amounts
 from compensation.models import Account, Asset, PayoutMethod, Waiting
 from compensation.templatetags.money import amount
@@ -65,6 +65,9 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
     if viewer.party.is_lab and Waiting.objects.visible_to(viewer).exists():
         url = reverse("admin:compensation_deposit_changelist")
         found.append(Todo("Pay in: some uses wait to be charged", url))
+    if viewer.party.is_lab:
+        url = reverse("admin:compensation_budget_changelist")
+        found += [Todo(standing.words, url) for standing in budgets.pressing(viewer.party, at)]
     return found
 
 

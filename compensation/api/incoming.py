@@ -87,7 +87,9 @@ class PayingAddresses(Browse):
     def verify(self, request: Request, pk: str) -> Response:
         """Prove the address; what came from it before is credited too."""
         named = self._mine()
-        row = transfers.verify_address(named=named, at=timezone.now(), **self.read(PayingSignatureIn))
+        row = transfers.verify_address(
+            named=named, at=timezone.now(), **self.read(PayingSignatureIn)
+        )
         return Response(PayingAddressOut(row).data)
 
     @extend_schema(request=None, responses=PayingAddressOut)

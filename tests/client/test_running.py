@@ -37,6 +37,7 @@ class Recorder(ThreadingHTTPServer):
         self.status = 202
         self.delay_seconds = 0.0
         self.refused_quote = ""
+        self.refused_cap: int | None = None
 
     @property
     def url(self) -> str:
@@ -66,9 +67,13 @@ class Handler(BaseHTTPRequestHandler):
         refused = self.server.refused_quote
         if refused and isinstance(body, dict) and body.get("quote") == refused:
             status = 409
+        code, cap = "no", self.server.refused_cap
+        if cap is not None and isinstance(body, dict) and body.get("cap_units") == cap:
+            status, code = 400, "bad_cap"
         if status < 300:
             self.server.calls.append((self.command, self.path, body))
-        answer = b'{"code": "no", "detail": "no"}' if status >= 300 else b"[]"
+        refusal = json.dumps({"code": code, "detail": "no"}).encode()
+        answer = refusal if status >= 300 else b"[]"
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
@@ -287,6 +292,44 @@ def test_a_job_names_its_quote_and_counts_its_fetches(service: Recorder) -> None
         run.use("aurora/essays@1", fetches=3)
     started = next(body for _, path, body in service.calls if path.endswith("/runs"))
     assert (started["quote"], service.reports[-1]["fetches"]) == ("q-1", 5)
+
+
+def test_a_job_names_its_project_and_cap_at_its_top(
+    service: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TALLYMARK_PROJECT", "chat")
+    cap = {"cap_units": 0, "cap_asset": "iso4217:EUR"}
+    with (
+        Running("pretrain", url=service.url, **cap) as outer,
+        Running("finetune", url=service.url, **cap) as inner,
+    ):
+        outer.use("aurora/essays@1", records=1)
+        inner.use("aurora/essays@1", records=1)
+    started = {one["run_id"]: one for _, path, one in service.calls if path.endswith("/runs")}
+    top = started[outer.id]
+    assert (top["project"], top["cap_units"], top["cap_asset"]) == ("chat", 0, "iso4217:EUR")
+    assert not {"project", "cap_units"} & started[inner.id].keys()
+
+
+def test_a_start_without_money_keeps_every_report_until_it_is_accepted(
+    service: Recorder, tmp_path: Path
+) -> None:
+    service.status = 402
+    spool = tmp_path / "spool"
+    with Running("pretrain", url=service.url, spool=spool, project="chat") as run:
+        run.use("aurora/essays@1", records=7)
+    assert not service.calls
+    service.status = 202
+    assert flush(spool, Client(service.url, "")).delivered == 1
+    assert service.total("aurora/essays@1") == 7
+    assert service.calls[0][2]["project"] == "chat"
+
+
+def test_a_cap_that_cannot_be_is_left_out_and_loses_no_report(service: Recorder) -> None:
+    service.refused_cap = 5
+    with Running("pretrain", url=service.url, cap_units=5, cap_asset="none") as run:
+        run.use("aurora/essays@1", records=4)
+    assert service.total("aurora/essays@1") == 4
 
 
 def test_a_job_says_what_it_will_use(service: Recorder) -> None:

@@ -30,6 +30,10 @@ def test_one_machine_needs_nothing_set() -> None:
         ("TALLYMARK_CHAIN_KEYS", '{"cook": "0x01"}', "roles are"),
         ("TALLYMARK_CHAIN_KEYS", "0x01", "JSON"),
         ("TALLYMARK_PORT", "99999", "port"),
+        ("TALLYMARK_DEPOSIT_ADDRESS", "0x12", "deposit_address"),
+        ("TALLYMARK_PAYMENT_SECRETS", '{"Str ipe": ["whsec_0123456789abcdef"]}', "no name"),
+        ("TALLYMARK_PAYMENT_SECRETS", '{"stripe": []}', "16 characters"),
+        ("TALLYMARK_PAYMENT_SECRETS", '{"stripe": ["short"]}', "16 characters"),
     ],
 )
 def test_what_must_not_be_is_refused_by_name(

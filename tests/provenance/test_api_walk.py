@@ -29,9 +29,20 @@ FOR_ALL = {
     "/api/v1/parties/me",
     "/api/v1/parties",
     "/api/v1/members",
+    "/api/v1/quality-rules",
 }
 # Rows that are named by a number.
-NUMBERS = {"events": 1, "charges": 1, "statements": 1}
+NUMBERS = dict.fromkeys(
+    (
+        "accounts", "bank-bookings", "budgets", "charges", "derivative-terms", "entries", "events",
+        "payments", "rates", "reconciliation", "statements", "transfers",
+    ),
+    1,
+)  # fmt: skip
+# The viewer's own month in a file; what stands in it is tried in test_exports.
+PACKED = {"/api/v1/statements/{period}/export"}
+# What a signature opens instead of a key.
+SIGNED = {"/api/v1/hooks/payments/{provider}"}
 ON_SHOW = {"/api/v1/catalogue", "/api/v1/licences"}
 
 
@@ -92,10 +103,11 @@ def stranger(db: None) -> doors.Door:
 def filled(path: str, facts: dict[str, Any]) -> str:
     """The address with the ids of `facts` in it."""
     noun = path.split("/")[3]
+    path = path.replace("{period}", "2026-03")
     return re.sub(r"\{[^}]*\}", lambda _: str(facts.get(noun, uuid.UUID(int=7))), path)
 
 
-@pytest.mark.parametrize(("method", "path"), endpoints())
+@pytest.mark.parametrize(("method", "path"), [one for one in endpoints() if one[1] not in SIGNED])
 def test_without_a_key_every_address_answers_401(method: str, path: str) -> None:
     address = filled(path, NUMBERS)
     answer = APIClient().generic(method, address, content_type="application/json")
@@ -111,19 +123,21 @@ def test_a_second_partys_key_finds_nothing_at_any_address(
     for method, path in endpoints():
         address = filled(path, {**facts, **NUMBERS}).removeprefix("/api/v1/")
         answer = stranger.raw(method, address, data="{}", content_type="application/json")
-        text = (
-            b"".join(answer.streaming_content).decode()
-            if answer.streaming
-            else answer.content.decode()
+        text = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode(
+            errors="replace"
         )
         seen.append(f"{method} {path} {answer.status_code}")
-        if path in ON_SHOW or (path.startswith("/api/v1/licences/") and method == "GET"):
+        if (
+            path in PACKED
+            or path in ON_SHOW
+            or (path.startswith("/api/v1/licences/") and method == "GET")
+        ):
             continue
         assert SECRET not in text, (method, path)
         assert str(facts["runs"]) not in text, (method, path)
         assert str(facts["keys"]) not in text, (method, path)
         if answer.status_code == 200 and path not in FOR_ALL:
-            assert "{" not in path, (method, path, text)
+            assert "{" not in path or path.endswith("/{period}"), (method, path, text)
             shown = json.loads(text)
             rows = (
                 shown.get("results", shown.get("statements")) if isinstance(shown, dict) else shown
