@@ -13,9 +13,12 @@ from django.utils import timezone
 
 from compensation import journal
 from compensation.admin.statements import (
+    explanation_view,
     shares_view,
     statement_csv,
+    statement_export,
     statement_json,
+    statement_pdf,
     statement_view,
 )
 from compensation.models import Account, Charge, Conversion, Entry, HoldPart
@@ -88,6 +91,9 @@ class EntryAdmin(ReadOnlyFacts):
             named("statement/", statement_view, "statement"),
             named("statement.csv", statement_csv, "statement_csv"),
             named("statement.json", statement_json, "statement_json"),
+            named("statement.pdf", statement_pdf, "statement_pdf"),
+            named("statement.zip", statement_export, "statement_export"),
+            named("charges/<str:object_id>/", explanation_view, "explanation"),
             named("<str:object_id>/shares/", shares_view, "shares"),
         ]
 

@@ -9,16 +9,18 @@ from uuid import UUID
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from compensation import statements
+from compensation import exports, statements
 from compensation.models import Asset, Entry
 from compensation.statements import LabStatement, OwnerStatement, Period
 from provenance.admin.looking import gate
 from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
+from provenance.api.files import zip_of
 from provenance.models import Party
 from provenance.refusals import Refused
 
@@ -82,6 +84,43 @@ def statement_json(request: HttpRequest) -> HttpResponse:
     return _file(request, "json")
 
 
+def statement_pdf(request: HttpRequest) -> HttpResponse:
+    """The same on paper."""
+    return _file(request, "pdf")
+
+
+def statement_export(request: HttpRequest) -> HttpResponseBase:
+    """All that it takes to recompute the month offline."""
+    asked = _asked(request, timezone.now())
+    if asked is None:
+        raise Http404("There is nothing to export.")
+    stopped = _look(request, asked)
+    if stopped is not None:
+        return stopped
+    scope = exports.scope_of(
+        party=asked.party, first=asked.period, last=asked.period, at=timezone.now()
+    )
+    return zip_of(exports.export(scope), scope.file_name)
+
+
+def explanation_view(request: HttpRequest, object_id: str) -> HttpResponse:
+    """Why a charge is what it is, step by step."""
+    found = statements.explain(_number(object_id), viewer_of(request))
+    if found is None:
+        raise Http404("There is no such charge.")
+    stopped = gate(request, f"explanation of charge {found.charge.pk}", found.parties)
+    if stopped is not None:
+        return stopped
+    context = {
+        **site.each_context(request),
+        "title": f"Charge {found.charge.pk}",
+        "found": found,
+        "charge": found.charge,
+        "asset": found.charge.account.asset if found.charge.account else None,
+    }
+    return TemplateResponse(request, "compensation/explanation.html", context)
+
+
 def shares_view(request: HttpRequest, object_id: str) -> HttpResponse:
     """The charges behind one line: usage, rate, proofs and the leaf that paid it."""
     viewer = viewer_of(request)
@@ -92,14 +131,22 @@ def shares_view(request: HttpRequest, object_id: str) -> HttpResponse:
     stopped = gate(request, f"shares of entry {entry.pk}", [party])
     if stopped is not None:
         return stopped
-    chosen = request.GET.get("weights", "")
-    rows = statements.shares_of(entry, party, weight_version_id=_number(chosen) if chosen else None)
+    chosen, after = request.GET.get("weights", ""), request.GET.get("after", "0")
+    rows = statements.shares_of(
+        entry,
+        party,
+        weight_version_id=_number(chosen) if chosen else None,
+        after=_number(after),
+    )
+    is_full = len(rows) == statements.PAGE
     context = {
         **site.each_context(request),
         "title": f"What stands behind entry {entry.pk}",
         "entry": entry,
         "rows": rows,
         "total": sum(row.share_units for row in rows),
+        "is_first": after == "0",
+        "next": f"?weights={chosen}&party={party.pk}&after={rows[-1].charge.pk}" if is_full else "",
     }
     return TemplateResponse(request, "compensation/shares.html", context)
 
@@ -117,6 +164,10 @@ def _file(request: HttpRequest, ending: str) -> HttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     if ending == "json":
         return JsonResponse(statements.as_json(made), headers=headers)
+    if ending == "pdf":
+        return HttpResponse(
+            statements.as_pdf(made), content_type="application/pdf", headers=headers
+        )
     return HttpResponse(
         statements.as_csv(made), content_type="text/csv; charset=utf-8", headers=headers
     )

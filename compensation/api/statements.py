@@ -18,13 +18,14 @@ from rest_framework.response import Response
 from compensation import exports, statements
 from compensation.api.accounts import asset_by_code
 from compensation.models import Account, Asset, Entry
-from compensation.statements import LabStatement, OwnerStatement, Period
-from provenance.api.door import Door, OperatorsOnly
+from compensation.statements import PAGE, LabStatement, OwnerStatement, Period
+from provenance.api.door import Door
 from provenance.api.files import file_of, zip_of
 from provenance.models import Party
 from provenance.refusals import Refused
 
 Statement = OwnerStatement | LabStatement
+MOST_SHARES = 1_000
 LAB, OWNER = "lab", "owner"
 MAKERS: dict[str, Callable[..., Statement]] = {
     OWNER: statements.owner_statement,
@@ -128,8 +129,6 @@ def party_of(door: Door, wanted: Any) -> Party:
     if wanted is None:
         return door.viewer.party
     party = get_object_or_404(Party.objects.visible_to(door.viewer), pk=wanted)
-    if party != door.viewer.party and not door.viewer.is_operator:
-        raise OperatorsOnly
     door.log_looks([party])
     return party
 
@@ -175,9 +174,7 @@ class Explanations(Door):
         found = statements.explain(pk, self.viewer)
         if found is None:
             raise NoSuchCharge
-        usage = found.charge.usage
-        owner = usage.version.dataset.owner if usage and usage.version else None
-        self.log_looks([usage.run.lab if usage else None, owner])
+        self.log_looks(found.parties)
         return Response(found.as_json())
 
 
@@ -194,28 +191,40 @@ class ShareOut(serializers.Serializer[Any]):
     used_at = serializers.DateTimeField()
     charged_units = serializers.IntegerField()
     share_units = serializers.IntegerField()
-    weight = serializers.CharField(help_text="Of weight_sum; may be longer than 2**53.")
-    weight_sum = serializers.CharField()
+    weight = serializers.CharField(
+        allow_null=True, help_text="Of weight_sum; may be longer than 2**53. Null for a lab."
+    )
+    weight_sum = serializers.CharField(allow_null=True)
     usage_events = serializers.ListField(child=serializers.IntegerField(allow_null=True))
     charge_event = serializers.IntegerField(allow_null=True)
     payout_epoch = serializers.IntegerField(source="leaf.epoch.number", default=None)
 
 
 class LineQuery(serializers.Serializer[Any]):
-    """Which of the entry's lines."""
+    """Which of the entry's lines, and which page of the charges behind it."""
 
     weight_version = serializers.IntegerField(default=None, min_value=1)
+    after = serializers.IntegerField(
+        default=0, min_value=0, help_text="The last charge of the page before."
+    )
+    limit = serializers.IntegerField(default=PAGE, min_value=1, max_value=MOST_SHARES)
 
 
 class Shares(Door):
-    """What stands behind one line of an owner's statement."""
+    """What stands behind one line of a statement."""
 
     @extend_schema(
         operation_id="statement_line", parameters=[LineQuery], responses=ShareOut(many=True)
     )
     def get(self, request: Request, pk: int) -> Response:
-        """The charges behind the party's line in an entry, each with its grounds."""
+        """The charges behind the party's line in an entry: those it earns by, those it pays."""
         entry = get_object_or_404(Entry.objects.visible_to(self.viewer), pk=pk)
-        wanted = self.read(LineQuery, request.query_params)["weight_version"]
-        found = statements.shares_of(entry, self.viewer.party, weight_version_id=wanted)
+        given = self.read(LineQuery, request.query_params)
+        found = statements.shares_of(
+            entry,
+            self.viewer.party,
+            weight_version_id=given["weight_version"],
+            after=given["after"],
+            limit=given["limit"],
+        )
         return Response(ShareOut(found, many=True).data)

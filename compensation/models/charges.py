@@ -50,7 +50,9 @@ class ChargeQuerySet(models.QuerySet["Charge"]):
             return self
         mine = Q(usage__run__lab=viewer.party) | Q(usage__version__dataset__owner=viewer.party)
         shared = WeightVersion.objects.filter(weights__account__party=viewer.party).values("pk")
-        return self.filter(mine | Q(weight_version__in=shared))
+        # What is shared out of a sum has no usage.
+        paid = Q(account__party=viewer.party)
+        return self.filter(mine | paid | Q(weight_version__in=shared))
 
 
 class Charge(models.Model):

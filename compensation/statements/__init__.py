@@ -6,9 +6,10 @@ from compensation.statements.owner import OwnerStatement, owner_statement
 from compensation.statements.paper import as_pdf
 from compensation.statements.period import BadPeriod, Period
 from compensation.statements.rendering import as_csv, as_json
-from compensation.statements.shares import Share, share_of, shares_of
+from compensation.statements.shares import PAGE, Share, share_of, shares_of
 
 __all__ = [
+    "PAGE",
     "BadPeriod",
     "Explanation",
     "LabStatement",

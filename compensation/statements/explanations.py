@@ -10,13 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from compensation import money
-from compensation.models import Charge, ChargeGroup, Weight
-from compensation.statements.grounds import journal_of, payout_of, rate_of, report_of
+from compensation.models import Account, Charge, ChargeGroup, Weight
+from compensation.statements.grounds import journal_of, payout_of, pool_of, rate_of, report_of
 from compensation.statements.shares import growth
 from provenance.access import Viewer
 from provenance.ledger import moment
+from provenance.models import Party, Usage
 
 Facts = dict[str, Any]
+# Whose part it is where no party holds it.
+HOLDERS: dict[str, str] = {
+    Account.Kind.ESCROW: "What is held while a conflict is open",
+    Account.Kind.PLATFORM_FEE: "The platform",
+}
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,12 @@ class Explanation:
     """A charge and its grounds; amounts are units of the asset. What does not apply is null."""
 
     charge: Charge
+    # The lab, and the owner of the data.
+    parties: list[Party]
     words: list[str]
     report: Facts | None
+    # Where it was shared out of a sum rather than priced: a subscription, revenue, a minimum.
+    pool: Facts | None
     rate: Facts | None
     decision: Facts | None
     split: Facts | None
@@ -46,6 +56,7 @@ class Explanation:
             "charged_at": moment(charge.charged_at),
             "words": self.words,
             "report": self.report,
+            "pool": self.pool,
             "rate": self.rate,
             "decision": self.decision,
             "split": self.split,
@@ -61,22 +72,37 @@ def explain(charge_id: int, viewer: Viewer) -> Explanation | None:
     """
     seen = Charge.objects.visible_to(viewer).select_related(
         "account__asset", "account__party", "entry__asset", "entry__maturity", "grant__licence",
-        "rate__plan", "tally", "usage__run__lab", "usage__version__dataset__owner",
-        "weight_version",
+        "rate__plan", "tally", "weight_version__version__dataset__owner",
     )  # fmt: skip
     charge = seen.filter(pk=charge_id).first()
     if charge is None:
         return None
+    usage = _usage_of(charge)
     split = _split(charge, viewer)
     parts = {
-        "report": report_of(charge),
+        "report": report_of(charge, usage) if usage else None,
+        "pool": None if usage else pool_of(charge),
         "rate": rate_of(charge),
         "decision": _decision(charge),
         "split": split,
         "journal": journal_of(charge),
         "payout": payout_of(charge, viewer.party) if split else None,
     }
-    return Explanation(charge=charge, words=_words(charge, parts), **parts)
+    words = _words(charge, parts)
+    return Explanation(charge=charge, parties=_parties(charge, usage), words=words, **parts)
+
+
+def _usage_of(charge: Charge) -> Usage | None:
+    """The usage; null for what is shared out of a sum."""
+    rows = Usage.objects.select_related("run__lab", "version__dataset__owner")
+    return rows.filter(pk=charge.usage_id).first()
+
+
+def _parties(charge: Charge, usage: Usage | None) -> list[Party]:
+    division = charge.weight_version
+    version = usage.version if usage else division.version if division else None
+    lab = usage.run.lab if usage else charge.account.party if charge.account else None
+    return [one for one in (lab, version.dataset.owner if version else None) if one is not None]
 
 
 def _decision(charge: Charge) -> Facts | None:
@@ -141,7 +167,7 @@ def _split(charge: Charge, viewer: Viewer) -> Facts | None:
 
 def _words(charge: Charge, parts: dict[str, Facts | None]) -> list[str]:
     """The steps, in sentences."""
-    said = [parts["report"]["words"]] if parts["report"] else []
+    said = [one["words"] for one in (parts["report"], parts["pool"]) if one is not None]
     decision = parts["decision"]
     if decision is not None:
         how = "given automatically" if decision["is_automatic"] else "given"
@@ -149,7 +175,9 @@ def _words(charge: Charge, parts: dict[str, Facts | None]) -> list[str]:
             f"It was allowed under “{decision['licence']}”, {how} on "
             f"{(decision['decided_at'] or '')[:10]}."
         )
-    said.append(parts["rate"]["words"] if parts["rate"] else f"{charge.get_kind_display()}.")
+    if parts["pool"] is None:
+        rate = parts["rate"]
+        said.append(rate["words"] if rate else f"It costs nothing: {charge.get_kind_display()}.")
     if parts["split"] is not None:
         said += _split_words(charge, parts["split"])
     said += [one["words"] for one in (parts["journal"], parts["payout"]) if one is not None]
@@ -160,17 +188,10 @@ def _split_words(charge: Charge, split: Facts) -> list[str]:
     assert charge.account is not None, "what is divided was paid from an account"
     asset = charge.account.asset
     return [
-        f"{part['party'] or charge_kind(part['kind'])} has {int(part['weight']):,} of "
+        f"{part['party'] or HOLDERS.get(part['kind'], part['kind'])} has {int(part['weight']):,} "
+        "of "
         f"{int(split['weight_sum']):,} weights: floor({split['total_after']:,} × "
         f"{int(part['weight']):,} / {int(split['weight_sum']):,}) less the same of "
         f"{split['total_before']:,} is {money.to_text(part['units'], asset.scale)} {asset.symbol}."
         for part in split["parts"]
     ]
-
-
-def charge_kind(kind: str) -> str:
-    """Whose part it is where no party holds it."""
-    return {
-        "escrow": "What is held while a conflict is open",
-        "platform_fee": "The platform",
-    }.get(kind, kind.replace("_", " "))

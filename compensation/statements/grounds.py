@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from compensation import billing, money
-from compensation.models import BankPayout, Charge, Entry
+from compensation.models import BankPayout, Charge, Entry, PoolShare
 from compensation.statements.shares import leaf_for
 from provenance.ledger import moment
-from provenance.models import Event, Party, Rate, RatePlan, UsageReport
+from provenance.models import Event, Party, Rate, RatePlan, Usage, UsageReport
 from provenance.plans import Schedule
 
 Facts = dict[str, Any]
@@ -23,11 +23,8 @@ COUNTED: dict[str, tuple[str, str]] = {
 EVENT_LIMIT = 100
 
 
-def report_of(charge: Charge) -> Facts | None:
+def report_of(charge: Charge, usage: Usage) -> Facts:
     """What was reported: the streams, the ledger's events up to this revision, the signatures."""
-    usage = getattr(charge, "usage", None)
-    if usage is None:
-        return None
     events = Event.objects.filter(
         subject_kind="usage", subject_id=usage.pk, kind="dataset.used",
         body__revision__lte=charge.revision,
@@ -50,6 +47,29 @@ def report_of(charge: Charge) -> Facts | None:
         "words": f"{usage.run.pseudonym} of {usage.run.lab} reported {charge.record_count:,} "
         f"records and {charge.token_count:,} tokens of {version} by {charge.used_at:%Y-%m-%d}. "
         "Reports are not signed yet.",
+    }
+
+
+def pool_of(charge: Charge) -> Facts | None:
+    """The sum that it was shared out of, and the use by which; null where it was priced."""
+    shares = PoolShare.objects.select_related("pool__asset", "version__dataset")
+    # A correction of reported revenue shares anew: its revision is the charge's.
+    share = shares.filter(number=charge.usage_id, pool__revision=charge.revision).first()
+    if share is None:
+        return None
+    pool, asset = share.pool, share.pool.asset
+    return {
+        "pool": str(pool.pk),
+        "kind": pool.kind,
+        "period": pool.period,
+        "amount_units": pool.amount_units,
+        "counted": pool.counted,
+        "use": str(int(share.use)),
+        "whole_use": str(int(pool.whole_use)),
+        "version": str(share.version),
+        "words": f"It is the part of {share.version} in a {pool.get_kind_display()}: "
+        f"{money.to_text(pool.amount_units, asset.scale)} {asset.symbol} for {pool.period}, shared "
+        f"by use; {int(share.use):,} of {int(pool.whole_use):,} {pool.counted} were of it.",
     }
 
 

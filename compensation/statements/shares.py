@@ -7,11 +7,15 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q
 
 from compensation import billing, pricing
 from compensation.models import Account, Charge, Entry, PayoutLeaf, Weight
-from provenance.models import Event, Party
+from compensation.wording import price_in_words
+from provenance.models import Event, Party, Usage
+
+# Charges on one page behind a line.
+PAGE = 200
 
 # What entries added to each weight version that an account has a part in, and its total after them.
 _GROWN = """
@@ -39,19 +43,22 @@ class Grown:
 
 @dataclass(frozen=True)
 class Share:
-    """One charge behind a line, with all that explains it."""
+    """One charge behind a line, with what it takes to open it further."""
 
     charge: Charge
     lab: str
+    # The run, what was used and for what; empty where it was shared out of a sum.
     run: str
     dataset: str
     purpose: str
     rate: str
     used_at: datetime
     charged_units: int
+    # What it moved for the party: its part, or, negative, what it paid.
     share_units: int
-    weight: int
-    weight_sum: int
+    # Null for whoever paid.
+    weight: int | None
+    weight_sum: int | None
     # Ledger sequences: of the usage's reports, and of the charge; null until sealed.
     usage_events: list[int | None]
     charge_event: int | None
@@ -85,8 +92,18 @@ def share_of(charge: Charge, account: Account) -> int:
     return _share(charge, weight)
 
 
-def shares_of(entry: Entry, party: Party, *, weight_version_id: int | None = None) -> list[Share]:
-    """The charges behind a party's line in a usage entry, each with its grounds and proofs."""
+def shares_of(
+    entry: Entry,
+    party: Party,
+    *,
+    weight_version_id: int | None = None,
+    after: int = 0,
+    limit: int = PAGE,
+) -> list[Share]:
+    """The charges behind a party's line in a usage entry, in charge order, `after` one of them.
+
+    Those that it earns by, and those that it pays: the number of queries is the same for any page.
+    """
     weights = {
         one.weight_version_id: one
         for one in Weight.objects.filter(
@@ -94,19 +111,26 @@ def shares_of(entry: Entry, party: Party, *, weight_version_id: int | None = Non
             account__asset=entry.asset_id, weight_version__charge_groups__entry=entry,
         ).select_related("weight_version")
     }  # fmt: skip
-    charges = _with_grounds(Charge.objects.filter(entry=entry, weight_version__in=weights))
+    labs = Account.objects.filter(party=party, kind=Account.Kind.LAB, asset=entry.asset_id)
+    mine = Q(weight_version__in=weights) | Q(account__in=labs.values("pk"))
+    charges = Charge.objects.filter(mine, entry=entry, pk__gt=after)
     if weight_version_id is not None:
         charges = charges.filter(weight_version=weight_version_id)
-    rows = list(charges.order_by("pk"))
-    usage_events = _usage_events([row.usage_id for row in rows])
-    event = billing.event_of(entry)
-    leaf = leaf_for(entry, party)
+    charges = charges.select_related(
+        "account__party", "account__asset", "rate__plan", "weight_version__version__dataset__owner"
+    )
+    rows = list(charges.order_by("pk")[:limit])
+    usage_ids = [row.usage_id for row in rows]
+    usages = Usage.objects.select_related("run").in_bulk(usage_ids)
+    events = _usage_events(usage_ids)
+    charged, leaf = billing.event_of(entry), leaf_for(entry, party)
     return [
         _explain(
             row,
-            weights[row.weight_version_id or 0],
-            usage_events=usage_events.get(row.usage_id, []),
-            charge_event=event.sequence if event else None,
+            usages.get(row.usage_id),
+            weights.get(row.weight_version_id or 0),
+            usage_events=events.get(row.usage_id, []),
+            charge_event=charged.sequence if charged else None,
             leaf=leaf,
         )
         for row in rows
@@ -129,40 +153,35 @@ def leaf_for(entry: Entry, party: Party) -> PayoutLeaf | None:
 
 def rate_words(charge: Charge) -> str:
     """The rate of a charge, as people say it."""
-    rate = charge.rate
-    if rate is None:
+    if charge.rate is None:
         return charge.get_kind_display()
-    return f"{rate.price_units} units {rate.get_basis_display()}"
-
-
-def _with_grounds(charges: QuerySet[Charge]) -> QuerySet[Charge]:
-    return charges.select_related(
-        "usage__run__lab", "usage__version__dataset__owner", "rate", "weight_version"
-    )
+    asset = charge.account.asset if charge.account else None
+    return price_in_words(charge.rate, {charge.rate.asset: asset} if asset else None)
 
 
 def _explain(
     charge: Charge,
-    weight: Weight,
+    usage: Usage | None,
+    weight: Weight | None,
     *,
     usage_events: list[int | None],
     charge_event: int | None,
     leaf: PayoutLeaf | None,
 ) -> Share:
-    assert charge.rate is not None, "a charge that earns has a rate"
-    usage = charge.usage
+    assert charge.account is not None, "a charge of an entry has an account"
+    assert charge.weight_version is not None, "a charge of an entry has weights"
     return Share(
         charge=charge,
-        lab=usage.run.lab.name,
-        run=usage.run.pseudonym,
-        dataset=str(usage.version),
-        purpose=usage.get_purpose_display(),
+        lab=str(charge.account.party),
+        run=usage.run.pseudonym if usage else "",
+        dataset=str(charge.weight_version.version),
+        purpose=usage.get_purpose_display() if usage else "",
         rate=rate_words(charge),
         used_at=charge.used_at,
         charged_units=charge.amount_units,
-        share_units=_share(charge, weight),
-        weight=int(weight.weight),
-        weight_sum=int(weight.weight_version.weight_sum),
+        share_units=_share(charge, weight) if weight else -charge.amount_units,
+        weight=int(weight.weight) if weight else None,
+        weight_sum=int(weight.weight_version.weight_sum) if weight else None,
         usage_events=usage_events,
         charge_event=charge_event,
         entry_id=charge.entry_id,

@@ -18,7 +18,7 @@ from compensation import (
     statements,
     weights,
 )
-from compensation.models import Entry
+from compensation.models import Charge, Entry, PlatformFee
 from compensation.statements import BadPeriod, Period
 from provenance import conflicts, ledger
 from tests import factories
@@ -134,7 +134,7 @@ def test_each_line_opens_to_usage_rate_share_and_events(ada, rich_lab, essays, e
     found = statements.shares_of(entry, ada, weight_version_id=line.weight_version_id)
     assert sum(one.share_units for one in found) == line.amount_units
     one = found[0]
-    assert (one.lab, one.rate) == ("Cobalt Labs", "10000000 units per 1,000 records")
+    assert (one.lab, one.rate) == ("Cobalt Labs", "10.00 EUR per 1,000 records")
     assert one.usage_events[0]
     assert one.charge_event
     account = entry.lines.get(account__party=ada).account
@@ -200,3 +200,56 @@ def test_an_address_must_be_one_and_proved_outside_of_development(ada, noon):
     assert payees.method_in_force(ada) == newer
     payees.remove_method(method=newer, at=noon)
     assert payees.method_in_force(ada) is None
+
+
+def test_a_charge_is_explained_from_the_report_to_the_payout(ada, ben, rich_lab, essays, euro):
+    PlatformFee.objects.create(basis_points=1_000, valid_from=NOON - DAY)
+    bill(rich_lab, essays)
+    ledger.seal()
+    charge = Charge.objects.get()
+    as_owner = statements.explain(charge.pk, factories.viewer(ada)).as_json()
+    assert as_owner["report"]["events"][0]["proof"].startswith("/api/v1/events/")
+    assert as_owner["report"]["signature"] is None
+    assert as_owner["rate"]["rate"] == charge.rate_id
+    assert as_owner["decision"]["is_automatic"]
+    (part,) = as_owner["split"]["parts"]
+    assert part["units"] == charge.amount_units * 9 // 10
+    assert as_owner["journal"]["hash"] == bytes(charge.entry.hash).hex()
+    assert as_owner["payout"]["state"] == "held"
+    json.dumps(as_owner)
+    as_lab = statements.explain(charge.pk, factories.viewer(rich_lab)).as_json()
+    assert as_lab["words"][:3] == as_owner["words"][:3]
+    assert (as_lab["split"], as_lab["payout"]) == (None, None)
+    assert statements.explain(charge.pk, factories.viewer(ben)) is None
+
+
+def test_an_operator_sees_every_part_of_a_charge_and_they_add_up(
+    ada, operator, rich_lab, essays, euro
+):
+    PlatformFee.objects.create(basis_points=777, valid_from=NOON - DAY)
+    bill(rich_lab, essays)
+    charge = Charge.objects.get()
+    parts = statements.explain(charge.pk, factories.viewer(operator)).split["parts"]
+    assert {part["kind"] for part in parts} == {"owner_pending", "platform_fee"}
+    assert 0 <= charge.amount_units - sum(part["units"] for part in parts) < len(parts)
+
+
+def test_a_labs_line_opens_to_what_it_paid_page_by_page(ada, rich_lab, essays, euro):
+    bill(rich_lab, essays, essays, essays)
+    (line,) = [line for line in of_lab(rich_lab, euro).movements if line.charge_count]
+    entry = Entry.objects.get(pk=line.entry_id)
+    whole = statements.shares_of(entry, rich_lab, weight_version_id=line.weight_version_id)
+    assert sum(one.share_units for one in whole) == line.amount_units
+    paged, after = [], 0
+    while page := statements.shares_of(entry, rich_lab, after=after, limit=2):
+        paged += page
+        after = page[-1].charge.pk
+    assert [one.charge for one in paged] == [one.charge for one in whole]
+
+
+def test_a_statement_on_paper_is_the_same_each_time(ada, rich_lab, essays, euro):
+    bill(rich_lab, essays)
+    for found in (of_owner(ada, euro), of_lab(rich_lab, euro)):
+        paper = statements.as_pdf(found)
+        assert paper.startswith(b"%PDF")
+        assert paper == statements.as_pdf(found)
