@@ -140,13 +140,13 @@ class Derivations(Browse):
     @action(detail=True, methods=["post"])
     def refuse(self, request: Request, pk: str) -> Response:
         """Do not agree, with a reason that the other owner reads."""
-        return self._decide(derivation.refuse, by=self.person, reason=self.read(ReasonIn)["reason"])
+        return self._decide(derivation.refuse, ReasonIn, by=self.person)
 
     @extend_schema(request=ReasonIn, responses=DerivationOut)
     @action(detail=True, methods=["post"])
     def end(self, request: Request, pk: str) -> Response:
         """Ask for no more, from now on."""
-        return self._decide(derivation.end, by=self.person, reason=self.read(ReasonIn)["reason"])
+        return self._decide(derivation.end, ReasonIn, by=self.person)
 
     @extend_schema(request=None, responses=DerivationOut)
     @action(detail=True, methods=["post"])
@@ -154,9 +154,12 @@ class Derivations(Browse):
         """Take back what nobody has accepted."""
         return self._decide(derivation.withdraw)
 
-    def _decide(self, act: Callable[..., None], **how: Any) -> Response:
+    def _decide(
+        self, act: Callable[..., None], shape: type[ReasonIn] | None = None, **how: Any
+    ) -> Response:
         row: Derivation = self.get_object()
         self.viewer.require("rights")
+        how |= self.read(shape) if shape else {}
         act(derivation=row, party=self.viewer.party, at=timezone.now(), **how)
         return Response(DerivationOut(super().get_object()).data)
 
