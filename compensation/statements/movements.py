@@ -41,6 +41,8 @@ class Movement:
     weight_version_id: int | None = None
     version_id: str = ""
     payout_epoch: int | None = None
+    # The reference of the bank payment that it left by.
+    payment: str = ""
     # What all owners of that data earned together, of which `amount_units` is this one's share.
     gross_units: int = 0
 

@@ -15,6 +15,7 @@ from compensation.models import (
     Account,
     Asset,
     Balance,
+    BankPayout,
     Entry,
     Line,
     PayoutEpoch,
@@ -174,6 +175,10 @@ def _movements(party: Party, asset: Asset, owned: list[Account], period: Period)
             "entry", "number"
         )
     )
+    by_bank = BankPayout.objects.filter(
+        party=party, run__entry__in=[one.entry.pk for one in entries]
+    )
+    payments = dict(by_bank.values_list("run__entry", "reference"))
     lines = []
     for one in entries:
         line = plain(one)
@@ -182,7 +187,8 @@ def _movements(party: Party, asset: Asset, owned: list[Account], period: Period)
             assert sum(part.share_units for part in found) == one.amount_units
             lines += [_of_usage(line, part, versions[part.version_id]) for part in found]
         else:
-            lines.append(_with(line, payout_epoch=epochs.get(one.entry.pk)))
+            epoch, payment = epochs.get(one.entry.pk), payments.get(one.entry.pk, "")
+            lines.append(_with(line, payout_epoch=epoch, payment=payment))
     return [line for line in lines if line.amount_units]
 
 

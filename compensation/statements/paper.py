@@ -13,7 +13,7 @@ from provenance.documents.pdf import Paper
 Statement = OwnerStatement | LabStatement
 HEADER = ("Date", "What", "Uses", "Entry", "Amount")
 # Parts of the page's width.
-WIDTHS = (17, 82, 14, 17, 32)
+WIDTHS = (20, 80, 15, 17, 32)
 NUMBERS = (2, 3, 4)
 
 
@@ -55,30 +55,32 @@ def _facts(statement: Statement) -> list[tuple[str, object]]:
 
 
 def _rows(statement: Statement) -> Sequence[Sequence[object]]:
+    """The lines between the two balances, their amounts with equally many decimals."""
     period = statement.period
-    rows = [
-        _balance(
-            statement, f"{period.starts_at:%Y-%m-%d}", "Opening balance", statement.opening_units
-        )
-    ]
-    rows += [_row(statement, line) for line in statement.movements]
+    opening, closing = statement.opening_units, statement.closing_units
+    units = [opening, *(line.amount_units for line in statement.movements), closing]
+    amounts = _aligned(units, statement.asset.scale)
     return [
-        *rows,
-        _balance(
-            statement, f"{period.ends_at:%Y-%m-%d}", "Closing balance", statement.closing_units
+        (f"{period.starts_at:%Y-%m-%d}", "Opening balance", "", "", amounts[0]),
+        *(
+            _row(line, amount)
+            for line, amount in zip(statement.movements, amounts[1:], strict=False)
         ),
+        (f"{period.ends_at:%Y-%m-%d}", "Closing balance", "", "", amounts[-1]),
     ]
 
 
-def _row(statement: Statement, line: Movement) -> Sequence[object]:
-    return (
-        f"{line.at:%Y-%m-%d}",
-        line.words,
-        f"{line.charge_count:,}" if line.charge_count else "",
-        f"{line.entry_id:,}",
-        money.to_text(line.amount_units, statement.asset.scale),
-    )
+def _row(line: Movement, amount: str) -> Sequence[object]:
+    uses = f"{line.charge_count:,}" if line.charge_count else ""
+    return (f"{line.at:%Y-%m-%d}", line.words, uses, f"{line.entry_id:,}", amount)
 
 
-def _balance(statement: Statement, day: str, words: str, units: int) -> Sequence[object]:
-    return (day, words, "", "", money.to_text(units, statement.asset.scale))
+def _aligned(units: Sequence[int], scale: int) -> list[str]:
+    """Amounts as a column: as many decimals as the finest of them needs."""
+    texts = [money.grouped(one, scale) for one in units]
+    finest = max(len(text.partition(".")[2]) for text in texts)
+    if not finest:
+        return texts
+    return [
+        f"{whole}.{part:0<{finest}}" for whole, _, part in (one.partition(".") for one in texts)
+    ]

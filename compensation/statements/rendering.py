@@ -25,6 +25,7 @@ COLUMNS = (
     "entry_hash",
     "dataset_version",
     "payout_epoch",
+    "payment",
 )
 # A spreadsheet runs what begins like this; a leading quote makes it text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -65,7 +66,7 @@ def as_csv(statement: OwnerStatement | LabStatement) -> str:
 
     def balance(words: str, at: datetime, units: int) -> None:
         amount = money.to_text(units, asset.scale)
-        writer.writerow([moment(at), words, amount, asset.code, units, "", "", "", "", ""])
+        writer.writerow([moment(at), words, amount, asset.code, units, "", "", "", "", "", ""])
 
     balance("Opening balance", period.starts_at, statement.opening_units)
     for line in statement.movements:
@@ -87,6 +88,7 @@ def _row(line: Movement, statement: OwnerStatement | LabStatement) -> list[Any]:
         line.entry_hash,
         line.version_id,
         line.payout_epoch or "",
+        line.payment,
     ]
 
 
