@@ -8,48 +8,43 @@ from __future__ import annotations
 
 import argparse
 import gc
-import sys
 
-from tests.bench.figures import Figures
 from tests.faults.money.place import Place, temporary
+
+PARTS = ("kills", "queue", "mutants")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./run faults")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=PARTS, action="append", help="leave the other parts out")
+    parser.add_argument("--mutants", type=int, help="try only so many, the first")
     given = parser.parse_args()
     with temporary() as place:
-        return run(place, given.kills, given.seed)
+        return run(place, given)
 
 
-def run(place: Place, kills: int, seed: int) -> int:
-    """Kill, then try the mutants; the exit status."""
+def run(place: Place, given: argparse.Namespace) -> int:
+    """Kill, empty the queue, and try the mutants; the exit status."""
     from django.core.management import call_command
 
     from tests.faults.money import preparation
-    from tests.faults.money.campaign import Campaign, on_stderr
+    from tests.faults.money.parts import Report
 
-    figures = Figures("faults")
     call_command("migrate", database="owner", verbosity=0)
-    world = preparation.prepare(place, seed)
+    world = preparation.prepare(place, given.seed)
     gc.freeze()
-    with place.copy("money"):
-        campaign = Campaign(place, world, seed)
-        tally = campaign.run(kills=kills, rounds=sys.maxsize, say=on_stderr)
-    for line in tally.violations:
-        on_stderr(line)
-    figures.add(set="money", figure="kills", value=tally.killed)
-    figures.add(set="money", figure="restarts", value=place.restarts)
-    figures.add(set="money", figure="usages", value=len(campaign.driver.model.used))
-    figures.add(set="money", figure="violations", value=len(tally.violations))
-    print(
-        tally.kills,
-        {k: (len(tally.died[k] & v), len(v)) for k, v in tally.seen.items()},
-        file=sys.stderr,
-    )
-    figures.table()
-    return 0
+    report = Report(place, world, given.seed)
+    parts = given.only or PARTS
+    if "kills" in parts:
+        report.kill(given.kills)
+    if "queue" in parts:
+        report.empty_the_queue()
+    if "mutants" in parts:
+        report.try_mutants(given.mutants)
+    report.figures.table()
+    return 1 if report.is_bad else 0
 
 
 if __name__ == "__main__":

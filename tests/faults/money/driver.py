@@ -88,13 +88,21 @@ class Driver:
 
     def finish(self) -> None:
         """No run goes on, every dispute is decided, and all labs are rich."""
-        for run in list(self.open_runs):
-            self._end(run)
+        self.end_runs()
         while self.decide():
             pass
-        for lab in self.world.labs.values():
+        self.make_rich(*self.world.labs)
+
+    def end_runs(self) -> None:
+        """No run goes on."""
+        for run in list(self.open_runs):
+            self._end(run)
+
+    def make_rich(self, *labs: str) -> None:
+        """These labs pay in more than they will ever use."""
+        for name in labs:
             for asset in self.world.assets.values():
-                self._pay_in(ENOUGH, lab, asset)
+                self._pay_in(ENOUGH, self.world.labs[name], asset)
 
     def _begin_run(self) -> None:
         run = str(uuid.UUID(int=self.dice.getrandbits(128), version=4))

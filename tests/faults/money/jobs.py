@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from unittest import mock
 
 from django.conf import settings
 
@@ -14,6 +15,7 @@ from compensation import billing, deposits, holdback, payouts, settlement, tasks
 from compensation.models import Asset
 from provenance import ledger, outbox, usage
 from provenance.models import Party, Run
+from tests.faults.money.changes import replaced
 from tests.faults.money.workers import Job, Say
 
 BATCHES = 4
@@ -110,6 +112,19 @@ def bill(at: datetime, *, batches: int = BATCHES) -> Job:
     return job
 
 
+def bill_again(at: datetime) -> Job:
+    """Take up what is charged already, as a worker might that looked before another was done."""
+
+    def job(_: random.Random, say: Say) -> None:
+        looser = replaced(
+            billing._STAGE, "(l.revision IS NULL OR l.revision < u.revision)", "true", "_STAGE"
+        )
+        with mock.patch.object(billing, "_STAGE", looser):
+            billing.bill_batch(at=at)
+
+    return job
+
+
 def restate(at: datetime) -> Job:
     """Divide anew what decisions have changed."""
 
@@ -126,6 +141,15 @@ def mature(at: datetime) -> Job:
     def job(dice: random.Random, say: Say) -> None:
         while holdback.mature_credits(at=at, limit=dice.choice([2, 200])):
             pass
+
+    return job
+
+
+def propose(at: datetime) -> Job:
+    """Put what is payable into the next tree; nobody carries it to a chain."""
+
+    def job(_: random.Random, say: Say) -> None:
+        payouts.build_epochs(at=at)
 
     return job
 

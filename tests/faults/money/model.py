@@ -97,6 +97,8 @@ class Model:
     """By reference: lab, asset, units."""
     arrived: set[str] = field(default_factory=set)
     """References whose deposit was acknowledged."""
+    taken_back: set[str] = field(default_factory=set)
+    """References whose deposit was reversed."""
 
     def hear(
         self, run: str, subject: str, terms: Terms, stream: str, numbers: tuple[int, int, int]

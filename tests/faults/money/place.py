@@ -62,8 +62,8 @@ class Place:
             self._stop_chain()
 
     @contextmanager
-    def copy(self, name: str) -> Iterator[None]:
-        """Within, Django and the chain are at a copy of the world as it was made."""
+    def copy(self, name: str, *, with_chain: bool = True) -> Iterator[None]:
+        """Within, Django and, if asked for, a chain are at a copy of the world as it was made."""
         from django.db import connections
 
         connections.close_all()
@@ -74,12 +74,14 @@ class Place:
             server.execute("CHECKPOINT")
         self.use(name)
         folder = self.folder / f"chain-{name}"
-        shutil.copytree(self.folder / WORLD_CHAIN, folder)
-        self._start_chain(folder)
+        if with_chain:
+            shutil.copytree(self.folder / WORLD_CHAIN, folder)
+            self._start_chain(folder)
         try:
             yield
         finally:
             self._stop_chain()
+            shutil.rmtree(folder, ignore_errors=True)
             connections.close_all()
             self.server.drop_database(name)
 
@@ -103,11 +105,16 @@ class Place:
         return how
 
     def start_server(self) -> None:
-        """Start it again as the shipped starter does, on the same port."""
+        """Start it again as the shipped starter does."""
         self.server.stop()
         self.server = postgres.start(self.folder / "pg", database=None)
         self.use(self.database)
         self.restarts += 1
+
+    def make_fast(self) -> None:
+        """Let the server forget to wait for its disk: from here on it will not be killed."""
+        self.server.stop()
+        self.server = postgres.start(self.folder / "pg", database=None, durable=False)
 
     def kill_chain(self) -> None:
         """SIGKILL for the chain's node, which may be in the middle of a block."""
