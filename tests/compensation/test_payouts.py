@@ -293,5 +293,5 @@ def test_a_changed_row_is_found_where_it_stands(ada, paid_lab, dollar, clock, as
     with pytest.raises(CommandError, match="broken"):
         call_command("verify_journal", stderr=errors)
     words = errors.getvalue()
-    assert "Entry 2: its content was changed." in words
+    assert "entry 2: its content was changed." in words
     assert "A balance is the sum of its lines" in words
