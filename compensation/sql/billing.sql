@@ -23,13 +23,14 @@ CREATE FUNCTION compensation_counted(basis text) RETURNS text
   SELECT CASE basis WHEN 'per_1m_tokens' THEN 'tokens' ELSE 'records' END
 $$;
 
--- What a quantity costs in all under a plan: the floor of the line that it lies on.
+-- What a quantity costs in all under a plan: the floor of the line that it lies on. One
+-- expression, which the planner puts in place of the call.
 CREATE FUNCTION compensation_planned(
-  froms bigint[], bases numeric[], prices bigint[], step bigint, quantity numeric
+  froms bigint[], bases numeric[], prices bigint[], step bigint, quantity bigint
 ) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT div(bases[at] + (quantity - froms[at]) * prices[at], step)
-    FROM (SELECT max(place) AS at FROM generate_subscripts(froms, 1) AS place
-           WHERE froms[place] <= quantity) found
+  SELECT div(bases[width_bucket(quantity, froms)]
+             + (quantity - froms[width_bucket(quantity, froms)])
+               * prices[width_bucket(quantity, froms)]::numeric, step)
 $$;
 
 -- One charge as it enters the digest of its group: 100 bytes.
@@ -94,23 +95,6 @@ CREATE FUNCTION compensation_bill_unknown(p_batch uuid, p_code text, p_at timest
     account_id = NULL, needed_units = NULL, tried_at = excluded.tried_at
 $$;
 
--- Open a tally for each lab and plan of the batch that has none in this period.
-CREATE FUNCTION compensation_bill_tallies(
-  p_batch uuid, p_asset bigint, p_code text, p_period text
-)
-  RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS $$
-  INSERT INTO compensation_tally (account_id, plan_id, period, quantity, charged_units)
-  SELECT DISTINCT a.id, r.plan_id, p_period, 0, 0
-    FROM (SELECT DISTINCT lab_id, rate_id FROM compensation_stage WHERE batch = p_batch) s,
-         LATERAL (SELECT r.plan_id FROM provenance_rate r
-           WHERE r.id = s.rate_id AND r.plan_id IS NOT NULL AND r.asset = p_code OFFSET 0) r,
-         LATERAL (SELECT a.id FROM compensation_account a
-           WHERE a.kind = 'lab' AND a.party_id = s.lab_id AND a.asset_id = p_asset OFFSET 0) a
-   WHERE NOT EXISTS (SELECT FROM compensation_tally t
-     WHERE t.account_id = a.id AND t.plan_id = r.plan_id AND t.period = p_period)
-  ON CONFLICT DO NOTHING
-$$;
-
 -- Price and charge the staged usages of one asset, as far as each lab's money reaches, in the
 -- order of the stage. Charges are kept side by side by weight version. What came of it: how
 -- many, what each lab pays, what each weight version earned, and the digests of its groups.
@@ -119,90 +103,120 @@ CREATE FUNCTION compensation_bill_price(
   OUT charges integer, OUT accounts bigint[], OUT paid numeric[], OUT weight_versions bigint[],
   OUT earned numeric[], OUT digests bytea[]
 ) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '128MB' SET enable_nestloop = off
+  SET enable_bitmapscan = off
 AS $$
   -- The planner knows nothing of how many rows pass: sets meet by hash, and each row of a table is
   -- looked up by its key (what stands behind OFFSET 0), however large the tables are.
-  WITH rates AS MATERIALIZED (
-    SELECT r.id, r.basis, r.price_units, r.plan_id, compensation_step(r.basis) AS step,
-           compensation_counted(r.basis) AS counted
-      FROM (SELECT DISTINCT rate_id FROM compensation_stage WHERE batch = p_batch) d,
-           LATERAL (SELECT * FROM provenance_rate r WHERE r.id = d.rate_id OFFSET 0) r
-     WHERE r.asset = p_code
-  ), staged AS MATERIALIZED (
-    SELECT DISTINCT ON (s.usage_id) s.*, r.basis, r.price_units, r.plan_id, r.step,
-           coalesce(s.counted, r.counted) AS divided_by,
-           compensation_quantity(r.basis, s.record_count, s.token_count, s.epoch_count,
-             s.fetch_count) AS quantity
-      FROM compensation_stage s LEFT JOIN rates r ON r.id = s.rate_id
-     WHERE s.batch = p_batch AND (r.id IS NOT NULL OR s.asset_id = p_asset)
-     ORDER BY s.usage_id, s.revision DESC, s.id
-  ), labs AS MATERIALIZED (
-    SELECT d.lab_id, a.id AS account_id, a.spendable
-      FROM (SELECT DISTINCT lab_id FROM staged) d,
-           LATERAL (SELECT a.id, b.posted::numeric - b.held - b.floor AS spendable
-              FROM compensation_account a JOIN compensation_balance b ON b.account_id = a.id
-             WHERE a.kind = 'lab' AND a.party_id = d.lab_id AND a.asset_id = p_asset OFFSET 0) a
-  ), divided AS MATERIALIZED (
-    SELECT w.id, d.version_id, d.divided_by, w.total_units
-      FROM (SELECT DISTINCT version_id, divided_by FROM staged) d,
+  WITH labs AS MATERIALIZED (
+    SELECT d.lab_id, a.id AS account_id, b.spendable
+      FROM (SELECT DISTINCT lab_id FROM compensation_stage WHERE batch = p_batch) d,
+           LATERAL (SELECT a.id FROM compensation_account a
+             WHERE a.kind = 'lab' AND a.party_id = d.lab_id AND a.asset_id = p_asset OFFSET 0) a,
+           LATERAL (SELECT b.posted::numeric - b.held - b.floor AS spendable
+              FROM compensation_balance b WHERE b.account_id = a.id OFFSET 0) b
+  ), kinds AS MATERIALIZED (
+    -- What is priced and divided alike.
+    SELECT d.version_id, d.rate_id, d.asset_id, d.counted, r.basis, r.price_units, r.plan_id,
+           compensation_step(r.basis) AS step, w.id AS weight_version_id, w.total_units
+      FROM (SELECT DISTINCT version_id, rate_id, asset_id, counted
+              FROM compensation_stage WHERE batch = p_batch) d
+      LEFT JOIN LATERAL (SELECT r.id, r.basis, r.price_units, r.plan_id FROM provenance_rate r
+        WHERE r.id = d.rate_id AND r.asset = p_code OFFSET 0) r ON true,
            LATERAL (SELECT w.id, w.total_units FROM compensation_weightversion w
              WHERE w.version_id = d.version_id AND w.asset_id = p_asset
-               AND w.counted = d.divided_by AND w.closed_at IS NULL OFFSET 0) w
+               AND w.counted = coalesce(d.counted, compensation_counted(r.basis))
+               AND w.closed_at IS NULL OFFSET 0) w
+     WHERE r.id IS NOT NULL OR d.asset_id = p_asset
+  ), overtaken AS MATERIALIZED (
+    -- Of a usage that is there twice, the last revision counts.
+    SELECT q.id FROM (
+        SELECT s.id, row_number() OVER (PARTITION BY s.usage_id ORDER BY s.revision DESC, s.id)
+                 AS place
+          FROM compensation_stage s JOIN (
+            SELECT usage_id FROM compensation_stage WHERE batch = p_batch
+             GROUP BY usage_id HAVING count(*) > 1) d ON d.usage_id = s.usage_id
+         WHERE s.batch = p_batch) q
+     WHERE q.place > 1
   ), grown AS MATERIALIZED (
-    SELECT s.*, a.account_id, a.spendable, w.id AS weight_version_id,
-           w.total_units AS version_units, l.revision AS last_revision, l.rate_id AS last_rate_id,
-           coalesce(l.total_units, 0) AS last_units,
-           CASE WHEN l.revision IS NULL OR (s.basis = 'flat_per_run' AND l.rate_id IS DISTINCT
+    SELECT s.id, s.usage_id, s.revision, s.kind, s.grant_id, s.rate_id, s.record_count,
+           s.token_count, s.epoch_count, s.fetch_count, s.used_at, s.run_id, s.fixed_units,
+           k.basis, k.price_units, k.plan_id, k.step, k.weight_version_id, k.total_units,
+           a.account_id, compensation_quantity(k.basis, s.record_count, s.token_count,
+             s.epoch_count, s.fetch_count) AS quantity,
+           l.revision AS last_revision, coalesce(l.total_units, 0) AS last_units,
+           CASE WHEN l.revision IS NULL OR (k.basis = 'flat_per_run' AND l.rate_id IS DISTINCT
                   FROM s.rate_id) THEN 0
-                ELSE compensation_quantity(s.basis, l.record_count, l.token_count, l.epoch_count,
+                ELSE compensation_quantity(k.basis, l.record_count, l.token_count, l.epoch_count,
                        l.fetch_count) END AS last_quantity
-      FROM staged s
+      FROM compensation_stage s
       JOIN labs a ON a.lab_id = s.lab_id
-      JOIN divided w ON w.version_id = s.version_id AND w.divided_by = s.divided_by
+      JOIN kinds k ON k.version_id = s.version_id AND k.rate_id IS NOT DISTINCT FROM s.rate_id
+       AND k.asset_id IS NOT DISTINCT FROM s.asset_id AND k.counted IS NOT DISTINCT FROM s.counted
+      LEFT JOIN overtaken o ON o.id = s.id
       LEFT JOIN LATERAL (SELECT c.revision, c.rate_id, c.total_units, c.record_count,
           c.token_count, c.epoch_count, c.fetch_count
         FROM compensation_charge c WHERE c.usage_id = s.usage_id
        ORDER BY c.revision DESC LIMIT 1) l ON true
-     WHERE l.revision IS NULL OR l.revision < s.revision
+     WHERE s.batch = p_batch AND o.id IS NULL AND (l.revision IS NULL OR l.revision < s.revision)
   ), plans AS MATERIALIZED (
-    SELECT p.* FROM (SELECT DISTINCT plan_id FROM rates) d,
+    SELECT p.* FROM (SELECT DISTINCT plan_id FROM kinds) d,
            LATERAL (SELECT p.id, p.froms, p.bases, p.prices FROM provenance_rateplan p
              WHERE p.id = d.plan_id OFFSET 0) p
+  ), planned AS MATERIALIZED (
+    SELECT g.*, (sum(g.more) OVER (PARTITION BY g.account_id, g.plan_id ORDER BY g.id))::bigint
+             AS so_far
+      FROM (SELECT g.*, greatest(0, g.quantity - g.last_quantity) AS more
+              FROM grown g WHERE g.plan_id IS NOT NULL) g
   ), tallies AS MATERIALIZED (
-    SELECT t.id, d.account_id, d.plan_id, t.quantity
-      FROM (SELECT DISTINCT account_id, plan_id FROM grown WHERE plan_id IS NOT NULL) d,
-           LATERAL (SELECT t.id, t.quantity FROM compensation_tally t
-             WHERE t.account_id = d.account_id AND t.plan_id = d.plan_id
-               AND t.period = p_period OFFSET 0) t
+    SELECT coalesce(t.id, nextval('compensation_tally_id_seq')) AS id, d.account_id, d.plan_id,
+           coalesce(t.quantity, 0) AS quantity
+      FROM (SELECT DISTINCT account_id, plan_id FROM planned) d
+      LEFT JOIN LATERAL (SELECT t.id, t.quantity FROM compensation_tally t
+        WHERE t.account_id = d.account_id AND t.plan_id = d.plan_id
+          AND t.period = p_period OFFSET 0) t ON true
   ), priced AS MATERIALIZED (
+    SELECT g.id, g.usage_id, g.revision, g.kind, g.account_id, g.grant_id, g.rate_id,
+           g.record_count, g.token_count, g.epoch_count, g.fetch_count, g.used_at, g.run_id,
+           g.weight_version_id, g.total_units, g.last_units,
+           NULL::bigint AS tally_id, NULL::bigint AS tally_quantity,
+           CASE WHEN g.fixed_units IS NOT NULL THEN greatest(0, g.fixed_units - g.last_units)
+                WHEN g.quantity < 2000000000 AND g.price_units < 2000000000
+                THEN g.quantity * g.price_units / g.step
+                ELSE div(g.quantity::numeric * g.price_units, g.step)::bigint END AS amount_units
+      FROM grown g
+     WHERE g.plan_id IS NULL AND (g.last_revision IS NULL OR g.fixed_units IS NOT NULL)
+    UNION ALL
     -- A rate prices what was used since it came into force for this usage.
-    SELECT g.*, NULL::bigint AS tally_id, NULL::bigint AS tally_quantity,
-           greatest(0, coalesce(g.fixed_units, coalesce(b.total_units, 0)
-             + div((g.quantity - coalesce(b.quantity, 0))::numeric * g.price_units, g.step))
-             - g.last_units)::bigint AS amount_units
+    SELECT g.id, g.usage_id, g.revision, g.kind, g.account_id, g.grant_id, g.rate_id,
+           g.record_count, g.token_count, g.epoch_count, g.fetch_count, g.used_at, g.run_id,
+           g.weight_version_id, g.total_units, g.last_units,
+           NULL, NULL,
+           greatest(0, coalesce(b.total_units, 0) + div((g.quantity - coalesce(b.quantity, 0))
+             ::numeric * g.price_units, g.step) - g.last_units)::bigint
       FROM grown g
       LEFT JOIN LATERAL (
         SELECT c.total_units, CASE g.basis WHEN 'flat_per_run' THEN 0 ELSE compensation_quantity(
                  g.basis, c.record_count, c.token_count, c.epoch_count, c.fetch_count) END
                  AS quantity
-          FROM compensation_charge c WHERE g.last_revision IS NOT NULL AND c.usage_id = g.usage_id
+          FROM compensation_charge c WHERE c.usage_id = g.usage_id
            AND c.rate_id IS DISTINCT FROM g.rate_id ORDER BY c.revision DESC LIMIT 1) b ON true
-     WHERE g.plan_id IS NULL
+     WHERE g.plan_id IS NULL AND g.last_revision IS NOT NULL AND g.fixed_units IS NULL
     UNION ALL
-    SELECT g.*, t.id, (t.quantity + q.so_far)::bigint,
-           (compensation_planned(p.froms, p.bases, p.prices, g.step, t.quantity + q.so_far)
+    SELECT g.id, g.usage_id, g.revision, g.kind, g.account_id, g.grant_id, g.rate_id,
+           g.record_count, g.token_count, g.epoch_count, g.fetch_count, g.used_at, g.run_id,
+           g.weight_version_id, g.total_units, g.last_units,
+           t.id, t.quantity + g.so_far,
+           (compensation_planned(p.froms, p.bases, p.prices, g.step, t.quantity + g.so_far)
             - compensation_planned(p.froms, p.bases, p.prices, g.step,
-                t.quantity + q.so_far - q.more))::bigint
-      FROM grown g
-      JOIN (SELECT g.id, m.more,
-                   sum(m.more) OVER (PARTITION BY g.account_id, g.plan_id ORDER BY g.id) AS so_far
-              FROM grown g, LATERAL (SELECT greatest(0, g.quantity - g.last_quantity) AS more) m
-             WHERE g.plan_id IS NOT NULL) q ON q.id = g.id
+                t.quantity + g.so_far - g.more))::bigint
+      FROM planned g
       JOIN tallies t ON t.account_id = g.account_id AND t.plan_id = g.plan_id
       JOIN plans p ON p.id = g.plan_id
   ), poor AS MATERIALIZED (
-    SELECT p.account_id FROM priced p
-     GROUP BY p.account_id, p.spendable HAVING sum(p.amount_units) > p.spendable
+    SELECT p.account_id, a.spendable
+      FROM (SELECT account_id, sum(amount_units) AS units FROM priced GROUP BY 1) p
+      JOIN labs a ON a.account_id = p.account_id
+     WHERE p.units > a.spendable
   ), rooms AS MATERIALIZED (
     SELECT d.run_id, compensation_run_room(d.run_id, p_asset) AS room
       FROM (SELECT DISTINCT run_id FROM priced WHERE run_id IS NOT NULL) d
@@ -220,23 +234,26 @@ AS $$
     SELECT p.id FROM priced p
       JOIN (SELECT tally_id, min(id) AS id FROM over GROUP BY 1) o ON o.tally_id = p.tally_id
      WHERE p.id > o.id
-  ), needed AS MATERIALIZED (
-    SELECT p.id, sum(p.amount_units) OVER (PARTITION BY p.account_id ORDER BY p.id) AS units
-      FROM priced p LEFT JOIN barred b ON b.id = p.id
-     WHERE p.account_id IN (SELECT account_id FROM poor) AND b.id IS NULL
+  ), short AS MATERIALIZED (
+    -- Beyond a lab's money.
+    SELECT q.id, q.usage_id, q.revision, q.account_id, q.units FROM (
+        SELECT p.id, p.usage_id, p.revision, p.account_id, p.amount_units, p.tally_id, a.spendable,
+               sum(p.amount_units) OVER (PARTITION BY p.account_id ORDER BY p.id) AS units
+          FROM priced p JOIN poor a ON a.account_id = p.account_id
+          LEFT JOIN barred b ON b.id = p.id
+         WHERE b.id IS NULL) q
+     WHERE q.units > q.spendable AND (q.amount_units <> 0 OR q.tally_id IS NOT NULL)
   ), made AS MATERIALIZED (
-    SELECT p.*, p.version_units + sum(p.amount_units) OVER (
-             PARTITION BY p.weight_version_id ORDER BY p.id ROWS UNBOUNDED PRECEDING)
+    SELECT p.*, (p.total_units + sum(p.amount_units) OVER (
+             PARTITION BY p.weight_version_id ORDER BY p.id ROWS UNBOUNDED PRECEDING))::bigint
              AS running_units
-      FROM priced p LEFT JOIN needed n ON n.id = p.id LEFT JOIN barred b ON b.id = p.id
-     WHERE b.id IS NULL AND (n.id IS NULL OR n.units <= p.spendable
-           OR (p.amount_units = 0 AND p.tally_id IS NULL))
+      FROM priced p
+      LEFT JOIN (SELECT id FROM barred UNION ALL SELECT id FROM short) n ON n.id = p.id
+     WHERE n.id IS NULL
   ), late AS (
     INSERT INTO compensation_waiting (usage_id, revision, reason, account_id, needed_units,
       since_at, tried_at)
-    SELECT p.usage_id, p.revision, 'no_funds', p.account_id, n.units, p_at, p_at
-      FROM priced p JOIN needed n ON n.id = p.id
-     WHERE n.units > p.spendable AND (p.amount_units <> 0 OR p.tally_id IS NOT NULL)
+    SELECT s.usage_id, s.revision, 'no_funds', s.account_id, s.units, p_at, p_at FROM short s
     UNION ALL
     SELECT o.usage_id, o.revision, 'over_cap', o.account_id, r.cap_units - o.room + o.units, p_at,
            p_at
@@ -250,29 +267,30 @@ AS $$
       weight_version_id, running_units, tally_id, tally_quantity, entry_id, used_at, charged_at)
     SELECT m.usage_id, m.revision, m.kind, m.account_id, m.grant_id, m.rate_id, m.record_count,
            m.token_count, m.epoch_count, m.fetch_count, m.amount_units,
-           m.last_units + m.amount_units, m.weight_version_id, m.running_units::bigint,
+           m.last_units + m.amount_units, m.weight_version_id, m.running_units,
            m.tally_id, m.tally_quantity, p_entry, m.used_at, p_at
       FROM made m ORDER BY m.weight_version_id, m.id
   ), grouped AS MATERIALIZED (
     SELECT m.weight_version_id, count(*)::integer AS charges, sum(m.amount_units) AS amount,
-           m.version_units + sum(m.amount_units) AS total_after,
+           max(m.total_units) AS total_before,
            sha256('\x00'::bytea || int8send(m.weight_version_id) || sha256(string_agg(
              compensation_charge_bytes(m.usage_id, m.revision, m.account_id, m.rate_id,
                m.record_count, m.token_count, m.epoch_count, m.fetch_count, m.amount_units,
-               m.last_units + m.amount_units, m.running_units::bigint, m.tally_quantity),
+               m.last_units + m.amount_units, m.running_units, m.tally_quantity),
              ''::bytea ORDER BY m.id))) AS digest
-      FROM made m GROUP BY m.weight_version_id, m.version_units
+      FROM made m GROUP BY m.weight_version_id
   ), kept AS (
     INSERT INTO compensation_chargegroup (weight_version_id, entry_id, charge_count, amount_units,
       total_after_units, digest)
-    SELECT g.weight_version_id, p_entry, g.charges, g.amount::bigint, g.total_after::bigint,
-           g.digest
+    SELECT g.weight_version_id, p_entry, g.charges, g.amount::bigint,
+           (g.total_before + g.amount)::bigint, g.digest
       FROM grouped g ORDER BY g.weight_version_id
   ), tallied AS (
     INSERT INTO compensation_tally AS t (id, account_id, plan_id, period, quantity, charged_units)
-    SELECT m.tally_id, m.account_id, m.plan_id, p_period, max(m.tally_quantity),
-           sum(m.amount_units)::bigint
-      FROM made m WHERE m.tally_id IS NOT NULL GROUP BY 1, 2, 3
+    SELECT t.id, t.account_id, t.plan_id, p_period, m.quantity, m.units::bigint
+      FROM (SELECT tally_id, max(tally_quantity) AS quantity, sum(amount_units) AS units
+              FROM made WHERE tally_id IS NOT NULL GROUP BY 1) m
+      JOIN tallies t ON t.id = m.tally_id
     ON CONFLICT (id) DO UPDATE SET quantity = excluded.quantity,
       charged_units = t.charged_units + excluded.charged_units
   )
@@ -291,6 +309,7 @@ CREATE FUNCTION compensation_bill_lines(
   p_asset bigint, p_from bigint[], p_paid numeric[], p_weight_versions bigint[],
   p_earned numeric[], OUT accounts bigint[], OUT amounts bigint[]
 ) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '64MB' SET enable_nestloop = off
+  SET enable_bitmapscan = off
 AS $$
   WITH shares AS (
     SELECT w.account_id, div((v.total_units + g.amount) * w.weight, v.weight_sum)
@@ -353,7 +372,6 @@ BEGIN
       CONTINUE;
     END IF;
     SELECT number + 1 INTO v_entry FROM compensation_journalhead WHERE id = 1;
-    PERFORM compensation_bill_tallies(p_batch, v_asset, v_code, p_period);
     SELECT * INTO v_made
       FROM compensation_bill_price(p_batch, v_asset, v_code, p_period, v_entry, p_at);
     CONTINUE WHEN v_made.charges IS NULL;

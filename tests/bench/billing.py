@@ -4,7 +4,8 @@
 [--owners N] [--plot FILE]`. A batch is staged by COPY and billed: priced, deduplicated, netted,
 split, posted and hashed, with its weights looked after and its event written, in one durable
 transaction. Some data is in dispute and some priced by tiers. Beside it, in turns: COPY of the same
-rows into one table with a primary key (the limit), a transaction for each usage, and django-hordak.
+rows into one table with a primary key (the limit; keys by chance, as the design measured it, and in
+the order of time, as ours are), a transaction for each usage, and django-hordak from PyPI.
 `--growth` bills until so many usages are charged, among `--owners` owners.
 """
 
@@ -41,17 +42,17 @@ def main() -> int:
 
                 billing_growth.measure(figures, given.growth, given.owners, given.plot)
             else:
-                measure(figures, server, given)
+                measure(figures, server, Path(folder), given)
             figures.table()
     return 0
 
 
-def measure(figures: Figures, server: Any, given: argparse.Namespace) -> None:
+def measure(figures: Figures, server: Any, folder: Path, given: argparse.Namespace) -> None:
     """Rounds of each size in turns with the peers; medians."""
     from tests.bench.billing_world import World
 
     world = World(given.owners)
-    peers = _Peers(server)
+    peers = _Peers(server, folder)
     warm(world, given.sizes)
     for size in given.sizes:
         _batches(figures, world, peers, size, given.rounds)
@@ -89,37 +90,57 @@ def bill(world: Any, size: int, *, among: int = 5_000) -> tuple[float, int]:
 class _Peers:
     """The limit and the rivals, on the same server."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Any, folder: Path) -> None:
         from tests.bench.billing_peers import Copied, Hordak, OneAtATime
 
-        self.copied = Copied(_database(server, "bench_copied"))
+        self.by_chance = Copied(_database(server, "bench_by_chance"))
+        self.in_order = Copied(_database(server, "bench_in_order"))
         self.one = OneAtATime(_database(server, "bench_one"))
         _database(server, "bench_hordak")
-        self.hordak = Hordak(_address(server, "bench_hordak"))
+        self.hordak = Hordak(_address(server, "bench_hordak"), folder / "hordak")
+
+    def measure(self, world: Any, size: int) -> dict[str, float]:
+        """Seconds a usage, of each peer."""
+        from tests.bench.billing_world import chance_ids
+
+        by_chance = world.staged(size, keys=chance_ids(size))[1]
+        return {
+            "copy": self.by_chance.bill(by_chance) / size,
+            "copy_in_order": self.in_order.bill(world.staged(size)[1]) / size,
+            "one": self.one.bill(COUNT_OF["one"]),
+            "call": self.one.call(COUNT_OF["one"]),
+            "hordak": self.hordak.bill(COUNT_OF["hordak"], asks=True),
+            "hordak_blind": self.hordak.bill(COUNT_OF["hordak"], asks=False),
+        }
 
     def close(self) -> None:
-        self.copied.connection.close()
+        self.by_chance.connection.close()
+        self.in_order.connection.close()
         self.one.connection.close()
         self.hordak.close()
 
 
 def _batches(figures: Figures, world: Any, peers: _Peers, size: int, rounds: int) -> None:
-    ours, copied, one, hordak, wal = [], [], [], [], []
+    ours, wal, theirs = [], [], []
     for _ in range(rounds):
         spent, written = bill(world, size)
         ours.append(spent / size)
         wal.append(written / size)
-        copied.append(peers.copied.bill(world.staged(size)[1]) / size)
-        one.append(peers.one.bill(COUNT_OF["one"]))
-        hordak.append(peers.hordak.bill(COUNT_OF["hordak"]))
+        theirs.append(peers.measure(world, size))
     middle, name = statistics.median(ours), f"{size // 1000}k"
     add = lambda figure, value, unit="", peer=None: figures.add(  # noqa: E731
         set=name, figure=figure, value=value, unit=unit, peer=peer
     )
     add("usages_per_second", 1 / middle, "1/s")
-    add(f"netted_{name}_x_copy", _ratio(ours, copied), "x", "COPY + primary key")
-    add("netted_x_one_at_a_time", _ratio(ours, one), "x", "a transaction each")
-    add("netted_x_hordak", _ratio(ours, hordak), "x", "django-hordak")
+    for key, figure, peer in (
+        ("copy", f"netted_{name}_x_copy", "COPY + primary key"),
+        ("copy_in_order", f"netted_{name}_x_copy_in_order", "the same, keys in order"),
+        ("one", "netted_x_one_at_a_time", "a transaction each"),
+        ("call", "netted_x_one_call_at_a_time", "a function call each"),
+        ("hordak", "netted_x_hordak", "django-hordak, money asked for"),
+        ("hordak_blind", "netted_x_hordak_blind", "django-hordak, nothing asked"),
+    ):
+        add(figure, _ratio(ours, [one[key] for one in theirs]), "x", peer)
     add(f"wal_bytes_per_usage_{name}", statistics.median(wal), "B")
 
 

@@ -1,22 +1,29 @@
 """What billing is measured against: COPY into one table, a usage at a time, and django-hordak.
 
 Each peer gets the same usages. None of the first two knows prices, splits of more than a line, or
-proofs; they are limits, not rivals.
+proofs; they are limits, not rivals. A usage at a time is tried as one begins, by statements from
+the client, and in one call of a function; django-hordak with and without asking whether the lab's
+money reaches, which billing always asks.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
+import uuid
+import venv
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from tests.bench import billing_world
 
-# One usage, one transaction, balances locked: how one would begin.
+HORDAK_RELEASE = "django-hordak==2.0.0"
+
+# One usage, one transaction, balances locked.
 ONE_AT_A_TIME = """
 CREATE TABLE bench_account (id int PRIMARY KEY,
   posted bigint NOT NULL CHECK (id > 8 OR posted >= 0));
@@ -69,16 +76,44 @@ class OneAtATime:
         self.connection.execute(ONE_AT_A_TIME)
 
     def bill(self, count: int) -> float:
-        """Seconds a usage."""
+        """Seconds a usage, by statements from the client."""
+        return self._timed(count, self._by_statements)
+
+    def call(self, count: int) -> float:
+        """Seconds a usage, in one call of a function."""
+        return self._timed(count, self._by_call)
+
+    def _timed(self, count: int, act: Callable[[int, uuid.UUID, int, int], None]) -> float:
         usages = billing_world.ids(count)
         began = time.perf_counter()
         for place, usage in enumerate(usages):
-            self.connection.execute(
-                "SELECT bench_bill(%s, %s, %s, %s)",
-                [1 + place % 8, usage, 100 + place * 7919 % 5_000, 1_000_003 + place],
-                prepare=True,
-            )
+            act(1 + place % 8, usage, 100 + place * 7919 % 5_000, 1_000_003 + place)
         return (time.perf_counter() - began) / count
+
+    def _by_statements(self, lab: int, usage: uuid.UUID, owner: int, amount: int) -> None:
+        fee = amount * 3 // 100
+        moved = ((lab, -amount), (owner, amount - fee), (9, fee))
+        execute = self.connection.execute
+        with self.connection.transaction():
+            execute(
+                "SELECT posted FROM bench_account WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
+                [[lab, owner, 9]],
+            )
+            (made,) = execute(
+                "INSERT INTO bench_entry (usage) VALUES (%s) RETURNING id", [usage]
+            ).fetchone()  # fmt: skip
+            for account, units in moved:
+                execute("INSERT INTO bench_line VALUES (%s, %s, %s)", [made, account, units])
+            for account, units in moved:
+                execute(
+                    "UPDATE bench_account SET posted = posted + %s WHERE id = %s",
+                    [units, account],
+                )
+
+    def _by_call(self, lab: int, usage: uuid.UUID, owner: int, amount: int) -> None:
+        self.connection.execute(
+            "SELECT bench_bill(%s, %s, %s, %s)", [lab, usage, owner, amount], prepare=True
+        )
 
 
 HORDAK = """
@@ -97,6 +132,7 @@ django.setup()
 from django.core.management import call_command
 from django.db import transaction
 from hordak.models import Account, AccountType, Leg, Transaction
+from hordak.utilities.currency import Balance
 from moneyed import Money
 
 call_command("migrate", verbosity=0)
@@ -106,10 +142,13 @@ owners = [make(f"owner {n}", AccountType.liability) for n in range(200)]
 fee = make("fee", AccountType.income)
 print("ready", flush=True)
 for line in sys.stdin:
-    count = int(line)
+    count, asks = map(int, line.split())
     began = time.perf_counter()
     for place in range(count):
         with transaction.atomic():
+            if asks:
+                lab = Account.objects.select_for_update().get(pk=labs[place % 8].pk)
+                assert lab.get_balance() < Balance([Money("1000000000", "EUR")])
             made = Transaction.objects.create(description=f"usage {place}")
             Leg.objects.create(transaction=made, account=labs[place % 8],
                                debit=Money("1.00", "EUR"))
@@ -123,23 +162,33 @@ for line in sys.stdin:
 class Hordak:
     """django-hordak: a transaction of three legs for each usage, by its own models."""
 
-    def __init__(self, address: dict[str, Any]) -> None:
+    def __init__(self, address: dict[str, Any], folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", HORDAK, json.dumps(address)],
+            [_python_with_hordak(folder), "-c", HORDAK, json.dumps(address)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
         if self.process.stdout.readline().strip() != "ready":
-            raise SystemExit("django-hordak did not start: pip install django-hordak")
+            raise SystemExit("django-hordak did not start; its words are above")
 
-    def bill(self, count: int) -> float:
-        """Seconds a usage."""
+    def bill(self, count: int, *, asks: bool) -> float:
+        """Seconds a usage; `asks` looks first, under a lock, whether the lab's money reaches."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{count}\n")
+        self.process.stdin.write(f"{count} {int(asks)}\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
     def close(self) -> None:
         """End its process."""
         self.process.communicate()
+
+
+def _python_with_hordak(folder: Path) -> str:
+    """A Python that has django-hordak beside what is here; made in `folder`, from PyPI."""
+    venv.create(folder, system_site_packages=False, with_pip=True)
+    python = str(folder / "bin/python")
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", HORDAK_RELEASE, "psycopg[binary]"], check=True
+    )
+    return python

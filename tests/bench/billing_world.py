@@ -161,10 +161,13 @@ class World:
             )
         )  # fmt: skip
 
-    def staged(self, count: int, *, among: int = 5_000) -> tuple[uuid.UUID, bytes]:
+    def staged(
+        self, count: int, *, among: int = 5_000, keys: Sequence[uuid.UUID] = ()
+    ) -> tuple[uuid.UUID, bytes]:
         """A batch of `count` new usages of the first `among` datasets: its id, and what COPY reads.
 
-        Popular datasets are used more (the square of a uniform draw).
+        Popular datasets are used more (the square of a uniform draw). `keys` are the usages' ids,
+        if not as the service makes them.
         """
         batch, used = uuid.uuid4(), min(among, len(self.versions))
         picked = (self.dice.random(count) ** 2 * used).astype(np.int64)
@@ -173,7 +176,7 @@ class World:
         for name, kind in FIELDS:
             rows[f"{name}_size"] = np.dtype(kind).itemsize
         rows["batch"] = np.void(batch.bytes)
-        rows["usage_id"] = np.array([one.bytes for one in ids(count)], "V16")
+        rows["usage_id"] = np.array([one.bytes for one in keys or ids(count)], "V16")
         rows["revision"], rows["kind"] = 1, b"priced"
         rows["lab_id"] = self._labs[self.dice.integers(0, len(self._labs), count)]
         rows["version_id"] = rows["grant_id"] = self._versions[picked]
@@ -189,6 +192,11 @@ def ids(count: int) -> list[uuid.UUID]:
     from provenance.models.ids import new_id
 
     return [new_id() for _ in range(count)]
+
+
+def chance_ids(count: int) -> list[uuid.UUID]:
+    """As many ids without any order."""
+    return [uuid.uuid4() for _ in range(count)]
 
 
 def copy(cursor: Any, table: str, data: bytes) -> None:

@@ -105,7 +105,7 @@ def test_the_database_prices_every_plan_as_python_does(as_table_owner):
         asked = [*near, source.randrange(2 * 10**6), 2**53 - 1]
         found = as_table_owner.execute(
             "SELECT compensation_planned(%s::bigint[], %s::numeric[], %s::bigint[], %s, q)"
-            " FROM unnest(%s::numeric[]) WITH ORDINALITY AS u(q, place) ORDER BY place",
+            " FROM unnest(%s::bigint[]) WITH ORDINALITY AS u(q, place) ORDER BY place",
             [
                 list(schedule.froms),
                 list(schedule.bases),

@@ -33,8 +33,8 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
         InTables("ALTER TABLE compensation_charge DROP CONSTRAINT charge_is_made_once"),
         InSql(
             "compensation_bill_price",
-            "WHERE l.revision IS NULL OR l.revision < s.revision",
-            "WHERE true",
+            "AND (l.revision IS NULL OR l.revision < s.revision)",
+            "",
         ),
     ),
     "the floor is taken of each batch": (
@@ -134,9 +134,7 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
         ),
     ),
     "a lab spends what it does not have": (
-        InSql(
-            "compensation_bill_price", "HAVING sum(p.amount_units) > p.spendable", "HAVING false"
-        ),
+        InSql("compensation_bill_price", "WHERE p.units > a.spendable", "WHERE false"),
     ),
     "a deposit counts each time it is said": (
         InPython(
