@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -29,6 +30,10 @@ DEVELOPMENT_KEYS: Final[dict[str, str]] = {
     "guardian": "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
     "treasury": "0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a",
 }
+
+# Of a role whose key was replaced: what the old one has sent is seen through with it.
+FORMER_KEY: Final = ".former"
+KEY_ELSEWHERE: Final = re.compile("keystore:.+|kms:arn:.+")
 
 
 class UnfitEnvironment(SystemExit):
@@ -83,6 +88,13 @@ class Environment(BaseSettings):
     chain_rpc_url: str = Field(default="http://127.0.0.1:8545", validation_alias="CHAIN_RPC_URL")
     chain_id: int = DEVELOPMENT_CHAIN
     chain_confirmations: int = Field(default=2, ge=0)
+    # What can no longer change: so many blocks under the newest, or what the node calls finalized.
+    chain_finality: Literal["confirmations", "finalized"] = "confirmations"
+    # No transaction offers more per gas; while blocks cost more, ours wait.
+    chain_fee_ceiling_gwei: int = Field(default=500, ge=1)
+    # For how many more transactions an account must have the gas, before operators are told.
+    chain_gas_reserve: int = Field(default=50, ge=0)
+    # By role: keystore:PATH or kms:ARN; on the development chain also the key itself.
     chain_keys: dict[str, str] = {}
     payout_delay_seconds: int = Field(default=0, ge=0)
     payout_threshold_units: int = Field(default=0, ge=0)
@@ -146,13 +158,14 @@ class Environment(BaseSettings):
                 "TALLYMARK_SECRET_KEY is the development one: set it to a long random text"
                 " before serving another machine or another chain"
             )
-        known = {int(key, 16) for key in DEVELOPMENT_KEYS.values()}
         if self.chain_id != DEVELOPMENT_CHAIN:
             for role, key in self.chain_keys.items():
-                if int(key, 16) in known:
+                if ":" not in key:
                     raise ValueError(
-                        f"TALLYMARK_CHAIN_KEYS names a public development key as {role}: anybody"
-                        f" could spend what it holds on chain {self.chain_id}"
+                        f"TALLYMARK_CHAIN_KEYS holds the key of {role} itself, which every process"
+                        f" and every report of a crash can read. For chain {self.chain_id} put it"
+                        " into a keystore (`./run manage make_keystore`, then keystore:PATH) or"
+                        " into AWS KMS (kms:ARN); docs/keys.md says how, also for a key in use"
                     )
         elif not self.chain_keys:
             self.chain_keys.update(DEVELOPMENT_KEYS)
@@ -174,13 +187,16 @@ class Environment(BaseSettings):
     def _keys_are_keys(cls, value: dict[str, str]) -> dict[str, str]:
         for role, key in value.items():
             try:
-                fits = 0 < int(key, 16) < 2**256
+                fits = KEY_ELSEWHERE.fullmatch(key) is not None or 0 < int(key, 16) < 2**256
             except ValueError:
                 fits = False
-            if role not in DEVELOPMENT_KEYS or not fits:
+            if role.removesuffix(FORMER_KEY) not in DEVELOPMENT_KEYS or not fits:
                 roles = ", ".join(DEVELOPMENT_KEYS)
                 # The key itself must not appear in a message.
-                raise ValueError(f"the key of {role!r} is unusable: roles are {roles}, keys hex")
+                raise ValueError(
+                    f"the key of {role!r} is unusable: roles are {roles}; a key is keystore:PATH,"
+                    " kms:ARN or, on the development chain, hexadecimal"
+                )
         return dict(value)
 
 

@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from compensation.billing import LOOK_BACK
 from compensation.models import Charge, Waiting
 from ingest.models import Upload
+from provenance import gas
 from provenance.models import Event, OutboxTransaction, Usage
 
 log = structlog.get_logger(__name__)
@@ -90,7 +91,8 @@ def _chain() -> str:
         chain_id = int(json.load(answer)["result"], 16)
     if chain_id != settings.CHAIN_ID:
         raise ValueError(f"the node is on chain {chain_id}, not {settings.CHAIN_ID}")
-    return f"chain {chain_id}"
+    warnings = gas.warnings(chain_id=chain_id)
+    return "; ".join([f"chain {chain_id}", *warnings])
 
 
 def _sealer() -> str:
@@ -138,7 +140,23 @@ class Work(Collector):
         yield _by("reason", "usages_waiting", "Usages that wait.", Waiting.objects.all())
         not_final = OutboxTransaction.objects.exclude(state=OutboxTransaction.State.FINAL)
         yield _by("state", "outbox_open", "Transactions not yet final.", not_final)
+        standings = gas.standings(chain_id=settings.CHAIN_ID)
+        yield from _accounts(standings)
         yield _by("state", "uploads", "Uploads by state.", Upload.objects.all())
+
+
+def _accounts(standings: list[gas.Standing]) -> Iterator[GaugeMetricFamily]:
+    """Of each sending account: whether it is stopped, and how long its gas lasts."""
+    labels = ["address", "roles"]
+    stopped = GaugeMetricFamily("tallymark_chain_stopped", "1: it sends nothing.", labels=labels)
+    left = GaugeMetricFamily(
+        "tallymark_chain_transactions_left", "For how many its gas lasts.", labels=labels
+    )
+    for one in standings:
+        named = [one.account.address, ",".join(one.account.roles)]
+        stopped.add_metric(named, float(bool(one.account.alarm)))
+        left.add_metric(named, one.account.transactions_left or 0)
+    yield from (stopped, left)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

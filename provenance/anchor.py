@@ -38,7 +38,8 @@ class NotAnchoredYet(Refused):
 
 
 def anchor_next(*, at: datetime, limit: int = BATCH_LIMIT) -> Anchor | None:
-    """Make the next batch of sealed events and enqueue its root; None when nothing waits.
+    """Make the next batch of sealed events and enqueue its root; None when nothing waits, or while
+    the key was changed and what the former one sent is not final.
 
     Raises deployment.ContractMissing before the contract stands, and outbox.ChainIsAhead while the
     service must be read-only.
@@ -51,7 +52,7 @@ def anchor_next(*, at: datetime, limit: int = BATCH_LIMIT) -> Anchor | None:
         last = Anchor.objects.order_by("batch").last()
         first_sequence = last.last_sequence + 1 if last else 1
         hashes = _sealed_hashes(first_sequence, limit)
-        if not hashes:
+        if not hashes or _waits_for_former_key(last, account):
             return None
         batch = _batch_after(last, contract, first_sequence, hashes, at)
         batch.outbox = _enqueue(batch, account, at)
@@ -179,6 +180,16 @@ def _batch_after(
         head_hash=head_hash,
         contract=contract,
         anchored_at=at,
+    )
+
+
+def _waits_for_former_key(last: Anchor | None, account: str) -> bool:
+    """Whether another account's batch is not final yet: only within one account is there order."""
+    return (
+        last is not None
+        and last.outbox is not None
+        and last.outbox.account != account
+        and last.outbox.state != OutboxTransaction.State.FINAL
     )
 
 

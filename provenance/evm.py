@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 10
 LOG_SPAN_BLOCKS = 2_000
 GWEI = 10**9
-FEE_CEILING_WEI = 500 * GWEI
 
 Result = TypeVar("Result")
 
@@ -121,6 +120,11 @@ def development_token() -> Artefact:
     return load_artefact(ARTEFACTS / "TestToken.json")
 
 
+def fee_ceiling() -> int:
+    """The most that a transaction may offer per gas, in wei."""
+    return int(settings.CHAIN_FEE_CEILING_GWEI) * GWEI
+
+
 def caip2(chain_id: int) -> str:
     """A chain as CAIP-2 names it."""
     return f"eip155:{chain_id}"
@@ -166,9 +170,14 @@ class Chain:
         """The number of the newest block."""
         return self._ask(lambda: int(self.w3.eth.block_number))
 
-    def final_block(self) -> int:
-        """The newest block that counts as final: CHAIN_CONFIRMATIONS behind the head."""
-        return self.head() - int(settings.CHAIN_CONFIRMATIONS)
+    def final_block(self, *, head: int | None = None) -> int:
+        """The newest block that can no longer change, as CHAIN_FINALITY says; may be below 0.
+
+        `head` is the newest block, where the caller has asked for it.
+        """
+        if settings.CHAIN_FINALITY == "finalized":
+            return self._ask(lambda: int(self.w3.eth.get_block("finalized")["number"]))
+        return (self.head() if head is None else head) - int(settings.CHAIN_CONFIRMATIONS)
 
     def block_time(self, block_number: int) -> int:
         """A block's time, in seconds since 1970."""
@@ -267,7 +276,8 @@ class Chain:
         """What to offer now: twice the base fee and one gwei, under the ceiling."""
         block = self._ask(lambda: self.w3.eth.get_block("latest"))
         base_fee = int(block["baseFeePerGas"])
-        return Fees(max_fee=min(2 * base_fee + GWEI, FEE_CEILING_WEI), tip=GWEI, base_fee=base_fee)
+        max_fee = min(2 * base_fee + GWEI, fee_ceiling())
+        return Fees(max_fee=max_fee, tip=min(GWEI, max_fee), base_fee=base_fee)
 
     def broadcast(self, raw: bytes) -> Broadcast:
         """Hand signed bytes to the node. Raises ChainUnreachable when no answer came."""

@@ -19,7 +19,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
@@ -131,7 +130,7 @@ def send_pending(*, chain_id: int, account: str, at: datetime) -> Sent:
             raise evm.WrongChain(
                 f"connected to chain {chain.chain_id}, asked to send on {chain_id}"
             )
-        return _Pass(chain, _account_row(chain, account), at).run()
+        return _Pass(chain, account_row(chain, account), at).run()
 
 
 def send_all(*, chain_id: int, at: datetime) -> dict[str, Sent]:
@@ -209,7 +208,7 @@ def only_writer(chain_id: int, account: str) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
 
-def _account_row(chain: evm.Chain, account: str) -> ChainAccount:
+def account_row(chain: evm.Chain, account: str) -> ChainAccount:
     """The account's row; a new account starts at the chain's own count."""
     row = ChainAccount.objects.filter(chain_id=chain.chain_id, address=account).first()
     if row is None:
@@ -232,6 +231,7 @@ class _Pass:
         # Taken before any receipt is asked for: a nonce below this count has a receipt by then.
         self.count = chain.transaction_count(account.address)
         self.head = chain.head()
+        self.final_block = chain.final_block(head=self.head)
 
     def run(self) -> Sent:
         last_final = self.rows.filter(state=State.FINAL).order_by("nonce").last()
@@ -280,14 +280,14 @@ class _Pass:
 
     def _final_count(self) -> int:
         """The chain's count where it can no longer change."""
-        block = max(0, self.head - int(settings.CHAIN_CONFIRMATIONS))
+        block = max(0, self.final_block)
         return self.chain.transaction_count(self.account.address, block=block)
 
     def _settle(self, row: OutboxTransaction, receipt: evm.Receipt) -> None:
         """Note in which block it is; deep enough, that is the verdict."""
         if row.block_hash and row.block_hash != receipt.block_hash:
             self.done.lost_to_reorg += 1
-        is_final = receipt.block_number <= self.head - settings.CHAIN_CONFIRMATIONS
+        is_final = receipt.block_number <= self.final_block
         row.tx_hash, row.is_reverted = receipt.tx_hash, not receipt.is_success
         row.block_number, row.block_hash = receipt.block_number, receipt.block_hash
         row.transaction_index, row.gas_used = receipt.transaction_index, receipt.gas_used
@@ -320,7 +320,7 @@ class _Pass:
         fees = self.chain.fees()
         offered = int(dearest.max_fee_per_gas)
         is_too_cheap = offered < fees.base_fee * 9 // 8
-        if is_too_cheap and _bumped(offered) <= evm.FEE_CEILING_WEI:
+        if is_too_cheap and _bumped(offered) <= evm.fee_ceiling():
             attempt = self._sign(row, fees, dearest)
             self.done.bumped += 1
         elif self.at - dearest.sent_at >= STUCK_AFTER:

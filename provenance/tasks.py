@@ -18,6 +18,7 @@ from provenance import (
     conflicts,
     deployment,
     evm,
+    gas,
     ledger,
     outbox,
     restore,
@@ -76,10 +77,11 @@ def send_outbox() -> None:
 
 @shared_task
 def look_at_chain() -> None:
-    """Stop writing where the chain knows more than our books: a restored backup, a used key."""
+    """Stop writing where the chain knows more than our books; see who runs out of gas."""
     try:
         for finding in restore.look(at=timezone.now()):
             log.error("the chain and our books differ", finding=finding)
+        gas.look(at=timezone.now())
     except NOT_NOW as error:
         log.warning("looking at the chain waits", error=str(error))
 

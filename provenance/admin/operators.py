@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from provenance import parties
+from provenance import gas, parties
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
 from provenance.admin.columns import column
@@ -136,7 +137,8 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
         """An alarm of a sending account stands above everything."""
         alarmed = ChainAccount.objects.exclude(alarm="")
         words = "; ".join(f"{each}: {each.alarm}, {each.alarm_detail}" for each in alarmed)
-        return super().changelist_view(request, {"alarm": words, **(extra_context or {})})
+        told = {"alarm": words, "warnings": gas.warnings(chain_id=settings.CHAIN_ID)}
+        return super().changelist_view(request, told | (extra_context or {}))
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {"attempts": subject.attempts.order_by("id")}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -62,6 +63,11 @@ class ChainAccount(models.Model):
     alarm = models.CharField(max_length=20, choices=Alarm.choices, blank=True, default=Alarm.NONE)
     alarm_detail = models.CharField(max_length=300, blank=True, default="")
     alarmed_at = models.DateTimeField(null=True)
+    # Who signs with it here, what pays for its gas, and for how many transactions that lasts;
+    # as it was last looked at.
+    roles = ArrayField(models.CharField(max_length=20), default=list)
+    balance_wei = models.DecimalField(max_digits=40, decimal_places=0, null=True)
+    transactions_left = models.BigIntegerField(null=True)
 
     class Meta:
         constraints: ClassVar = [

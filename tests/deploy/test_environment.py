@@ -1,5 +1,6 @@
 """The environment: development's open secrets never guard anything real."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ def test_one_machine_needs_nothing_set() -> None:
         ("TALLYMARK_PERIOD_ZONE", "Paris", "time zone"),
         ("TALLYMARK_CHAIN_KEYS", '{"cook": "0x01"}', "roles are"),
         ("TALLYMARK_CHAIN_KEYS", "0x01", "JSON"),
+        ("TALLYMARK_CHAIN_KEYS", '{"anchorer": "vault:secret/a"}', "kms:ARN"),
+        ("TALLYMARK_CHAIN_FINALITY", "soon", "finalized"),
         ("TALLYMARK_PORT", "99999", "port"),
         ("TALLYMARK_DEPOSIT_ADDRESS", "0x12", "deposit_address"),
         ("TALLYMARK_PAYMENT_SECRETS", '{"Str ipe": ["whsec_0123456789abcdef"]}', "no name"),
@@ -44,16 +47,24 @@ def test_what_must_not_be_is_refused_by_name(
         environment()
 
 
-def test_a_public_key_is_refused_on_a_real_chain_and_never_printed(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("key", [DEVELOPMENT_KEYS["anchorer"].upper()[2:], "0x" + "ab" * 32])
+def test_a_key_in_the_environment_is_refused_on_a_real_chain_and_never_printed(
+    monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("TALLYMARK_SECRET_KEY", "x" * 50)
     monkeypatch.setenv("TALLYMARK_CHAIN_ID", "8453")
-    key = DEVELOPMENT_KEYS["anchorer"]
-    monkeypatch.setenv("TALLYMARK_CHAIN_KEYS", f'{{"treasury": "{key.upper()[2:]}"}}')
-    with pytest.raises(UnfitEnvironment, match="treasury") as refused:
+    monkeypatch.setenv("TALLYMARK_CHAIN_KEYS", f'{{"treasury": "{key}"}}')
+    with pytest.raises(UnfitEnvironment, match=r"treasury.*make_keystore.*docs/keys.md") as refused:
         environment()
     assert key[2:].lower() not in str(refused.value).lower()
+
+
+def test_keys_that_live_elsewhere_are_taken_on_every_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLYMARK_SECRET_KEY", "x" * 50)
+    monkeypatch.setenv("TALLYMARK_CHAIN_ID", "8453")
+    told = {"anchorer": "keystore:/run/keys/a.json", "treasury": "kms:arn:aws:kms:eu:1:key/2"}
+    monkeypatch.setenv("TALLYMARK_CHAIN_KEYS", json.dumps(told))
+    assert environment().chain_keys == told
 
 
 def test_a_real_chain_gets_no_keys_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

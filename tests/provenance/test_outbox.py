@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 
-from provenance import evm, outbox, signers
+from provenance import anchor, evm, gas, ledger, outbox, signers
 from provenance.models import ChainAccount, OutboxAttempt, OutboxTransaction
+from provenance.signers.keystore import write_keystore, write_privately
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHAIN_ID = signers.DEVELOPMENT_CHAIN
@@ -351,17 +353,96 @@ def test_another_chain_than_the_settings_name_is_refused(settings, chain):
         evm.connect()
 
 
-def test_development_keys_are_refused_on_every_other_chain(settings):
-    settings.CHAIN_ID = 1
-    settings.CHAIN_KEYS = {"anchorer": signers.DEVELOPMENT_KEYS["guardian"].upper()[2:]}
-    with pytest.raises(signers.KeyMissing, match="public development key"):
-        signers.signer("anchorer")
-    with pytest.raises(signers.KeyMissing, match="No key for 'proposer'"):
-        signers.signer("proposer")
-
-
 def test_the_lock_is_free_again_after_a_pass(mint, send):
     send()
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
         assert cursor.fetchone() == (0,)
+
+
+def test_a_new_key_takes_over_where_the_old_one_ends(
+    lineage_anchor, send, clock, settings, tmp_path
+):
+    def record():
+        ledger.record("test.happened", at=NOON, body={})
+        ledger.seal()
+        return anchor.anchor_next(at=clock())
+
+    old, new = signers.address("anchorer"), signers.LocalKey("0x" + "5a" * 32)
+    first = record()
+    send("anchorer")
+    give_role(lineage_anchor, new.address, clock)
+    send("deployer")
+    write_keystore(tmp_path / "new.json", new, "correct horse")
+    write_privately(tmp_path / "new.json.passphrase", "correct horse\n")
+    settings.CHAIN_KEYS = {
+        "anchorer": f"keystore:{tmp_path / 'new.json'}",
+        "anchorer.former": signers.DEVELOPMENT_KEYS["anchorer"],
+    }
+    assert record() is None, "no batch may overtake one of the old account"
+    done = outbox.send_all(chain_id=CHAIN_ID, at=clock())
+    assert done[old].final == 1, "the old key sees its own through"
+    second = anchor.anchor_next(at=clock())
+    assert (second.batch, second.outbox.account) == (first.batch + 1, new.address)
+    assert send("anchorer").sent == 1
+    assert send("anchorer", blocks=2).final == 1
+    second.outbox.refresh_from_db()
+    assert (second.outbox.nonce, second.outbox.is_reverted) == (0, False)
+
+
+def give_role(contract, account, clock):
+    """The administrator grants the anchorer's role, and gas."""
+    chain, artefact = evm.connect(), evm.lineage_anchor()
+    role = chain.call(artefact, contract.address, "ANCHORER_ROLE")
+    outbox.enqueue(
+        purpose="grant",
+        idempotency_key=f"grant:{account}",
+        account=signers.address("deployer"),
+        to_address=contract.address,
+        data=evm.encode_call(artefact, "grantRole", role, account),
+        gas_limit=200_000,
+        chain_id=CHAIN_ID,
+        at=clock(),
+    )
+    gift = {"type": 2, "chainId": CHAIN_ID, "to": account, "value": 10**18, "gas": 21_000}
+    gift |= {"nonce": chain.transaction_count(signers.address("guardian"))}
+    gift |= {"maxFeePerGas": 50 * evm.GWEI, "maxPriorityFeePerGas": evm.GWEI}
+    chain.broadcast(signers.signer("guardian").sign(gift).raw)
+
+
+def test_an_account_that_runs_out_of_gas_is_told_of_in_time(mint, send, settings, clock):
+    mint()
+    send(blocks=0)
+    gas.look(at=clock())
+    assert gas.warnings(chain_id=CHAIN_ID) == []
+    settings.CHAIN_GAS_RESERVE = 10**12
+    told = gas.warnings(chain_id=CHAIN_ID)
+    assert len(told) == len(gas.HOT_ROLES), "neither the deployer nor the guardian sends daily"
+    assert all("more transactions: send it some" in words for words in told)
+    balance = evm.connect().balance(signers.address("deployer"))
+    row = ChainAccount.objects.get(address=signers.address("deployer"))
+    assert (int(row.balance_wei), row.roles) == (balance, ["deployer"])
+    assert not ChainAccount.objects.filter(address=signers.address("guardian")).exists()
+    said = StringIO()
+    call_command("chain_accounts", stdout=said)
+    lines = said.getvalue().splitlines()
+    assert sum("RUNS OUT OF GAS" in line for line in lines) == len(gas.HOT_ROLES)
+    assert any(line.startswith("guardian: 0x") for line in lines)
+
+
+def test_no_fee_is_offered_above_the_ceiling(mint, send, settings, chain):
+    row = mint()
+    settings.CHAIN_FEE_CEILING_GWEI = 1
+    base_fee = evm.connect().fees().base_fee
+    send()
+    assert row.attempts.get().max_fee_per_gas <= evm.GWEI
+    assert base_fee * 9 // 8 > evm.GWEI or send(blocks=3).bumped == 0
+
+
+def test_finality_may_be_the_nodes_own_word(mint, send, settings, chain):
+    settings.CHAIN_FINALITY, settings.CHAIN_CONFIRMATIONS = "finalized", 1_000
+    row = mint()
+    send()
+    send(blocks=3)
+    row.refresh_from_db()
+    assert row.state == STATE.FINAL, "the embedded node calls what is two blocks deep finalized"
