@@ -355,6 +355,11 @@ def _on_chain(leaf: PayoutLeaf, claim: PayoutClaim | None, payout: Payout | None
         return f"In the tree of epoch {leaf.epoch.number}, which the chain does not follow yet."
     if claim is None:
         return "Ready: claim it, or wait until the service sends it."
+    if leaf.failures.filter(tx_hash=claim.outbox.tx_hash).exists():
+        return (
+            f"The token refused the transfer to {leaf.address}; it stays yours. Name another "
+            "address, or claim again when this one may receive."
+        )
     if claim.outbox.state == "review":
         return "The chain refused the transaction, and an operator looks at it."
     return "On its way; it counts as paid once the chain can no longer change it."

@@ -13,14 +13,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, Sum
 
-from compensation import journal, money
+from compensation import journal, money, payees, reading
 from compensation.contracts import owner_payouts
 from compensation.models import (
     Account,
     Asset,
     Entry,
+    FailedPush,
     PaidCursor,
     Payout,
     PayoutClaim,
@@ -36,6 +37,10 @@ Kind = Account.Kind
 State = PayoutEpoch.State
 
 PUSH_LIMIT = 200
+FAILED_WORDS = (
+    "The token refused the transfer to this address; the money stays yours. Name another address, "
+    "or ask the token's issuer why, and confirm this one when it may receive."
+)
 CLAIM_GAS = 250_000
 PUSH_GAS_EACH = 120_000
 
@@ -72,7 +77,7 @@ def claimable(party: Party, asset: Asset) -> Claimable | None:
     return Claimable(
         leaf=leaf,
         open_units=_units(asset, open_tokens),
-        claim=PayoutClaim.objects.filter(leaf=leaf).select_related("outbox").first(),
+        claim=_open_claim(leaf),
     )
 
 
@@ -80,7 +85,7 @@ def claimable(party: Party, asset: Asset) -> Claimable | None:
 def claim(*, party: Party, asset: Asset, at: datetime, by: User | None = None) -> PayoutClaim:
     """Send a party's open amount to its address; the service pays the gas. Safe to repeat.
 
-    Raises NothingToClaim or outbox.ChainIsAhead.
+    After a push that failed it is sent anew. Raises NothingToClaim or outbox.ChainIsAhead.
     """
     found = claimable(party, asset)
     if found is None:
@@ -89,18 +94,21 @@ def claim(*, party: Party, asset: Asset, at: datetime, by: User | None = None) -
         return found.claim
     leaf, contract = found.leaf, found.leaf.epoch.contract
     outbox.require_not_behind(chain_id=contract.chain_id)
+    number = leaf.claims.count() + 1
     row = outbox.enqueue(
         purpose=f"claim of epoch {leaf.epoch.number}",
-        idempotency_key=f"claim:{contract.address}:{_hex(leaf.payee_id)}:{leaf.cumulative}",
+        idempotency_key=_claim_key(leaf, number),
         account=signers.address("treasury"),
         to_address=contract.address,
-        data=evm.encode_call(owner_payouts(), "claim", *leaf_row(leaf), _proof(leaf)),
+        data=_claim_data(leaf, number),
         gas_limit=CLAIM_GAS,
         chain_id=contract.chain_id,
         at=at,
     )
     made, _ = PayoutClaim.objects.get_or_create(
-        leaf=leaf, defaults={"party": party, "outbox": row, "asked_by": by, "asked_at": at}
+        leaf=leaf,
+        number=number,
+        defaults={"party": party, "outbox": row, "asked_by": by, "asked_at": at},
     )
     return made
 
@@ -129,14 +137,52 @@ def push(*, asset: Asset, at: datetime, by: User | None = None) -> int:
 
 
 def settle(*, at: datetime) -> int:
-    """Book what final `Paid` logs say; how many payments were new.
+    """Book what final `Paid` logs say, and note what could not be paid; how much of it was new.
 
-    The chain is read outside of the transaction. Raises evm.ChainUnreachable.
+    The chain is read outside of the transaction. Raises evm.ChainUnreachable or
+    reading.HistoryChanged.
     """
     contracts = ChainContract.objects.filter(
         chain_id=settings.CHAIN_ID, kind=ChainContract.Kind.OWNER_PAYOUTS
     )
     return sum(_settle(contract, at) for contract in contracts if contract.epochs.exists())
+
+
+def _open_claim(leaf: PayoutLeaf) -> PayoutClaim | None:
+    """The last claim of a leaf, unless it failed: then it may be claimed again."""
+    last = leaf.claims.select_related("outbox").order_by("number").last()
+    if last is None or leaf.failures.filter(tx_hash=last.outbox.tx_hash).exists():
+        return None
+    return last
+
+
+def _claim_key(leaf: PayoutLeaf, number: int) -> str:
+    again = f":{number}" if number > 1 else ""
+    where = leaf.epoch.contract.address
+    return f"claim:{where}:{_hex(leaf.payee_id)}:{leaf.cumulative}{again}"
+
+
+def _claim_data(leaf: PayoutLeaf, number: int) -> bytes:
+    """A claim; after a failure a push of one, which reports the next failure and never reverts."""
+    if number == 1:
+        return evm.encode_call(owner_payouts(), "claim", *leaf_row(leaf), _proof(leaf))
+    columns = [[value] for value in leaf_row(leaf)]
+    proof = _proof(leaf)
+    return evm.encode_call(owner_payouts(), "push", *columns, proof, [False] * len(proof))
+
+
+def open_failures(contract: ChainContract | None = None, **filters: Any) -> list[FailedPush]:
+    """Pushes that failed and whose money has not arrived since, the newest of each payee."""
+    rows = FailedPush.objects.filter(**filters)
+    if contract is not None:
+        rows = rows.filter(contract=contract)
+    arrived = Payout.objects.filter(
+        contract=OuterRef("contract"),
+        party=OuterRef("party"),
+        token_cumulative__gte=OuterRef("leaf__cumulative"),
+    )
+    newest = rows.filter(~Exists(arrived)).order_by("contract", "party", "-pk")
+    return list(newest.distinct("contract", "party").select_related("party", "leaf__epoch__asset"))
 
 
 def paid_tokens(party: Party, contract: ChainContract) -> int:
@@ -182,20 +228,25 @@ def _settle(contract: ChainContract, at: datetime) -> int:
     cursor, _ = PaidCursor.objects.get_or_create(
         contract=contract, defaults={"next_block": contract.block_number}
     )
-    final = chain.final_block()
-    # A chain that is shorter than it was has been rebuilt: its blocks are read anew.
-    start = cursor.next_block if cursor.next_block <= final + 1 else 0
-    if start > final:
+    span = reading.next_span(chain, next_block=cursor.next_block, last_hash=cursor.last_hash)
+    if span is None:
         return 0
-    logs = chain.logs(owner_payouts(), contract.address, "Paid", from_block=start, to_block=final)
+    paid, failed = (
+        chain.logs(
+            owner_payouts(), contract.address, event, from_block=span.start, to_block=span.end
+        )
+        for event in ("Paid", "PayFailed")
+    )
+    reading.require_canonical(chain, [*paid, *failed])
     with transaction.atomic():
         journal.lock()
         locked = PaidCursor.objects.select_for_update().get(pk=cursor.pk)
-        if locked.next_block != cursor.next_block:
+        if (locked.next_block, locked.last_hash) != (cursor.next_block, cursor.last_hash):
             return 0
-        settled = sum(_book(contract, one, at) for one in logs)
-        locked.next_block = final + 1
-        locked.save(update_fields=["next_block"])
+        settled = sum(_book(contract, one, at) for one in paid)
+        settled += sum(_note_failure(contract, one, at) for one in failed)
+        locked.next_block, locked.last_hash = span.end + 1, span.end_hash
+        locked.save(update_fields=["next_block", "last_hash"])
     return settled
 
 
@@ -240,6 +291,38 @@ def _owed_leaf(contract: ChainContract, paid: evm.Log) -> PayoutLeaf:
     )
     assert leaf is not None, f"{paid.tx_hash} paid what no tree of ours owes"
     return leaf
+
+
+def _note_failure(contract: ChainContract, failed: evm.Log, at: datetime) -> bool:
+    """Keep that a push could not pay somebody, and ask them about their address; once a log."""
+    leaf = (
+        PayoutLeaf.objects.filter(
+            epoch__contract=contract,
+            payee_id=bytes(failed.args["payeeId"]),
+            address__iexact=str(failed.args["account"]),
+            claims__outbox__tx_hash=failed.tx_hash,
+        )
+        .select_related("party", "epoch__asset")
+        .last()
+    )
+    if leaf is None:
+        # Somebody else pushed: nothing of ours failed, and the money stays owed as before.
+        return False
+    _, is_new = FailedPush.objects.get_or_create(
+        leaf=leaf,
+        tx_hash=failed.tx_hash,
+        defaults={
+            "contract": contract,
+            "party": leaf.party,
+            "token_amount": int(failed.args["amount"]),
+            "block_number": failed.block_number,
+            "seen_at": at,
+        },
+    )
+    method = payees.method_in_force(leaf.party, leaf.epoch.asset)
+    if is_new and method is not None and method.chain_address.lower() == leaf.address.lower():
+        payees.flag_method(method=method, words=FAILED_WORDS, at=at)
+    return is_new
 
 
 def _take_from_flight(leaf: PayoutLeaf, units: int, paid: evm.Log, at: datetime) -> Entry:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.db import transaction
 
-from compensation import addresses, deposits, journal, money
+from compensation import addresses, deposits, journal, money, reading
 from compensation.models import Asset, Deposit, PayingAddress, Transfer, TransferCursor
 from provenance import evm, ledger, merkle, signers
 from provenance.models import ChainContract, Party, User
@@ -23,8 +23,6 @@ from provenance.refusals import Refused
 
 LARGEST = 2**63 - 1
 NOBODY = "0x" + "00" * 20
-# What one pass reads of a token at most, so that a long absence is made up for in steps.
-SPAN_BLOCKS = 20_000
 
 
 class AddressIsAnothers(Refused):
@@ -132,7 +130,8 @@ def remove_address(*, named: PayingAddress, at: datetime) -> PayingAddress:
 def watch(*, at: datetime) -> int:
     """Keep and credit what final blocks brought; how many transfers were new.
 
-    The chain is read outside of transactions. Raises evm.ChainUnreachable or signers.KeyMissing.
+    The chain is read outside of transactions. Raises evm.ChainUnreachable, reading.HistoryChanged
+    or signers.KeyMissing.
     """
     tokens = [
         asset
@@ -166,37 +165,37 @@ def assign(
 
 def _watch(asset: Asset, address: str, at: datetime) -> int:
     chain = evm.connect()
-    final = chain.final_block()
     cursor, _ = TransferCursor.objects.get_or_create(
-        asset=asset, address=address, defaults={"next_block": _first_block(asset, final)}
+        asset=asset,
+        address=address,
+        defaults={"next_block": _first_block(asset, chain.final_block())},
     )
-    # A chain that is shorter than it was has been rebuilt: its blocks are read anew.
-    start = cursor.next_block if cursor.next_block <= final + 1 else 0
-    if start > final:
+    span = reading.next_span(chain, next_block=cursor.next_block, last_hash=cursor.last_hash)
+    if span is None:
         return 0
-    end = min(final, start + SPAN_BLOCKS - 1)
-    seen = _read(chain, asset, address, start, end)
+    seen = _read(chain, asset, address, span)
     with transaction.atomic():
         journal.lock()
         locked = TransferCursor.objects.select_for_update().get(pk=cursor.pk)
-        if locked.next_block != cursor.next_block:
+        if (locked.next_block, locked.last_hash) != (cursor.next_block, cursor.last_hash):
             return 0
         count = sum(_take(asset, one, at) for one in seen)
-        locked.next_block = end + 1
-        locked.save(update_fields=["next_block"])
+        locked.next_block, locked.last_hash = span.end + 1, span.end_hash
+        locked.save(update_fields=["next_block", "last_hash"])
     return count
 
 
-def _read(chain: evm.Chain, asset: Asset, address: str, start: int, end: int) -> list[_Seen]:
+def _read(chain: evm.Chain, asset: Asset, address: str, span: reading.Span) -> list[_Seen]:
     """The transfers to `address` that are not our own, with the times of their blocks."""
     logs = chain.logs(
         evm.development_token(),
         asset.token_address,
         "Transfer",
-        from_block=start,
-        to_block=end,
+        from_block=span.start,
+        to_block=span.end,
         filters={"to": address},
     )
+    reading.require_canonical(chain, logs)
     ours = _own_addresses()
     wanted = [
         one for one in logs if int(one.args["value"]) and str(one.args["from"]).lower() not in ours

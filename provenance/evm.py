@@ -183,6 +183,18 @@ class Chain:
         """A block's time, in seconds since 1970."""
         return self._ask(lambda: int(self.w3.eth.get_block(block_number)["timestamp"]))
 
+    def block_hash(self, block_number: int) -> str:
+        """A block's hash; raises ChainUnreachable where the node does not have the block."""
+        from web3.exceptions import BlockNotFound
+
+        try:
+            block = self._ask(lambda: self.w3.eth.get_block(block_number))
+        except BlockNotFound as missing:
+            raise ChainUnreachable(
+                f"The node does not have block {block_number}: wait until it is in step."
+            ) from missing
+        return "0x" + bytes(block["hash"]).hex()
+
     def transaction_count(self, address: str, *, block: int | None = None) -> int:
         """How many transactions of `address` are in blocks, up to the one named or the newest."""
         tag: Any = "latest" if block is None else block

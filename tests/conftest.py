@@ -35,7 +35,7 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
-pytest_plugins = ["tests.cast", "tests.chain"]
+pytest_plugins = ["tests.cast", "tests.chain", "tests.paying"]
 
 
 @dataclass(frozen=True)

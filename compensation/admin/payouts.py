@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from compensation import progress, settlement, terms
 from compensation.admin.payees import ACCOUNT, ADDRESS, TERMS, methods_in_force
-from compensation.models import Asset, BankPayout, Payout, PayoutClaim, PayoutLeaf
+from compensation.models import Asset, BankPayout, FailedPush, Payout, PayoutClaim, PayoutLeaf
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
@@ -102,7 +103,10 @@ class PayoutAdmin(ReadOnlyFacts):
         """Above what was paid on the chain: what gathers, every payout, and where it goes."""
         viewer, at = viewer_of(request), timezone.now()
         party = viewer.party
-        claims = PayoutClaim.objects.filter(party=party, leaf__payouts__isnull=True)
+        failed = FailedPush.objects.filter(
+            leaf=OuterRef("leaf"), tx_hash=OuterRef("outbox__tx_hash")
+        )
+        claims = PayoutClaim.objects.filter(~Exists(failed), party=party, leaf__payouts=None)
         assets = Asset.objects.filter(accounts__party=party).distinct().order_by("symbol")
         gathering = [
             one for asset in assets for one in progress.gathering(party=party, asset=asset, at=at)
@@ -114,6 +118,7 @@ class PayoutAdmin(ReadOnlyFacts):
             "gathering": gathering,
             "payouts": progress.payouts_of(party=party),
             "chosen": [(asset, terms.terms_of(party, asset)) for asset in assets],
+            "failures": settlement.open_failures(party=party),
             "under_way": claims.select_related("leaf__epoch__asset", "outbox")[:5],
         }
         return super().changelist_view(request, {**head, **(extra_context or {})})

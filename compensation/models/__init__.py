@@ -29,6 +29,7 @@ from compensation.models.invoices import (
 )
 from compensation.models.payments import Payment, PaymentEvent
 from compensation.models.payouts import (
+    FailedPush,
     PaidCursor,
     Payout,
     PayoutBounds,
@@ -37,6 +38,7 @@ from compensation.models.payouts import (
     PayoutLeaf,
     PayoutMethod,
     PayoutTerms,
+    PayoutTotals,
     Schedule,
 )
 from compensation.models.periods import (
@@ -71,6 +73,7 @@ __all__ = [
     "Difference",
     "Entry",
     "Explanation",
+    "FailedPush",
     "Hold",
     "HoldPart",
     "Invoice",
@@ -95,6 +98,7 @@ __all__ = [
     "PayoutMethod",
     "PayoutStep",
     "PayoutTerms",
+    "PayoutTotals",
     "Period",
     "PeriodTotal",
     "PlatformFee",

@@ -143,6 +143,8 @@ class TransferCursor(models.Model):
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
     address = models.CharField(max_length=42)
     next_block = models.BigIntegerField()
+    # Of the last block that was read: a final block that is another one now stops the reading.
+    last_hash = models.CharField(max_length=66, blank=True, default="")
 
     class Meta:
         constraints: ClassVar = [

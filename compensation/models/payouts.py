@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
-from provenance.models import ChainContract, OutboxTransaction, Party, User
+from provenance.models import ChainContract, Event, OutboxTransaction, Party, User
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -250,10 +250,31 @@ class PayoutLeaf(models.Model):
         return f"{self.cumulative} to {self.address}"
 
 
-class PayoutClaim(models.Model):
-    """The service was asked to push a leaf's open amount for its payee."""
+class PayoutTotals(models.Model):
+    """What the journal sent and credited to each payee of an epoch's tree; see compensation.totals.
 
-    leaf = models.OneToOneField(PayoutLeaf, on_delete=models.PROTECT, related_name="claim")
+    The ledger has its digest, so that a tree which does not follow the journal is noticed.
+    """
+
+    epoch = models.OneToOneField(
+        PayoutEpoch, primary_key=True, on_delete=models.PROTECT, related_name="totals"
+    )
+    file = models.BinaryField()
+    digest = models.BinaryField(max_length=32)
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        verbose_name_plural = "payout totals"
+
+    def __str__(self) -> str:
+        return f"totals of {self.epoch}"
+
+
+class PayoutClaim(models.Model):
+    """The service was asked to push a leaf's open amount for its payee; anew after it failed."""
+
+    leaf = models.ForeignKey(PayoutLeaf, on_delete=models.PROTECT, related_name="claims")
+    number = models.PositiveIntegerField(default=1)
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="payout_claims")
     outbox = models.ForeignKey(
         OutboxTransaction, on_delete=models.PROTECT, related_name="payout_claims"
@@ -263,8 +284,38 @@ class PayoutClaim(models.Model):
 
     objects = PayoutScopedQuerySet["PayoutClaim"].as_manager()
 
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["leaf", "number"], name="claim_number_once"),
+        ]
+        ordering: ClassVar = ["leaf", "number"]
+
     def __str__(self) -> str:
         return f"claim of {self.leaf}"
+
+
+class FailedPush(models.Model):
+    """A final `PayFailed` log: the token refused one payee of a push; the money stays owed."""
+
+    contract = models.ForeignKey(ChainContract, on_delete=models.PROTECT, related_name="failed")
+    leaf = models.ForeignKey(PayoutLeaf, on_delete=models.PROTECT, related_name="failures")
+    party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="failed_pushes")
+    # In the token's own decimals.
+    token_amount = models.DecimalField(max_digits=40, decimal_places=0)
+    tx_hash = models.CharField(max_length=66)
+    block_number = models.BigIntegerField()
+    seen_at = models.DateTimeField()
+
+    objects = PayoutScopedQuerySet["FailedPush"].as_manager()
+
+    class Meta:
+        verbose_name_plural = "failed pushes"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["leaf", "tx_hash"], name="failed_push_counts_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"failed push of {self.leaf}"
 
 
 class Payout(models.Model):
@@ -307,6 +358,8 @@ class PaidCursor(models.Model):
         ChainContract, primary_key=True, on_delete=models.PROTECT, related_name="paid_cursor"
     )
     next_block = models.BigIntegerField()
+    # Of the last block that was read: a final block that is another one now stops the reading.
+    last_hash = models.CharField(max_length=66, blank=True, default="")
 
     def __str__(self) -> str:
         return f"{self.contract} from block {self.next_block}"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db.models import Sum
 
+from compensation import settlement
 from compensation.contracts import owner_payouts
 from compensation.models import Account, Asset, Balance, Payout, PayoutEpoch
 from compensation.payouts import decimals
@@ -56,6 +57,7 @@ def findings(at: datetime) -> Iterator[Finding]:
         yield from _holdings(contract, last, said)
         yield from _payments(contract, last.asset, said, chain, at)
         yield from _trees(contract, last, said)
+        yield from _failures(contract)
 
 
 def _ask(chain: evm.Chain, contract: ChainContract) -> _Said:
@@ -177,6 +179,19 @@ def _trees(contract: ChainContract, last: PayoutEpoch, said: _Said) -> Iterator[
         + ("." if known is None or fits else ", with another root."),
         "A backup was restored or another service writes: run reconcile_restore before anything.",
     )  # fmt: skip
+
+
+def _failures(contract: ChainContract) -> Iterator[Finding]:
+    """Pushes that the token refused; the money stays in the contract, owed."""
+    for one in settlement.open_failures(contract):
+        asset, tokens = one.leaf.epoch.asset, int(one.token_amount)
+        yield _finding(
+            contract, f"failed:{one.pk}", asset, tokens, one.seen_at,
+            f"The token refused {_say(tokens, asset)} to {one.leaf.address} of {one.party} in "
+            f"{one.tx_hash}; it stays owed.",
+            "The owner was asked for another address, or to confirm this one and claim again. Ask "
+            "the token's issuer whether it is blocked.",
+        )  # fmt: skip
 
 
 def _finding(

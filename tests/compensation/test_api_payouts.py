@@ -10,9 +10,7 @@ from compensation import billing, holdback, payouts, weights
 from provenance import anchor, conflicts, evm, ledger
 from tests import doors, factories
 from tests.compensation.conftest import grant, priced, texts, use
-from tests.compensation.test_payouts import ADAS_ADDRESS, dollar, drive, earn, paid_lab
-
-__all__ = ["dollar", "drive", "paid_lab"]
+from tests.paying import ADAS_ADDRESS, earn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
