@@ -16,7 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from compensation import dues, journal, payees
+from compensation import dues, journal, payees, publication, totals
 from compensation.contracts import owner_payouts
 from compensation.dues import Due
 from compensation.models import (
@@ -28,7 +28,7 @@ from compensation.models import (
     PayoutMethod,
 )
 from provenance import deployment, evm, ledger, merkle, outbox, signers
-from provenance.models import ChainContract, Event, OutboxTransaction, Party
+from provenance.models import ChainContract, Event, OutboxTransaction
 from provenance.refusals import Refused
 
 Kind = Account.Kind
@@ -85,24 +85,31 @@ def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
     leaves = _leaves(before, added, methods)
     if not leaves or (not added and _addresses(before.values()) == _addresses(leaves)):
         return None
-    tree = merkle.Tree.of(LEAF_TYPES, [leaf_row(one) for one in leaves])
     epoch = PayoutEpoch(
         contract=contract,
         asset=asset,
         number=number,
-        root=tree.root,
         total=sum(int(one.cumulative) for one in leaves),
         entry=_send(asset, contract, number, added, at),
         built_at=at,
     )
+    store(epoch, leaves)
+    epoch.outbox.set(_enqueue(epoch, sum(one.tokens for one in added), at))
+    _name_payees([leaf for leaf in leaves if leaf.added_units], asset, at)
+    _record_epoch(epoch, at)
+    totals.commit(epoch=epoch, leaves=leaves, decimals=decimals(asset), at=at)
+    return epoch
+
+
+def store(epoch: PayoutEpoch, leaves: Sequence[PayoutLeaf]) -> None:
+    """Save an epoch with its leaves in their order, its root and their proofs."""
+    tree = merkle.Tree.of(LEAF_TYPES, [leaf_row(one) for one in leaves])
+    assert bytes(epoch.root) in (b"", tree.root), f"{epoch} has another root than its leaves"
+    epoch.root = tree.root
     epoch.save()
     for position, leaf in enumerate(leaves):
         leaf.epoch, leaf.position, leaf.proof = epoch, position, tree.proof(position)
     PayoutLeaf.objects.bulk_create(leaves)
-    epoch.outbox.set(_enqueue(epoch, sum(one.tokens for one in added), at))
-    _name_payees([one.party for one in added], asset, at)
-    _record_epoch(epoch, at)
-    return epoch
 
 
 def build_epochs(*, at: datetime) -> int:
@@ -216,9 +223,13 @@ def _funding(contract: ChainContract, tokens: int) -> list[_Call]:
 
 def _proposal(epoch: PayoutEpoch) -> _Call:
     contract = epoch.contract
-    where = f"{settings.PUBLIC_URL}/payouts/{contract.caip10}/{epoch.number}"
     data = evm.encode_call(
-        owner_payouts(), "proposeRoot", epoch.number, bytes(epoch.root), int(epoch.total), where
+        owner_payouts(),
+        "proposeRoot",
+        epoch.number,
+        bytes(epoch.root),
+        int(epoch.total),
+        publication.where(epoch),
     )
     return _Call("propose", "proposer", contract.address, data, PROPOSE_GAS)
 
@@ -257,21 +268,21 @@ def _finish_activation(epoch: PayoutEpoch, at: datetime) -> bool:
     return True
 
 
-def _name_payees(parties: Sequence[Party], asset: Asset, at: datetime) -> None:
+def _name_payees(leaves: Sequence[PayoutLeaf], asset: Asset, at: datetime) -> None:
     """Tie each new payee's pseudonym to its journal account, once, so that proofs can say so."""
-    for party in parties:
-        account = journal.account(Kind.OWNER_PENDING, asset, party=party)
+    for leaf in leaves:
+        account = journal.account(Kind.OWNER_PENDING, asset, party=leaf.party)
         known = Event.objects.filter(
-            kind="payee.named", subject_id=party.pk, body__account=account.pk
+            kind="payee.named", subject_id=leaf.party_id, body__account=account.pk
         )
         if not known.exists():
             ledger.record(
                 "payee.named",
                 at=at,
                 subject_kind="party",
-                subject_id=party.pk,
-                party=party,
-                body={"payee": payees.payee_id(party), "account": account.pk},
+                subject_id=leaf.party_id,
+                party=leaf.party,
+                body={"payee": bytes(leaf.payee_id), "account": account.pk},
             )
 
 

@@ -93,6 +93,12 @@ class Node:
             raise NodeFailed(f"the node at {self.url} does not have block {block_number}")
         return self._number(block["timestamp"])
 
+    def newest(self, field: str) -> int:
+        """A number that stands in the newest block, such as `timestamp` or `baseFeePerGas`."""
+        with_transactions = False
+        block = self.ask("eth_getBlockByNumber", "latest", with_transactions)
+        return self._number(block.get(field) if isinstance(block, dict) else None)
+
     def _log(self, entry: dict[str, Any]) -> Log:
         data = self._bytes(entry["data"])
         words = [data[at : at + 32] for at in range(0, len(data), 32)]

@@ -23,6 +23,12 @@ from compensation.api.journal import BalanceAt, Conversions, Entries, Holds, Per
 from compensation.api.payees import PayoutChoices, PayoutInProgress, PayoutsInProgress
 from compensation.api.payouts import PayoutMethods, Payouts
 from compensation.api.pools import Pools, RevenueReports
+from compensation.api.published import (
+    PublishedContracts,
+    PublishedLeaves,
+    PublishedTotals,
+    PublishedTree,
+)
 from compensation.api.quotes import Quotes
 from compensation.api.rates import Rates
 from compensation.api.reconciliation import Explanations as DifferenceExplanations
@@ -57,6 +63,8 @@ nouns.register("runs", PaidRuns, basename="run")
 nouns.register("tax-rules", TaxRules, basename="tax-rule")
 nouns.register("transfers", Transfers, basename="transfer")
 
+TREE = "payout-trees/eip155:<int:chain_id>:<slug:contract>/<int:epoch>"
+
 urlpatterns = [
     path("estimates", Estimates.as_view(), name="estimates"),
     path("hooks/payments/<slug:provider>", PaymentHook.as_view(), name="payment-hook"),
@@ -71,6 +79,10 @@ urlpatterns = [
     path("payout-bounds", PayoutBoundsDoor.as_view(), name="payout-bounds"),
     path("payouts/progress", PayoutsInProgress.as_view(), name="payouts-progress"),
     path("payouts/progress/<slug:reference>", PayoutInProgress.as_view(), name="payout-progress"),
+    path("payout-trees", PublishedContracts.as_view(), name="payout-trees"),
+    path(TREE, PublishedTree.as_view(), name="payout-tree"),
+    path(f"{TREE}/leaves", PublishedLeaves.as_view(), name="payout-tree-leaves"),
+    path(f"{TREE}/totals", PublishedTotals.as_view(), name="payout-tree-totals"),
     path("reconciliation", Reconciliation.as_view(), name="reconciliation"),
     path(
         "reconciliation/<int:pk>/explanations",
