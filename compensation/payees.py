@@ -223,6 +223,15 @@ def confirm_method(*, method: PayoutMethod, at: datetime) -> PayoutMethod:
     return locked
 
 
+@transaction.atomic
+def restore_method(*, party: Party, address: str, chain_id: int, at: datetime) -> PayoutMethod:
+    """Pay on where the chain's last tree paid, whose proof of it was lost; after a hold."""
+    made = PayoutMethod.objects.create(
+        party=party, address=f"{evm.caip2(chain_id)}:{address}", added_at=at
+    )
+    return _put_in_force(made, "", at)
+
+
 def _put_in_force(method: PayoutMethod, signature: str, at: datetime) -> PayoutMethod:
     """Replace the party's method of its kind by this one, and hold it back for a while."""
     _lock(method.party)

@@ -39,6 +39,13 @@ class EarnsNothing(Refused):
     hint = "Choose a charge from a line of your own statement."
 
 
+class RecoveredFromChain(Refused):
+    """The books behind this payment were lost, and rebuilt from the chain."""
+
+    code = "recovered_from_chain"
+    hint = "The chain itself proves the payment: look at its transaction."
+
+
 def payment_proof(party: Party, charge: Charge) -> dict[str, Any]:
     """The proof file that `charge` was paid to `party`, as far as it has come.
 
@@ -62,7 +69,8 @@ def payout_proof(payout: Payout) -> dict[str, Any]:
     """The proof file of a payment, from the last entry that it paid out.
 
     Where that entry divided money anew after a conflict, no one charge stands behind it and
-    `charge` is null. Raises NotSealedInLedger, anchor.NotSealedYet or anchor.NotAnchoredYet.
+    `charge` is null. Raises RecoveredFromChain, NotSealedInLedger, anchor.NotSealedYet or
+    anchor.NotAnchoredYet.
     """
     account = journal.account(Account.Kind.OWNER_PENDING, payout.asset, party=payout.party)
     entry = (
@@ -74,7 +82,8 @@ def payout_proof(payout: Payout) -> dict[str, Any]:
         .order_by("-maturity__matured_at", "-pk")
         .first()
     )
-    assert entry is not None, "a payment pays what an entry credited"
+    if entry is None:
+        raise RecoveredFromChain
     charges = Charge.objects.filter(
         entry=entry, weight_version__weights__account=account, amount_units__gt=0
     )

@@ -229,6 +229,42 @@ def log_view(*, viewer: Viewer, party: Party, what: str, reason: str = "", at: d
     )
 
 
+@transaction.atomic
+def restore_party(
+    *,
+    pk: uuid.UUID,
+    name: str,
+    namespace: str,
+    is_owner: bool,
+    is_lab: bool,
+    is_operator: bool = False,
+    contact_email: str = "",
+    salt: bytes = b"",
+    at: datetime,
+) -> Party:
+    """Register an organisation again after its database was lost, under its old id and salt."""
+    party = Party.objects.create(
+        pk=pk,
+        name=name,
+        namespace=namespace,
+        is_owner=is_owner,
+        is_lab=is_lab,
+        is_operator=is_operator,
+        contact_email=contact_email,
+        salt=salt or secrets.token_bytes(32),
+        created_at=at,
+    )
+    ledger.record(
+        "party.restored",
+        at=at,
+        subject_kind="party",
+        subject_id=party.id,
+        party=party,
+        body={"is_owner": is_owner, "is_lab": is_lab, "is_operator": is_operator},
+    )
+    return party
+
+
 def _free_namespace(name: str) -> str:
     """The first of `name`, `name-2`, `name-3` ... that no party has."""
     base = slugify(name)[:70].strip("-")
