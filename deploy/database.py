@@ -122,16 +122,18 @@ def bootstrap_database(connection: psycopg.Connection[Any]) -> None:
     check_server(connection)
     with connection.transaction():
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        _limit_connections(connection, connection.info.dbname)
-        for statement in PRIVILEGES:
-            connection.execute(
-                sql.SQL(statement).format(
-                    owner=sql.Identifier(OWNER),
-                    app=sql.Identifier(APP),
-                )
-            )
+        grant_privileges(connection)
         if connection.execute("SELECT to_regclass('pgmq.meta')").fetchone() == (None,):
             _install_queue(connection)
+
+
+def grant_privileges(connection: psycopg.Connection[Any]) -> None:
+    """Let our roles, and nobody else, into the database `connection` is in; safe to repeat."""
+    _limit_connections(connection, connection.info.dbname)
+    for statement in PRIVILEGES:
+        connection.execute(
+            sql.SQL(statement).format(owner=sql.Identifier(OWNER), app=sql.Identifier(APP))
+        )
 
 
 # The application gets rows, never tables: what may be added to a table of facts is

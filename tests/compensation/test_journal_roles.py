@@ -1,15 +1,20 @@
 """What the role `app` can never do, on the embedded server and on one of our own.
 
-Each statement is tried on a copy of the session's embedded database, on a second server that was
-prepared and migrated from outside, over TCP, by DATABASE_URL alone, and, where an administrator's
-address of one stands in TALLYMARK_TEST_SERVER, on that server too.
+Each statement is tried on a copy of the session's embedded database; on a second server that was
+prepared and migrated from outside, over TCP, by DATABASE_URL alone; on the PostgreSQL that Debian
+packages, where it is installed; and, where an administrator's address of one stands in
+TALLYMARK_TEST_SERVER, on that server too.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -27,6 +32,13 @@ ROOT = Path(__file__).resolve().parents[2]
 # Each worker of a test run has its own.
 NAME = f"tallymark_roles_{os.getpid()}"
 OWN_SERVER = os.environ.get("TALLYMARK_TEST_SERVER", "")
+PACKAGED = sorted(Path("/usr/lib/postgresql").glob("1[5-8]/bin/pg_ctl"))
+SERVERS = [
+    "embedded",
+    "by address",
+    *(["packaged"] * bool(PACKAGED)),
+    *(["own"] * bool(OWN_SERVER)),
+]
 
 
 Reached = psycopg.Connection[Any]
@@ -34,18 +46,67 @@ Reached = psycopg.Connection[Any]
 
 def prepared(administrator: str) -> str:
     """Prepare and migrate a server as its own operator would: two commands, and their addresses."""
-    run: dict[str, Any] = {"cwd": ROOT, "check": True, "capture_output": True, "text": True}
-    said = subprocess.run(
-        [sys.executable, "-m", "deploy.database", administrator, "--name", NAME], **run
-    ).stdout
+    command = [sys.executable, "-m", "deploy.database", administrator, "--name", NAME]
+    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     urls = dict(line.split("=", 1) for line in said.split() if "://" in line)
-    environment = {**os.environ, **urls, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"}
-    migrate = [sys.executable, "manage.py", "migrate", "--database", "owner", "--verbosity", "0"]
-    subprocess.run(migrate, env=environment, **run)
+    migrate(urls)
     return urls["DATABASE_URL"]
 
 
-@pytest.fixture(scope="module", params=["embedded", "by address", "own"])
+def migrate(urls: dict[str, str], *apps: str) -> None:
+    """Migrate the database that `urls`, the environment's, lead to."""
+    environment = {**os.environ, **urls, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"}
+    command = [sys.executable, "manage.py", "migrate", *apps, "--database", "owner"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=environment)
+
+
+def packaged(stack: ExitStack) -> str:
+    """Start Debian's PostgreSQL on TCP, with passwords; the address of its administrator."""
+    home = Path(tempfile.mkdtemp(prefix="tallymark-roles-"))
+    stack.callback(shutil.rmtree, home)
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(home, user)
+    secret = secrets.token_urlsafe(12)
+    (home / "secret").write_text(secret)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    run: dict[str, Any] = {"cwd": home, "check": True, "stdout": subprocess.DEVNULL, "user": user}
+    control = [str(PACKAGED[-1]), "-D", str(home / "data"), "-w"]
+    made = f"-U admin -A scram-sha-256 --pwfile={home / 'secret'} --no-sync"
+    subprocess.run([*control, "initdb", "-o", made], **run)
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+    subprocess.run([*control, "start", "-o", options, "-l", str(home / "log")], **run)
+    stack.callback(subprocess.run, [*control, "stop", "-m", "immediate"], **run)
+    return f"postgresql://admin:{secret}@127.0.0.1:{port}/postgres"
+
+
+def prepared_for_money(administrator: str) -> str:
+    """Prepare and migrate money's tables alone, where the server has no pgvector for the rest."""
+    password = secrets.token_urlsafe(12)
+    with psycopg.connect(administrator, autocommit=True) as connection:
+        database.bootstrap_roles(connection, dict.fromkeys(("owner", "app", "broker"), password))
+        connection.execute(f"CREATE DATABASE {NAME} OWNER {database.OWNER}")  # type: ignore[call-overload]
+    with psycopg.connect(administrator, dbname=NAME) as connection:
+        database.grant_privileges(connection)
+    place = administrator.rsplit("@", 1)[1].split("/")[0]
+    urls = {
+        f"DATABASE_{key}": f"postgresql://{role}:{password}@{place}/{NAME}"
+        for key, role in (("URL", database.APP), ("OWNER_URL", database.OWNER))
+    }
+    migrate(urls, "compensation")
+    return urls["DATABASE_URL"]
+
+
+def is_fit(administrator: str) -> bool:
+    """Whether a server can hold all of us, pgvector included."""
+    with psycopg.connect(administrator) as connection, suppress(database.UnfitDatabase):
+        database.check_server(connection)
+        return True
+    return False
+
+
+@pytest.fixture(scope="module", params=SERVERS)
 def reached(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Reached]:
     """A migrated database, reached as the application reaches it, with a little money in it."""
     with ExitStack() as stack:
@@ -58,14 +119,24 @@ def reached(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Reache
             server = stack.enter_context(postgres.temporary(database=None))
             address = prepared(server.url("superuser", "postgres"))
             assert f"@127.0.0.1:{server.port}/" in address
-        elif OWN_SERVER:
+        elif request.param == "packaged":
+            administrator = packaged(stack)
+            address = (prepared if is_fit(administrator) else prepared_for_money)(administrator)
+        else:
             stack.callback(database.drop_database, OWN_SERVER, NAME)
             address = prepared(OWN_SERVER)
-        else:
-            pytest.skip("TALLYMARK_TEST_SERVER names no server")
         app = stack.enter_context(psycopg.connect(address))
         _pay_in(app)
         yield app
+
+
+@pytest.mark.parametrize("reached", [one for one in SERVERS if one != "own"], indirect=True)
+def test_nobody_comes_in_without_the_password(reached: Reached) -> None:
+    here = reached.info
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(
+            host="127.0.0.1", port=here.port, dbname=here.dbname, user=here.user, password="guess"
+        )
 
 
 POST = (
