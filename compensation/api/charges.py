@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http.response import HttpResponseBase
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
@@ -22,17 +23,21 @@ from compensation.models import Account, Charge
 from provenance.api.door import Facts
 from provenance.api.fields import PartyRef, VersionRef
 from provenance.api.filters import Filter
-from provenance.models import Party
+from provenance.models import Party, Usage
 
 
 class ChargeOut(serializers.ModelSerializer[Charge]):
-    """One revision of a usage's price; the amount is what the price grew by."""
+    """One revision of a usage's price; the amount is what the price grew by.
+
+    What is shared out of a subscription, a minimum or revenue has no run: its number of a usage is
+    its own, and its explanation names the pool.
+    """
 
     asset = serializers.CharField(source="account.asset.code", default=None, allow_null=True)
-    lab = PartyRef(source="usage.run.lab")
-    run = serializers.CharField(source="usage.run.pseudonym")
-    version = VersionRef(source="usage.version", allow_null=True)
-    purpose = serializers.CharField(source="usage.purpose")
+    lab = PartyRef(allow_null=True)
+    run = serializers.CharField(source="reported.run.pseudonym", default=None, allow_null=True)
+    version = VersionRef(allow_null=True)
+    purpose = serializers.CharField(source="reported.purpose", default=None, allow_null=True)
 
     class Meta:
         model = Charge
@@ -47,10 +52,15 @@ class ChargeFilter(Filter):
     """Find charges by usage, dataset, asset or time."""
 
     usage = filters.UUIDFilter(field_name="usage_id")
-    dataset = filters.UUIDFilter(field_name="usage__version__dataset_id")
+    dataset = filters.UUIDFilter(method="of_dataset")
     asset = filters.CharFilter(field_name="account__asset__code")
     charged_after = filters.IsoDateTimeFilter(field_name="charged_at", lookup_expr="gte")
     charged_before = filters.IsoDateTimeFilter(field_name="charged_at", lookup_expr="lt")
+
+    def of_dataset(self, rows: QuerySet[Charge], _: str, dataset: UUID) -> QuerySet[Charge]:
+        """Those of its use, and those of its parts in sums."""
+        used = Usage.objects.filter(pk=OuterRef("usage_id"), version__dataset=dataset)
+        return rows.filter(Q(weight_version__version__dataset=dataset) | Exists(used))
 
 
 class Charges(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Any]):
@@ -66,13 +76,12 @@ class Charges(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Any]):
         """Those that the viewer may see."""
         seen = Charge.objects.visible_to(self.viewer)
         return seen.select_related(
-            "account__asset", "usage__run__lab", "usage__version__dataset__owner"
-        )
+            "account__asset", "account__party", "weight_version__version__dataset__owner"
+        ).prefetch_related("usage__run__lab", "usage__version__dataset__owner")
 
     def owners_of(self, row: Charge) -> Iterable[Party | None]:
         """The lab, and the owner of the data."""
-        version = row.usage.version
-        return (row.usage.run.lab, version.dataset.owner if version else None)
+        return (row.lab, row.version.dataset.owner if row.version else None)
 
     @extend_schema(responses={200: OpenApiTypes.OBJECT, 304: None})
     @action(detail=True, methods=["get"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from compensation.models.accounts import Account
 from compensation.models.assets import Asset
@@ -48,11 +48,12 @@ class ChargeQuerySet(models.QuerySet["Charge"]):
         """Those the viewer pays, and those that earn it something; all for an operator."""
         if viewer.is_operator:
             return self
-        mine = Q(usage__run__lab=viewer.party) | Q(usage__version__dataset__owner=viewer.party)
+        mine = Q(run__lab=viewer.party) | Q(version__dataset__owner=viewer.party)
+        used = Usage.objects.filter(mine, pk=OuterRef("usage_id"))
         shared = WeightVersion.objects.filter(weights__account__party=viewer.party).values("pk")
-        # What is shared out of a sum has no usage.
+        # What is shared out of a sum has no usage: a join would lose it.
         paid = Q(account__party=viewer.party)
-        return self.filter(mine | paid | Q(weight_version__in=shared))
+        return self.filter(Exists(used) | paid | Q(weight_version__in=shared))
 
 
 class Charge(models.Model):
@@ -145,6 +146,23 @@ class Charge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_units} for {self.usage_id} revision {self.revision}"
+
+    @property
+    def reported(self) -> Usage | None:
+        """The usage that is charged; null for what is shared out of a sum."""
+        return getattr(self, "usage", None)
+
+    @property
+    def lab(self) -> Party | None:
+        """Who pays."""
+        usage = self.reported
+        return usage.run.lab if usage else self.account.party if self.account else None
+
+    @property
+    def version(self) -> DatasetVersion | None:
+        """What it is for; null where nothing of that name is registered."""
+        usage, division = self.reported, self.weight_version
+        return usage.version if usage else division.version if division else None
 
 
 class ChargeGroupQuerySet(models.QuerySet["ChargeGroup"]):
