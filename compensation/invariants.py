@@ -134,7 +134,8 @@ def broken() -> Iterator[str]:
 def _wrong_shares() -> Iterator[str]:
     """Each payee was credited the floor of its part of every weight version, and no unit else."""
     expected: dict[tuple[int, str], int] = defaultdict(int)
-    for row in WeightVersion.objects.filter(total_units__gt=0).iterator():
+    rows = WeightVersion.objects.filter(total_units__gt=0)
+    for row in rows.select_related("version__dataset").iterator():
         targets = targets_of(row)
         for payee, amount in targets.items():
             expected[row.asset_id, f"{payee.kind} {payee.id}"] += amount

@@ -44,7 +44,9 @@ def begin(row: WeightVersion, grounds: Grounds) -> Division:
     places = {
         portion.source_id: {
             key: one.place
-            for key, one in grounds.standings(grounds.version(portion.source_id)).items()
+            for key, one in grounds.standings(
+                grounds.version(portion.source_id), row.opened_at
+            ).items()
         }
         for portion in portions
     }
@@ -145,7 +147,7 @@ def _moves(
     found: dict[str, dict[str, dict[int, Place]]] = {}
     for portion in now.portions:
         source = portion.source_id
-        standings = grounds.standings(grounds.version(source))
+        standings = grounds.standings(grounds.version(source), row.opened_at)
         places = _places(now.cells.get(source, ()))
         for record_id in {*places, *standings}:
             before = places.get(record_id, OWN_PLACE)
@@ -169,7 +171,7 @@ def _cells(
     places: Mapping[int, Place],
     version: DatasetVersion,
 ) -> list[Part]:
-    counts = _counts(row, version, places, grounds.standings(version))
+    counts = _counts(row, version, places, grounds.standings(version, row.opened_at))
     return parts(places, counts, OWN_PLACE, _total(row, version))
 
 

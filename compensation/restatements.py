@@ -45,7 +45,7 @@ def restate(row: WeightVersion, grounds: Grounds, at: datetime) -> None:
         deltas = _deltas(row, now, step.after)
         entry = _post(row, number, conflict, deltas, at) if deltas else None
         if entry is not None:
-            _record(row, number, conflict, entry, at)
+            _record(row, number, conflict, entry, deltas, at)
         Restatement.objects.create(
             weight_version=row, number=number, conflict=conflict, entry=entry, made_at=at
         )
@@ -167,10 +167,41 @@ def _awaited(
 
 
 def _record(
-    row: WeightVersion, number: int, conflict: Conflict | None, entry: Entry, at: datetime
+    row: WeightVersion,
+    number: int,
+    conflict: Conflict | None,
+    entry: Entry,
+    deltas: dict[Payee, int],
+    at: datetime,
 ) -> None:
-    """Tell the two sides of the conflict; where there is none, the dataset's owner."""
+    """Tell the two sides of the conflict, or the dataset's owner; and whoever else it moves.
+
+    Contributors, and owners of what the dataset was made from, are told each what it moved for it.
+    """
+    facts: dict[str, object] = {
+        "weight_version": row.pk,
+        "restatement": number,
+        "conflict": conflict.pk if conflict else None,
+        "entry": entry.pk,
+        "entry_hash": bytes(entry.hash),
+    }
     party, other = _told(row, conflict)
+    _tell(row, facts, at, party, other)
+    moved = {UUID(payee.id): units for payee, units in deltas.items() if payee.kind == "owner"}
+    moved = {
+        key: units for key, units in moved.items() if key not in (party.pk, other and other.pk)
+    }
+    for one in Party.objects.filter(pk__in=moved).order_by("pk"):
+        _tell(row, facts | {"amount_units": str(moved[one.pk])}, at, one)
+
+
+def _tell(
+    row: WeightVersion,
+    facts: dict[str, object],
+    at: datetime,
+    party: Party,
+    other: Party | None = None,
+) -> None:
     ledger.record(
         "revenue.restated",
         at=at,
@@ -178,13 +209,7 @@ def _record(
         subject_id=row.version_id,
         party=party,
         other_party=other,
-        body={
-            "weight_version": row.pk,
-            "restatement": number,
-            "conflict": conflict.pk if conflict else None,
-            "entry": entry.pk,
-            "entry_hash": bytes(entry.hash),
-        },
+        body=facts,
     )
 
 

@@ -35,6 +35,9 @@ def shared_out(amount: int, uses: Sequence[Use], whole: int, *, before: int = 0)
     shares: dict[UUID, int] = {}
     for mine in by_owner.values():
         used = sum(use.quantity for use in mine)
+        if not used:
+            shares |= dict.fromkeys((use.version for use in mine), 0)
+            continue
         gain = amount * used // whole - before * used // whole
         so_far = 0
         for use in mine:

@@ -15,11 +15,12 @@ from functools import cached_property
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from compensation.derivation import WHOLE_PARTS, flow
 from compensation.division import OWN, Holders, Portion, Standing
 from provenance import conflicts, debts
-from provenance.models import Dataset, DatasetVersion, Split
+from provenance.models import Conflict, Dataset, DatasetVersion, Split
 
 # Counts only: cheap enough to ask before every batch, and changed by every step of a conflict.
 _DISPUTES = """
@@ -58,6 +59,11 @@ class SplitTerms:
     applies_at: datetime
     holders: Holders
 
+    @property
+    def weight_sum(self) -> int:
+        """The sum of all weights."""
+        return sum(weight for _, weight in self.holders)
+
     def holds_at(self, moment: datetime) -> bool:
         """Whether revenue that is divided at `moment` may be divided by it."""
         return self.from_the_start or self.applies_at <= moment
@@ -70,10 +76,12 @@ class Grounds:
         asked = list(datasets)
         self._debts = debts.above(asked)
         self._datasets = {*asked, *(debt.parent for debt in self._debts)}
-        self._splits = _splits(self._datasets)
+        self._others = _others(self._datasets)
+        opposite = {other for of_one in self._others.values() for other in of_one.values()}
+        self._splits = _splits(self._datasets | opposite)
         self._disputes = _disputes(self._datasets)
         self._owed: dict[datetime, dict[UUID, list[debts.Debt]]] = {}
-        self._standings: dict[UUID, dict[int, Standing]] = {}
+        self._standings: dict[UUID, list[conflicts.Standing]] = {}
 
     def markers(self, at: datetime) -> dict[UUID, str]:
         """For each dataset a digest of how it is divided at `at`; empty where nothing says."""
@@ -97,13 +105,27 @@ class Grounds:
             for source, parts in kept.items()
         )
 
-    def standings(self, version: DatasetVersion) -> dict[int, Standing]:
-        """The records of `version` that are not simply its registrant's, by record id."""
+    def standings(self, version: DatasetVersion, at: datetime) -> dict[int, Standing]:
+        """The records of `version` that are not simply its registrant's at `at`, by record id.
+
+        What a resolution leaves to the registrant is the dataset's own; what it gives to the other
+        side is divided as the other dataset's own, by its split.
+        """
         if version.dataset_id not in self._disputes:
             return {}
         if version.pk not in self._standings:
-            self._standings[version.pk] = _standings(version)
-        return self._standings[version.pk]
+            self._standings[version.pk] = conflicts.standings(version)
+        return {
+            one.record_id: Standing(
+                holders=self._holders_of(one, version.dataset, at),
+                conflict_id=str(one.conflict_id),
+                resolution_id=str(one.resolution_id or ""),
+                is_held=one.is_held,
+                from_the_start=one.from_the_start,
+                token_count=one.token_count,
+            )
+            for one in self._standings[version.pk]
+        }
 
     def version(self, source_id: str) -> DatasetVersion:
         """A version by its id, with its dataset and owner."""
@@ -135,9 +157,24 @@ class Grounds:
         split = self._split(dataset, at)
         return split.holders if split else ((str(self._owners[dataset]), 1),)
 
+    def _holders_of(self, one: conflicts.Standing, dataset: Dataset, at: datetime) -> Holders:
+        """Whose a contested record is, in whole weights."""
+        split = self._split(self._others[dataset.pk][one.conflict_id], at)
+        found: list[tuple[str, int]] = []
+        for party, weight in one.holders:
+            if party == dataset.owner_id:
+                found.append((OWN, weight * (split.weight_sum if split else 1)))
+            elif split:
+                found += [(holder, weight * part) for holder, part in split.holders]
+            else:
+                found.append((str(party), weight))
+        return tuple(found)
+
     def _digest(self, dataset: UUID, at: datetime, above: dict[UUID, str]) -> str:
         split = self._split(dataset, at)
         words = [self._disputes.get(dataset, ""), str(split.number if split else "")]
+        opposite = {other: self._split(other, at) for other in self._others[dataset].values()}
+        words += [f"{other},{one.number}" for other, one in sorted(opposite.items()) if one]
         words += [
             f"{debt.source},{debt.policy},{debt.basis_points},{debt.declared_at},"
             f"{above[debt.parent]}"
@@ -152,6 +189,17 @@ def _disputes(datasets: Iterable[UUID]) -> dict[UUID, str]:
         return dict(cursor.fetchall())
 
 
+def _others(datasets: set[UUID]) -> dict[UUID, dict[UUID, UUID]]:
+    """For each dataset its conflicts, and the dataset on the other side of each."""
+    found: dict[UUID, dict[UUID, UUID]] = {dataset: {} for dataset in datasets}
+    rows = Conflict.objects.filter(Q(later__in=datasets) | Q(earlier__in=datasets))
+    for conflict, later, earlier in rows.values_list("pk", "later", "earlier"):
+        for one, other in ((later, earlier), (earlier, later)):
+            if one in found:
+                found[one][conflict] = other
+    return found
+
+
 def _splits(datasets: Iterable[UUID]) -> dict[UUID, list[SplitTerms]]:
     """The splits of each dataset, in their order."""
     found: dict[UUID, list[SplitTerms]] = defaultdict(list)
@@ -163,21 +211,3 @@ def _splits(datasets: Iterable[UUID]) -> dict[UUID, list[SplitTerms]]:
         terms = SplitTerms(split.number, split.from_the_start, split.applies_at, tuple(shares))
         found[split.dataset_id].append(terms)
     return found
-
-
-def _standings(version: DatasetVersion) -> dict[int, Standing]:
-    """What a resolution leaves to the registrant is the dataset's own; the rest is the other's."""
-    owner = version.dataset.owner_id
-    return {
-        one.record_id: Standing(
-            holders=tuple(
-                (OWN if party == owner else str(party), weight) for party, weight in one.holders
-            ),
-            conflict_id=str(one.conflict_id),
-            resolution_id=str(one.resolution_id or ""),
-            is_held=one.is_held,
-            from_the_start=one.from_the_start,
-            token_count=one.token_count,
-        )
-        for one in conflicts.standings(version)
-    }

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from compensation import billing, deposits, holdback, journal, weights
+from compensation import billing, deposits, holdback, invariants, journal, weights
 from compensation.models import Account, Entry, Restatement, Take, WeightVersion
-from provenance import conflicts
+from provenance import conflicts, contributors
 from provenance.models import Event
 from tests import factories
 from tests.cast import NOON
@@ -118,6 +118,35 @@ def test_shared_records_are_divided_as_decided(adas, bens, ada, ben, olga, rich_
     )
     weights.apply_resolutions(at=LATER + DAY)
     assert (pending(euro, ada), pending(euro, ben)) == (25_000, 975_000)
+
+
+def test_the_other_side_is_paid_by_its_split_and_everybody_is_told_what_moved(
+    adas, bens, ada, ben, olga, rich_lab, euro
+):
+    editor = contributors.name(owner=ada, label="editor", at=NOON)
+    contributors.divide(dataset=adas.dataset, owner_weight=3, weights={editor: 1}, at=NOON)
+    conflict = conflict_over(bens, adas)
+    bill(rich_lab, bens)
+    settle_for_ada(
+        conflict, ada, ben, olga, LATER + DAY, outcome="shared", earlier_basis_points=6_000
+    )
+    assert weights.apply_resolutions(at=LATER + DAY) == 1
+    parts = {ada: 45_000, editor.party: 15_000, ben: 940_000}
+    assert {party: pending(euro, party) for party in parts} == parts
+    told = Event.objects.filter(kind="revenue.restated", party=editor.party)
+    assert [event.body["amount_units"] for event in told] == ["15000"]
+    assert weights.apply_resolutions(at=LATER + DAY) == 0
+    contributors.divide(
+        dataset=adas.dataset, owner_weight=1, weights={editor: 1}, at=LATER + 2 * DAY,
+        from_the_start=True,
+    )  # fmt: skip
+    assert weights.apply_resolutions(at=LATER + 2 * DAY) == 1
+    parts = {ada: 30_000, editor.party: 30_000, ben: 940_000}
+    assert {party: pending(euro, party) for party in parts} == parts
+    assert [event.body["amount_units"] for event in told.order_by("id")] == ["15000", "15000"]
+    bill(rich_lab, bens, at=LATER + 3 * DAY)
+    assert pending(euro, editor.party) == 60_000
+    assert not list(invariants.broken())
 
 
 @pytest.fixture

@@ -92,6 +92,14 @@ def test_a_pool_never_gives_out_more_than_there_is_and_wastes_less_than_a_unit_a
     assert amount - len(owners) < given_out <= amount
 
 
+def test_an_owner_whose_data_was_not_used_gets_nothing_of_a_pool():
+    owners, versions = ([UUID(int=place) for place in range(first, first + 3)] for first in (1, 9))
+    uses = [
+        Use(owner, one, used) for owner, one, used in zip(owners, versions, (0, 3, 0), strict=True)
+    ]
+    assert shared_out(10, uses, 3) == {versions[0]: 0, versions[1]: 10, versions[2]: 0}
+
+
 def licence_of(version: DatasetVersion):
     return version.dataset.licences.get()
 
