@@ -316,6 +316,27 @@ class Client:
         body = {"purpose": purpose, "items": [dict(one) for one in items], **terms}
         return self._dict("POST", "estimates", body)
 
+    def quote(self, purpose: str, items: Sequence[Mapping[str, Any]]) -> Json:
+        """An exact price that binds for its validity; a run names it when it starts.
+
+        `items`: each `subject`, and `records`, `tokens`, `epochs` or `fetches`; `licence`.
+        """
+        body = {"purpose": purpose, "items": [dict(one) for one in items]}
+        return self._dict("POST", "quotes", body)
+
+    def subscribe(self, bundle: str) -> Json:
+        """Subscribe to a bundle; its flat price is owed for each month that this touches."""
+        return self._dict("POST", "subscriptions", {"bundle": bundle})
+
+    def unsubscribe(self, subscription: str) -> Json:
+        """End a subscription with the month."""
+        return self._dict("POST", f"subscriptions/{subscription}/end")
+
+    def report_revenue(self, model: str, period: str, *, asset: str, revenue_units: int) -> Json:
+        """Say what a model earned in a month (2026-03); another amount later is a correction."""
+        body = {"model": model, "period": period, "asset": asset, "revenue_units": revenue_units}
+        return self._dict("POST", "revenue-reports", body)
+
     def end_run(self, run: str, ended_at: str | None = None) -> Json:
         """End a run."""
         return self._dict("PATCH", f"runs/{run}", {"state": "ended", "ended_at": ended_at})
@@ -397,6 +418,10 @@ class Client:
     def charges(self, **query: Any) -> Iterator[Json]:
         """What usages cost, or earned."""
         return self.pages("charges", **query)
+
+    def pools(self, **query: Any) -> Iterator[Json]:
+        """What is shared out of subscriptions, minimums and reported revenue."""
+        return self.pages("pools", **query)
 
     def claim_payout(self, asset: str) -> Json:
         """Have the service send what the party may claim."""

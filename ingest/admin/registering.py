@@ -13,8 +13,9 @@ from django.utils.text import slugify
 
 from ingest import pipeline
 from ingest.models import Upload
-from provenance import registry
+from provenance import derivation, registry
 from provenance.access import Viewer
+from provenance.admin.derivations import EXAMPLE, Part, parts_of
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, owns, person_of, viewer_of
 from provenance.models import Dataset, DatasetVersion
@@ -73,7 +74,17 @@ class RegisterForm(SourceForm):
         required=False,
         help_text="You compute them at home with the client; no file is sent now.",
     )
-    field_order = ("title", "kind", "file", "url", "is_fingerprint_only", "description")
+    made_from = forms.CharField(
+        label="Made from others",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        required=False,
+        help_text="A line for each sealed version that it was made from, and what it owes it: "
+        f"“{EXAMPLE}”. Relative is a part of what this dataset earns, absolute also of what is "
+        "made of it. Money moves once the other owner accepts.",
+    )
+    field_order = (
+        "title", "kind", "file", "url", "is_fingerprint_only", "description", "made_from",
+    )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         """Pictures are fingerprinted here alone: the client has only the standard library."""
@@ -83,6 +94,10 @@ class RegisterForm(SourceForm):
                 "Images cannot be fingerprinted at home yet: send the files, or leave it."
             )
         return cleaned
+
+    def clean_made_from(self) -> list[Part]:
+        """The versions and their parts."""
+        return parts_of(self.viewer, self.cleaned_data["made_from"])
 
     def needs_source(self) -> bool:
         """Fingerprints come later, from the client."""
@@ -104,7 +119,7 @@ class VersionForm(SourceForm):
 
 
 def _register(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
-    viewer = viewer_of(request)
+    viewer, at = viewer_of(request), timezone.now()
     with transaction.atomic():
         dataset = registry.register_dataset(
             owner=viewer.party,
@@ -113,9 +128,19 @@ def _register(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Ou
             description=cleaned["description"],
             kind=cleaned["kind"],
             is_fingerprint_only=cleaned["is_fingerprint_only"],
-            at=timezone.now(),
+            at=at,
             by=person_of(request),
         )
+        for part in cleaned["made_from"]:
+            derivation.declare(
+                child=dataset,
+                source=part.source,
+                policy=part.policy,
+                basis_points=part.basis_points,
+                from_the_start=True,
+                at=at,
+                by=person_of(request),
+            )
         if cleaned["is_fingerprint_only"]:
             return HttpResponseRedirect(
                 reverse("admin:provenance_dataset_change", args=[dataset.pk])

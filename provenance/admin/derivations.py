@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -26,6 +29,12 @@ _TONES = {
 }  # fmt: skip
 
 
+EXAMPLE = "aurora-archive/essays@1 12.5% relative"
+LINE = re.compile(
+    r"(?P<name>\S+)\s+(?P<percent>\d{1,3}(\.\d{1,2})?)\s*%?(\s+(?P<policy>relative|absolute))?"
+)
+
+
 class PartForm(VerbForm):
     """What is owed."""
 
@@ -46,22 +55,52 @@ class DeclareForm(PartForm):
 
     def clean_parent(self) -> DatasetVersion:
         """The version of that name."""
-        name, _, number = self.cleaned_data["parent"].strip().partition("@")
-        namespace, _, local = name.partition("/")
-        found = (
-            DatasetVersion.objects.select_related("dataset__owner")
-            .filter(
-                dataset__in=Dataset.objects.listed_for(self.viewer),
-                dataset__owner__namespace=namespace,
-                dataset__name=local,
-                number=int(number) if number.isdecimal() else 0,
-                state=DatasetVersion.State.SEALED,
-            )
-            .first()
+        return sealed_version(self.viewer, self.cleaned_data["parent"].strip())
+
+
+@dataclass(frozen=True)
+class Part:
+    """A version that a new dataset was made from, and what it owes it."""
+
+    source: DatasetVersion
+    policy: str
+    basis_points: int
+
+
+def sealed_version(viewer: Viewer, words: str) -> DatasetVersion:
+    """The version called namespace/name@number; raises ValidationError where none is sealed."""
+    name, _, number = words.partition("@")
+    namespace, _, local = name.partition("/")
+    found = (
+        DatasetVersion.objects.select_related("dataset__owner")
+        .filter(
+            dataset__in=Dataset.objects.listed_for(viewer),
+            dataset__owner__namespace=namespace,
+            dataset__name=local,
+            number=int(number) if number.isdecimal() else 0,
+            state=DatasetVersion.State.SEALED,
         )
-        if found is None:
-            raise forms.ValidationError("There is no sealed version of that name.")
-        return found
+        .first()
+    )
+    if found is None:
+        raise forms.ValidationError(f"There is no sealed version of that name: {words}.")
+    return found
+
+
+def parts_of(viewer: Viewer, text: str) -> list[Part]:
+    """What a dataset was made from, a line each: namespace/name@number, percent, and of what.
+
+    Raises ValidationError, naming the line, where one cannot be read.
+    """
+    found = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        read = LINE.fullmatch(line)
+        if read is None or float(read["percent"]) > 100:
+            raise forms.ValidationError(f"“{line}” does not read like “{EXAMPLE}”.")
+        points = int(Decimal(read["percent"]) * 100)
+        policy = read["policy"] or Policy.RELATIVE
+        found.append(Part(sealed_version(viewer, read["name"]), policy, points))
+    return found
 
 
 class ReasonForm(VerbForm):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,13 @@ from tallymark import cli
 from tallymark.client import Client, Problem, Unreachable
 from tallymark.running import OWNER, RUN_ID
 
+from compensation import deposits, pools
 from ingest.models import Upload
+from provenance import licensing, usage
 from provenance.models import Dataset, Party, Run, TrainedModel, Usage
 from tests import doors, factories
+from tests.cast import NOON
+from tests.compensation.conftest import priced
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -155,3 +160,35 @@ def test_register_that_waited_long_enough_does_not_say_that_nothing_was_register
     assert str(Upload.objects.get().pk) in told
     assert "nothing has to be sent again" in told
     assert "Not registered" not in told
+
+
+def test_a_lab_asks_for_a_price_subscribes_and_reports_revenue(
+    live_server: Any, ada: Party, lab: Party
+) -> None:
+    euro = deposits.register_asset(code="iso4217:EUR", symbol="EUR", scale=6)
+    words = [f"Sentence number {number} is here." for number in range(10)]
+    essays = priced(factories.version(factories.dataset(ada), words), euro)
+    bundle = licensing.offer_bundle(
+        owner=ada, name="All", licences=[essays.dataset.licences.get()], price_units=5,
+        asset=euro.code, at=NOON,
+    )  # fmt: skip
+    run = usage.start_run(lab=lab, purpose="pretrain", at=NOON)
+    model = usage.register_model(lab=lab, name="hum", run=run, at=NOON)
+    client = client_of(lab, live_server)
+    quote = client.quote("pretrain", [{"subject": str(essays), "records": 3}])
+    assert client.start_run("pretrain", quote=quote["id"])["quote"] == quote["id"]
+    subscription = client.subscribe(str(bundle.pk))
+    assert client.unsubscribe(subscription["id"])["ends_at"] is not None
+    said = client.report_revenue(str(model.pk), "2026-03", asset=euro.code, revenue_units=1_000)
+    assert (said["revenue_units"], said["revision"]) == (1_000, 1)
+    assert pools.settle_due(at=datetime(2036, 5, 1, tzinfo=UTC)) == 0
+    assert [pool["kind"] for pool in client.pools()] == ["subscription"]
+    rival = client_of(factories.party("Dorado Models", is_lab=True), live_server)
+    assert list(rival.pools()) == []
+    for refused in (
+        lambda: rival.unsubscribe(subscription["id"]),
+        lambda: rival.report_revenue(str(model.pk), "2026-03", asset=euro.code, revenue_units=1),
+    ):
+        with pytest.raises(Problem) as problem:
+            refused()
+        assert problem.value.status == 404

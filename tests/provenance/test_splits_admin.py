@@ -7,7 +7,15 @@ from django.test import Client
 from django.urls import reverse
 
 from provenance import contributors, derivation, licensing
-from provenance.models import Contributor, DatasetVersion, Derivation, Invitation, Party, Split
+from provenance.models import (
+    Contributor,
+    Dataset,
+    DatasetVersion,
+    Derivation,
+    Invitation,
+    Party,
+    Split,
+)
 from tests import factories
 from tests.cast import NOON
 
@@ -119,6 +127,36 @@ def test_a_derivation_is_declared_and_accepted_on_pages(ada, ben, essays, mixes,
     parent.post(page("derivation", made, "end"), {"end-reason": "Enough."})
     made.refresh_from_db()
     assert (made.state, made.reason) == ("ended", "Enough.")
+
+
+def test_parents_are_named_when_a_dataset_is_registered_on_the_page(ada, ben, essays, sign_in):
+    address = reverse("admin:provenance_dataset_changelist") + "do/register/"
+    owner = sign_in(ben)
+    form = {
+        f"register-{name}": value
+        for name, value in {
+            "title": "Mixes", "kind": "text", "is_fingerprint_only": "on",
+            "made_from": f"{essays} 12.5% absolute\n",
+        }.items()
+    }  # fmt: skip
+    for line, said in (
+        (f"{essays} a lot", "does not read like"),
+        (f"{essays} 101%", "does not read like"),
+        ("nobody/nothing@1 5", "There is no sealed version of that name: nobody/nothing@1."),
+    ):
+        wrong = owner.post(address, {**form, "register-made_from": line})
+        assert said in wrong.content.decode()
+    twice = {**form, "register-made_from": f"{essays} 60%\n{essays} 60% absolute"}
+    owner.post(address, twice)
+    assert not Dataset.objects.filter(owner=ben).exists()
+    owner.post(address, form)
+    made = Derivation.objects.get()
+    assert (made.child.title, made.source, made.policy, made.basis_points) == (
+        "Mixes", essays, "absolute", 1_250,
+    )  # fmt: skip
+    assert made.state == "declared"
+    sign_in(ben, "viewer").post(address, form)
+    assert Derivation.objects.count() == 1
 
 
 def test_a_stack_over_the_whole_is_said_on_the_page(ada, ben, essays, mixes, sign_in):
