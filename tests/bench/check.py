@@ -15,6 +15,8 @@ EXACT = {
     ("index", "recall_vs_oracle"): 1,
     ("quality", "false_accusation_rate"): 0,
     ("quality", "false_alarms"): 0,
+    ("statements", "replay_agrees"): True,
+    ("statements", "changed_digit_found"): True,
 }
 
 
