@@ -104,8 +104,8 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
         InPython(
             "compensation.payouts",
             "build_epoch",
-            "    epoch.save()\n",
-            f"    {COMMIT}\n    epoch.save()\n",
+            "    store(epoch, leaves)\n",
+            f"    {COMMIT}\n    store(epoch, leaves)\n",
         ),
     ),
     "a correction charges everything again": (
@@ -121,7 +121,7 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
     ),
     "the total of a weight version is forgotten": (
         InSql(
-            "compensation_bill",
+            "compensation_bill_totals",
             "SET total_units = v.total_units + g.amount::bigint",
             "SET total_units = g.amount::bigint",
         ),
