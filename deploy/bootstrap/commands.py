@@ -133,9 +133,9 @@ COMMANDS = {
     ),
     "bench": Command("bench NAME ...", "measure something; without NAME, list what", _bench),
     "faults": Command(
-        "faults [--kills N] [--seed S]",
-        "kill workers and servers at money's work, and count faults",
-        _module("tests.faults.money"),
+        "faults [--chain|--node] ...",
+        "let everything go wrong at money's work, or on the way to the chain",
+        _module("tests.faults"),
     ),
     "screenshots": Command("screenshots DIR", "picture every page into DIR", _screenshots),
     "contracts": Command("contracts [--check]", "rebuild the contracts, or compare", _contracts),

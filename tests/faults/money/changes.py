@@ -50,7 +50,7 @@ class InTables:
 
 @dataclass(frozen=True)
 class InPython:
-    """A function, or a text, of a module in which `good` becomes `bad`."""
+    """A function, a class or a text of a module in which `good` becomes `bad`."""
 
     module: str
     name: str
@@ -71,9 +71,9 @@ class InPython:
         shipped = inspect.unwrap(before)
         source = textwrap.dedent(inspect.getsource(shipped))
         text = "from __future__ import annotations\n" + source
-        names = dict(shipped.__globals__)
+        names = dict(vars(import_module(self.module)))
         # Under the name of its file, so that its lines are steps like the shipped ones.
-        file = shipped.__code__.co_filename
+        file = inspect.getsourcefile(shipped) or self.module
         exec(compile(replaced(text, self.good, self.bad, self.name), file, "exec"), names)
         return names[self.name]
 
