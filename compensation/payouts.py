@@ -28,7 +28,7 @@ from compensation.models import (
     PayoutMethod,
 )
 from provenance import deployment, evm, ledger, merkle, outbox, signers
-from provenance.models import ChainContract, Event, OutboxTransaction
+from provenance.models import ChainAccount, ChainContract, Event, OutboxTransaction
 from provenance.refusals import Refused
 
 Kind = Account.Kind
@@ -113,7 +113,10 @@ def store(epoch: PayoutEpoch, leaves: Sequence[PayoutLeaf]) -> None:
 
 
 def build_epochs(*, at: datetime) -> int:
-    """Build what is due for every asset that is paid on this chain; how many were proposed."""
+    """Build what is due for every asset that is paid on this chain; how many were proposed.
+
+    Raises outbox.ChainIsAhead where the chain has a tree that our books do not know.
+    """
     contracts = ChainContract.objects.filter(
         chain_id=settings.CHAIN_ID, kind=ChainContract.Kind.OWNER_PAYOUTS
     )
@@ -128,8 +131,26 @@ def build_epochs(*, at: datetime) -> int:
             and at < last.built_at + EPOCH_EVERY
         )
         if asset is not None and not is_early:
+            _require_no_unknown_tree(contract, last, at)
             built += build_epoch(asset, at) is not None
     return built
+
+
+def _require_no_unknown_tree(
+    contract: ChainContract, last: PayoutEpoch | None, at: datetime
+) -> None:
+    """Stop the proposer where a tree is active that our books forgot: a leaf of it might shrink.
+
+    Its leaves cannot be had from the chain, which holds only their root.
+    """
+    chain, known = evm.connect(), last.number if last else 0
+    active = int(chain.call(owner_payouts(), contract.address, "epoch"))
+    if active <= known:
+        return
+    row = outbox.account_row(chain, signers.address("proposer"))
+    detail = f"payout epoch {active} is active, our books know {known}: restore a later backup"
+    outbox.raise_alarm(row=row, alarm=ChainAccount.Alarm.CHAIN_AHEAD, detail=detail, at=at)
+    raise outbox.ChainIsAhead(f"{contract}: {detail}.")
 
 
 def activate(*, epoch: PayoutEpoch, at: datetime) -> bool:

@@ -10,7 +10,7 @@ from deploy.environment import environment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy.settings")
 
-app = Celery("tallymark")
+app = Celery("tallymark", task_cls="deploy.readonly:PausingTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(**broker.configuration(environment()))
 app.steps["worker"].add(DjangoStructLogInitStep)

@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "provenance.middleware.ViewerMiddleware",
+    "deploy.readonly.ReadOnlyMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
 ]
 
@@ -80,6 +81,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "deploy.readonly.read_only",
             ]
         },
     }

@@ -243,7 +243,7 @@ class _Pass:
         self._look_for_strangers(last_final)
         for row in self.rows.filter(state__in=[State.SENT, State.MINED]).order_by("nonce"):
             self._reconcile(row)
-        if not self.account.alarm:
+        if not chain_is_ahead(chain_id=self.chain.chain_id):
             self._send_queued()
         self.done.alarm = self.account.alarm
         return self.done

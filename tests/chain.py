@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
+from psycopg import conninfo
 
+from deploy import database
 from provenance import deployment, evm, outbox, signers
 from provenance.models import ChainContract
 
@@ -119,6 +122,38 @@ def send(chain: Node, clock: Clock) -> Callable[..., outbox.Sent]:
         )
 
     return once
+
+
+class Backup:
+    """A copy of this test's database, which can be brought back."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._administrator = conninfo.make_conninfo(cluster.superuser, dbname="postgres")
+        self._name = str(connections["default"].settings_dict["NAME"])
+        self._kept = f"{self._name}_backup"
+
+    def keep(self) -> None:
+        self._copy(self._name, self._kept)
+
+    def restore(self) -> None:
+        self._copy(self._kept, self._name)
+
+    def drop(self) -> None:
+        connections.close_all()
+        database.drop_database(self._administrator, self._kept)
+
+    def _copy(self, source: str, target: str) -> None:
+        connections.close_all()
+        database.drop_database(self._administrator, target)
+        database.create_database(self._administrator, target, source)
+
+
+@pytest.fixture
+def backup(transactional_db: None, cluster: Any) -> Iterator[Backup]:
+    """A backup as PostgreSQL makes one: a database copied whole."""
+    made = Backup(cluster)
+    yield made
+    made.drop()
 
 
 @pytest.fixture

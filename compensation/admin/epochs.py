@@ -9,15 +9,20 @@ from django.utils import timezone
 
 from compensation import payouts, settlement
 from compensation.models import PayoutEpoch
+from provenance import evm
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, person_of
+from provenance.refusals import Refused
 
 
 def _build(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
-    count = payouts.build_epochs(at=timezone.now())
+    try:
+        count = payouts.build_epochs(at=timezone.now())
+    except (evm.ChainUnreachable, evm.WrongChain) as loss:
+        raise Refused(str(loss), hint="Try again once the chain answers.") from loss
     return f"{count} proposed." if count else "Nothing is payable now, or an epoch is under way."
 
 

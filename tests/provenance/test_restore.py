@@ -76,6 +76,42 @@ def test_after_it_the_ledger_goes_on_where_the_chain_stands(three_batches, forge
     assert send("anchorer", blocks=2).final == 1
 
 
+def test_yesterdays_backup_reuses_no_nonce_and_no_sequence(three_batches, send, clock, backup):
+    for number in range(3, 6):
+        ledger.record("test.happened", at=NOON, body={"number": number})
+    ledger.seal()
+    anchor.anchor_next(at=clock(), limit=1)
+    backup.keep()
+    anchor.anchor_next(at=clock(), limit=1)
+    send("anchorer")
+    anchor.anchor_next(at=clock(), limit=1)
+    send("anchorer", blocks=1)
+    send("anchorer", blocks=3)
+    before, account = heads(), signers.address("anchorer")
+    count = evm.connect().transaction_count(account)
+    backup.restore()
+    assert len(heads()) < len(before)
+    assert send("anchorer").alarm == "chain_ahead", "the sender sees it also by itself"
+    with pytest.raises(outbox.ChainIsAhead):
+        anchor.anchor_next(at=clock())
+    restore.reconcile(at=clock())
+    assert heads() == before
+    assert ChainAccount.objects.get(address=account).next_nonce == count
+    ledger.record("test.happened", at=NOON, body={})
+    ledger.seal()
+    assert anchor.anchor_next(at=clock()).batch == before[-1][0] + 1
+    for blocks in (0, 1, 3):
+        send("anchorer", blocks=blocks)
+    nonces = list(
+        OutboxTransaction.objects.filter(account=account, nonce__gte=count)
+        .order_by("nonce")
+        .values_list("nonce", "state")
+    )
+    assert nonces[-1][1] == "final"
+    assert [nonce for nonce, _ in nonces] == list(range(count, count + len(nonces)))
+    assert not OutboxTransaction.objects.filter(state="review").exists()
+
+
 def test_a_ledger_that_lost_anchored_events_stays_read_only(
     three_batches, forget, as_table_owner, clock
 ):

@@ -149,7 +149,8 @@ def propose(at: datetime) -> Job:
     """Put what is payable into the next tree; nobody carries it to a chain."""
 
     def job(_: random.Random, say: Say) -> None:
-        payouts.build_epochs(at=at)
+        # Of the one asset that is paid on a chain: there is none here that could be asked.
+        payouts.build_epoch(Asset.objects.get(token_decimals__isnull=False), at)
 
     return job
 
