@@ -63,7 +63,7 @@ RULES = {
                  WHERE l.account_id = a.id AND l.amount_units > 0 AND m.matured_at IS NULL)
                - (SELECT coalesce(sum(t.remaining_units), 0) FROM compensation_take t
                    WHERE t.account_id = a.id)""",
-    "What is in flight is what trees and payment runs added, less what was paid or came back": """
+    "What is in flight is what trees, payment runs and exports added, less what ended": """
         SELECT format('account %s', a.id) FROM compensation_account a
           JOIN compensation_balance b ON b.account_id = a.id
          WHERE a.kind = 'payouts_in_flight' AND b.posted <>
@@ -80,7 +80,22 @@ RULES = {
                                AS is_refused
                         FROM compensation_payoutstep s WHERE s.payout_id = o.id) k
                    WHERE o.party_id = a.party_id AND o.asset_id = a.asset_id
-                     AND NOT k.is_debited AND (k.is_credited OR NOT k.is_refused))""",
+                     AND NOT k.is_debited AND (k.is_credited OR NOT k.is_refused))
+               + (SELECT coalesce(sum(o.amount_units), 0) FROM compensation_exportedpayout o
+                    JOIN compensation_payoutexport e ON e.id = o.export_id
+                   WHERE o.party_id = a.party_id AND e.asset_id = a.asset_id
+                     AND o.state = 'sent')""",
+    "An export moved what its lines add up to": """
+        SELECT format('export %s', e.number) FROM compensation_payoutexport e
+          LEFT JOIN compensation_exportedpayout o ON o.export_id = e.id
+         GROUP BY e.id
+        HAVING coalesce(sum(o.amount_units), 0) <> e.amount_units
+            OR count(o.id) <> e.payout_count
+            OR e.amount_units <> (SELECT coalesce(sum(l.amount_units), 0)
+                                    FROM compensation_line l
+                                    JOIN compensation_account a ON a.id = l.account_id
+                                   WHERE l.entry_id = e.entry_id
+                                     AND a.kind = 'payouts_in_flight')""",
     "What is to be recovered in a conflict is what somebody awaits": """
         SELECT format('conflict %s', a.conflict_id) FROM compensation_account a
           JOIN compensation_balance b ON b.account_id = a.id

@@ -44,7 +44,7 @@ def _what(method: PayoutMethod) -> str:
     return (
         f"the bank account {method.address} of {method.holder}"
         if method.is_bank
-        else f"the address {method.chain_address}"
+        else f"the address {method.address}"
     )
 
 

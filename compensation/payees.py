@@ -1,13 +1,12 @@
 """Where owners want their money: addresses proved to be theirs, bank accounts; their pseudonyms.
 
-Tokens go to one address on the chain, each currency to one bank account. Nothing is paid to a new
+Tokens go to one address on each chain, each currency to one bank account. Nothing is paid to a new
 or changed one before a hold is over, of which everybody is told who minds the party's money.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from django.db import transaction
 from schwifty import BIC, IBAN
 from schwifty.exceptions import SchwiftyException
 
-from compensation import addresses, letters, secrecy
+from compensation import addresses, chain_accounts, letters, secrecy
 from compensation.bank import charset, currency, pain001
 from compensation.models import Asset, PayoutMethod
 from provenance import evm, ledger, merkle, signers
@@ -54,23 +53,23 @@ def payee_id(party: Party) -> bytes:
 
 
 def method_in_force(party: Party, asset: Asset | None = None) -> PayoutMethod | None:
-    """Where a party wants to be paid an asset (a token where none is named), if it has said so.
+    """Where a party wants to be paid an asset (a token of this service's own chain where none is
+    named), if it has said so.
 
     Whether money may go there yet, `PayoutMethod.is_payable` says.
     """
-    paid_in = asset if asset is not None and asset.code.startswith(currency.PREFIX) else None
-    return PayoutMethod.objects.filter(
-        party=party, asset=paid_in, verified_at__isnull=False, removed_at=None
-    ).first()
+    in_force = PayoutMethod.objects.filter(party=party, verified_at__isnull=False, removed_at=None)
+    if asset is not None and asset.code.startswith(currency.PREFIX):
+        return in_force.filter(asset=asset).first()
+    chain = asset.chain if asset is not None else evm.caip2(settings.CHAIN_ID)
+    return in_force.filter(kind=Kind.CHAIN, chain=chain).first()
 
 
 def payable_methods(*, asset: Asset, at: datetime) -> dict[UUID, PayoutMethod]:
     """Where each party may be paid an asset at `at`: none that is held, flagged or elsewhere."""
     rows = PayoutMethod.objects.filter(verified_at__isnull=False, removed_at=None)
-    if asset.is_on_chain:
-        found: Iterable[PayoutMethod] = (
-            one for one in rows.filter(kind=Kind.CHAIN) if one.chain_id == asset.chain_id
-        )
+    if asset.chain:
+        found = rows.filter(kind=Kind.CHAIN, chain=asset.chain)
     else:
         found = rows.filter(kind=Kind.BANK, asset=asset)
     return {one.party_id: one for one in found if one.is_payable(at)}
@@ -88,6 +87,7 @@ def add_method(
     made = PayoutMethod.objects.create(
         party=party,
         address=f"{evm.caip2(chain_id)}:{found}",
+        chain=evm.caip2(chain_id),
         challenge=(
             f"I want the payouts of {party.name} ({party.pk}) at {found} on chain {chain_id}. "
             f"Number {secrets.token_hex(8)}."
@@ -98,6 +98,29 @@ def add_method(
     if chain_id == signers.DEVELOPMENT_CHAIN:
         return _put_in_force(made, "", at)
     return made
+
+
+@transaction.atomic
+def add_other_account(
+    *, party: Party, account: str, at: datetime, by: User | None = None
+) -> PayoutMethod:
+    """Name an account (CAIP-10) on a chain that is not an EVM's; it replaces the one before there.
+
+    Nobody can prove to us whose it is: like a bank account it takes effect after a hold, of which
+    everybody is told who minds the party's money. Raises chain_accounts.BadAccountName.
+    """
+    chain, address = chain_accounts.checked(account)
+    _lock(party)
+    name = f"{chain}:{address}"
+    before = PayoutMethod.objects.filter(
+        party=party, chain=chain, verified_at__isnull=False, removed_at=None
+    ).first()
+    if before is not None and before.address == name:
+        return before
+    made = PayoutMethod.objects.create(
+        party=party, address=name, chain=chain, added_by=by, added_at=at
+    )
+    return _put_in_force(made, "", at)
 
 
 @transaction.atomic
@@ -227,7 +250,10 @@ def confirm_method(*, method: PayoutMethod, at: datetime) -> PayoutMethod:
 def restore_method(*, party: Party, address: str, chain_id: int, at: datetime) -> PayoutMethod:
     """Pay on where the chain's last tree paid, whose proof of it was lost; after a hold."""
     made = PayoutMethod.objects.create(
-        party=party, address=f"{evm.caip2(chain_id)}:{address}", added_at=at
+        party=party,
+        address=f"{evm.caip2(chain_id)}:{address}",
+        chain=evm.caip2(chain_id),
+        added_at=at,
     )
     return _put_in_force(made, "", at)
 
@@ -236,11 +262,15 @@ def _put_in_force(method: PayoutMethod, signature: str, at: datetime) -> PayoutM
     """Replace the party's method of its kind by this one, and hold it back for a while."""
     _lock(method.party)
     in_force = PayoutMethod.objects.filter(
-        party=method.party, asset=method.asset, verified_at__isnull=False, removed_at=None
+        party=method.party,
+        asset=method.asset,
+        chain=method.chain,
+        verified_at__isnull=False,
+        removed_at=None,
     )
     in_force.exclude(pk=method.pk).update(removed_at=at)
     method.verified_at, method.signature = at, signature
-    if method.is_bank or method.chain_id != signers.DEVELOPMENT_CHAIN:
+    if method.chain != evm.caip2(signers.DEVELOPMENT_CHAIN):
         method.held_until = at + timedelta(hours=settings.PAYOUT_ACCOUNT_HOLD_HOURS)
     method.save(update_fields=["verified_at", "signature", "held_until"])
     _record("payout_method.verified", method, at)
@@ -255,7 +285,9 @@ def _lock(party: Party) -> None:
 
 def _record(kind: str, method: PayoutMethod, at: datetime) -> None:
     """Where somebody is paid is personal: the ledger gets its salted hash."""
-    where = iban_of(method) if method.is_bank else method.address.lower()
+    where = iban_of(method) if method.is_bank else method.address
+    if method.chain.startswith("eip155:"):
+        where = where.lower()
     ledger.record(
         kind,
         at=at,

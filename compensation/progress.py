@@ -23,6 +23,7 @@ from compensation.models import (
     Balance,
     BankPayout,
     Entry,
+    ExportedPayout,
     Line,
     Maturity,
     Payout,
@@ -94,9 +95,9 @@ def gathering(*, party: Party, asset: Asset, at: datetime) -> list[Progress]:
     """What gathers for a party's next payout: what is held back, and what waits for what."""
     rows = Balance.objects.filter(account__party=party, account__asset=asset)
     held = dict(rows.values_list("account__kind", "posted"))
-    way = PayoutMethod.Kind.CHAIN if asset.is_on_chain else PayoutMethod.Kind.BANK
+    way = PayoutMethod.Kind.CHAIN if asset.chain else PayoutMethod.Kind.BANK
     method = payees.method_in_force(party, asset)
-    to = "" if method is None else method.chain_address if asset.is_on_chain else method.address
+    to = "" if method is None else method.chain_address if asset.chain else method.address
     shared: dict[str, Any] = {"reference": "", "way": way, "party": party, "asset": asset, "to": to}
     found = []
     if held.get(Kind.OWNER, 0) > 0:
@@ -124,12 +125,16 @@ def payouts_of(
     """A party's latest payouts that were made before a moment, the newest first."""
     only: dict[str, Any] = {"party": party}
     banks, leaves = _banks().filter(**only), _leaves().filter(**only)
+    exported = _exported().filter(**only)
     if asset is not None:
         banks, leaves = banks.filter(asset=asset), leaves.filter(epoch__asset=asset)
+        exported = exported.filter(export__asset=asset)
     if before is not None:
         banks = banks.filter(run__made_at__lt=before)
         leaves = leaves.filter(epoch__built_at__lt=before)
+        exported = exported.filter(export__made_at__lt=before)
     found = [_of_bank(one) for one in banks.order_by("-run__made_at")[:LIST_LIMIT]]
+    found += map(_of_export, exported.order_by("-export__made_at")[:LIST_LIMIT])
     chosen = list(leaves.order_by("-epoch__built_at")[:LIST_LIMIT])
     found += _of_chain(chosen)
     found.sort(key=lambda one: (one.made_at is None, one.made_at), reverse=True)
@@ -141,6 +146,10 @@ def payout_of(*, party: Party, reference: str) -> Progress | None:
     bank = _banks().filter(party=party, reference=reference).first()
     if bank is not None:
         return _staged(_of_bank(bank), _bank_stages(bank))
+    exported = _exported().filter(party=party, reference=reference).first()
+    if exported is not None:
+        made = _of_export(exported)
+        return _staged(made, [Stage(made.state, made.settled_at or made.made_at, made.words)])
     number = reference.removeprefix("E")
     if not is_number(number):
         return None
@@ -235,7 +244,7 @@ def _opened(line: Line, party: Party) -> Iterator[PaidLine]:
 def waits_for(*, party: Party, asset: Asset, units: int, at: datetime) -> tuple[str, str]:
     """Whether what is payable can be sent (`held` or `payable`), and what it waits for."""
     method = payees.method_in_force(party, asset)
-    what = "an address" if asset.is_on_chain else "a bank account"
+    what = "an address" if asset.chain else "a bank account"
     if method is None:
         return HELD, f"It waits until you name {what} for {asset}."
     if method.flagged_at is not None:
@@ -255,7 +264,9 @@ def waits_for(*, party: Party, asset: Asset, units: int, at: datetime) -> tuple[
         assert slot is not None, "only a schedule makes wait"
         often = str(Schedule(own.schedule).label).lower()
         return PAYABLE, f"You are paid {often}, next from {slot:%Y-%m-%d} on."
-    return PAYABLE, "It goes with the next " + ("tree." if asset.is_on_chain else "payment run.")
+    if asset.is_on_another_chain:
+        return PAYABLE, "It goes with the next file for the operator's payout tool."
+    return PAYABLE, "It goes with the next " + ("tree." if asset.chain else "payment run.")
 
 
 def _banks() -> Any:
@@ -289,6 +300,31 @@ def _of_bank(one: BankPayout) -> Progress:
         made_at=one.run.made_at,
         settled_at=end.at if end is not None else None,
         entry=one.run.entry,
+    )
+
+
+def _exported() -> Any:
+    return ExportedPayout.objects.select_related("party", "export__asset", "export__entry")
+
+
+def _of_export(one: ExportedPayout) -> Progress:
+    words = {
+        ExportedPayout.State.SENT: "In the file for the operator's payout tool.",
+        ExportedPayout.State.PAID: f"Paid in {one.tx_hash}.",
+        ExportedPayout.State.RETURNED: f"It could not be paid: {one.words or 'no reason given.'}",
+    }
+    return Progress(
+        reference=one.reference,
+        way=PayoutMethod.Kind.CHAIN,
+        party=one.party,
+        asset=one.export.asset,
+        amount_units=one.amount_units,
+        state=one.state,
+        words=words[ExportedPayout.State(one.state)],
+        to=one.address,
+        made_at=one.export.made_at,
+        settled_at=one.settled_at,
+        entry=one.export.entry,
     )
 
 
@@ -387,6 +423,7 @@ def _staged(made: Progress, later: list[Stage]) -> Progress:
     if last is not None:
         stages.append(Stage(PAYABLE, last.entry.posted_at, "The last of it became payable."))
     if made.way == PayoutMethod.Kind.CHAIN:
-        stages.append(Stage(SENT, made.made_at, f"Put into the tree; {made.to} may claim it."))
+        how = "Put into a file" if made.asset.is_on_another_chain else "Put into the tree"
+        stages.append(Stage(SENT, made.made_at, f"{how}; it is for {made.to}."))
         later = [stage for stage in later if stage.state != SENT]
     return Progress(**{**made.__dict__, "stages": [*stages, *later]})

@@ -17,7 +17,15 @@ from django.db import transaction
 from django.db.models import Max
 
 from compensation import money
-from compensation.models import Asset, BankPayout, PayoutBounds, PayoutLeaf, PayoutTerms, Schedule
+from compensation.models import (
+    Asset,
+    BankPayout,
+    ExportedPayout,
+    PayoutBounds,
+    PayoutLeaf,
+    PayoutTerms,
+    Schedule,
+)
 from provenance import ledger
 from provenance.models import Party, User
 from provenance.refusals import Refused
@@ -115,6 +123,11 @@ def last_payouts(asset: Asset, party: Party | None = None) -> dict[UUID, datetim
     made = banks.values("party").annotate(last=Max("run__made_at"))
     found = {row["party"]: row["last"] for row in made}
     for row in leaves.values("party").annotate(last=Max("epoch__built_at")):
+        found[row["party"]] = max(row["last"], found.get(row["party"], row["last"]))
+    exported = ExportedPayout.objects.filter(export__asset=asset, **only).exclude(
+        state=ExportedPayout.State.RETURNED
+    )
+    for row in exported.values("party").annotate(last=Max("export__made_at")):
         found[row["party"]] = max(row["last"], found.get(row["party"], row["last"]))
     return found
 

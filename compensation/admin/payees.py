@@ -25,10 +25,12 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 
 
 class AddressForm(VerbForm):
-    """An address on this service's chain."""
+    """An address on this service's chain, or an account on another."""
 
     address = forms.CharField(
-        max_length=42, help_text="0x and 40 hexadecimal digits, as your wallet shows it."
+        max_length=120,
+        help_text="0x and 40 hexadecimal digits, as your wallet shows it; on a chain that is not "
+        "an EVM's its CAIP-10 name, such as solana:5eykt4UsFv8P8NJdTREpY1vzqKqdKvdp:…",
     )
 
 
@@ -83,13 +85,15 @@ class SignatureForm(VerbForm):
 
 
 def _name_address(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
-    made = payees.add_method(
-        party=viewer_of(request).party,
-        address=cleaned["address"],
-        chain_id=settings.CHAIN_ID,
-        at=timezone.now(),
-        by=person_of(request),
-    )
+    who: dict[str, Any] = {
+        "party": viewer_of(request).party,
+        "at": timezone.now(),
+        "by": person_of(request),
+    }
+    if ":" in cleaned["address"]:
+        made = payees.add_other_account(account=cleaned["address"], **who)
+    else:
+        made = payees.add_method(address=cleaned["address"], chain_id=settings.CHAIN_ID, **who)
     return HttpResponseRedirect(reverse("admin:compensation_payoutmethod_change", args=[made.pk]))
 
 
@@ -220,7 +224,7 @@ class PayoutMethodAdmin(ReadOnlyFacts):
 
     @column("For")
     def for_word(self, method: PayoutMethod) -> str:
-        return str(method.asset) if method.asset else "tokens"
+        return str(method.asset) if method.asset else f"tokens on {method.chain}"
 
     @column(
         "State",
@@ -256,7 +260,11 @@ def methods_in_force(viewer: Viewer) -> list[dict[str, Any]]:
         Q(verified_at__isnull=False), party=viewer.party, removed_at=None
     ).select_related("asset")
     return [
-        {"method": one, "state": state_of(one), "for": str(one.asset) if one.asset else "tokens"}
+        {
+            "method": one,
+            "state": state_of(one),
+            "for": str(one.asset) if one.asset else f"tokens on {one.chain}",
+        }
         for one in rows.order_by("kind", "asset")
     ]
 

@@ -28,12 +28,13 @@ from provenance.models import Party
 class PayingAddressOut(serializers.ModelSerializer[PayingAddress]):
     """An address that the lab pays from; it counts once its challenge was signed."""
 
+    chain = serializers.CharField(read_only=True, help_text="CAIP-2.")
     pay_to = serializers.SerializerMethodField(help_text="Where deposits are sent, if anywhere.")
 
     class Meta:
         model = PayingAddress
         fields = (
-            "id", "chain_id", "address", "challenge", "added_at", "verified_at", "removed_at",
+            "id", "chain", "address", "challenge", "added_at", "verified_at", "removed_at",
             "pay_to",
         )  # fmt: skip
 
@@ -117,13 +118,14 @@ class TransferOut(serializers.ModelSerializer[Transfer]):
     """A final transfer to the deposit address; without a deposit nobody knows whose."""
 
     asset = AssetOut()
+    chain = serializers.CharField(read_only=True, help_text="CAIP-2.")
     lab = PartyRef(source="deposit.lab", default=None, allow_null=True)
     token_amount = serializers.CharField(help_text="In the token's decimals.")
 
     class Meta:
         model = Transfer
         fields = (
-            "id", "asset", "lab", "chain_id", "tx_hash", "log_index", "block_number", "sender",
+            "id", "asset", "lab", "chain", "tx_hash", "log_index", "block_number", "sender",
             "token_amount", "amount_units", "deposit", "reason", "mined_at", "seen_at",
         )  # fmt: skip
 

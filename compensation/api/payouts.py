@@ -47,9 +47,12 @@ class MethodOut(serializers.ModelSerializer[PayoutMethod]):
 
 
 class MethodIn(serializers.Serializer[Any]):
-    """An address on a chain (this service's own unless said), or a bank account for a currency."""
+    """An address on a chain (this service's own unless said), or a bank account for a currency.
 
-    address = serializers.CharField(max_length=42, required=False)
+    On a chain that is not an EVM's, `address` is a CAIP-10 account, such as `solana:..:..`.
+    """
+
+    address = serializers.CharField(max_length=120, required=False)
     chain_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
     asset = serializers.CharField(max_length=120, required=False, help_text="iso4217:EUR")
     iban = serializers.CharField(max_length=50, required=False)
@@ -78,13 +81,14 @@ class PayoutOut(serializers.ModelSerializer[Payout]):
     """Money that reached its payee."""
 
     asset = AssetOut()
+    contract = serializers.CharField(source="contract.caip10")
     epoch = serializers.IntegerField(source="leaf.epoch.number")
 
     class Meta:
         model = Payout
         fields = (
-            "id", "asset", "amount_units", "address", "epoch", "tx_hash", "block_number", "entry",
-            "settled_at",
+            "id", "asset", "amount_units", "address", "contract", "epoch", "tx_hash",
+            "block_number", "entry", "settled_at",
         )  # fmt: skip
 
 
@@ -172,6 +176,8 @@ class PayoutMethods(ListModelMixin, Facts, GenericViewSet[Any]):
         if "iban" in given:
             asset = asset_by_code(given.pop("asset"))
             made = payees.add_account(asset=asset, **given, **who)
+        elif ":" in given["address"] and "chain_id" not in given:
+            made = payees.add_other_account(account=given["address"], **who)
         else:
             made = payees.add_method(**{"chain_id": settings.CHAIN_ID, **given, **who})
         return Response(MethodOut(made).data, status=status.HTTP_201_CREATED)

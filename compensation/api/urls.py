@@ -21,6 +21,7 @@ from compensation.api.incoming import PayingAddresses, Payments, Transfers
 from compensation.api.invoices import Invoices, InvoicesWaiting, IssueInvoices
 from compensation.api.journal import BalanceAt, Conversions, Entries, Holds, Periods
 from compensation.api.payees import PayoutChoices, PayoutInProgress, PayoutsInProgress
+from compensation.api.payout_exports import PayoutExports
 from compensation.api.payouts import PayoutMethods, Payouts
 from compensation.api.pools import Pools, RevenueReports
 from compensation.api.published import (
@@ -52,6 +53,7 @@ nouns.register("invoices", Invoices, basename="invoice")
 nouns.register("paying-addresses", PayingAddresses, basename="paying-address")
 nouns.register("payment-runs", PaymentRuns, basename="payment-run")
 nouns.register("payments", Payments, basename="payment")
+nouns.register("payout-exports", PayoutExports, basename="payout-export")
 nouns.register("payout-methods", PayoutMethods, basename="payout-method")
 nouns.register("payouts", Payouts, basename="payout")
 nouns.register("pools", Pools, basename="pool")

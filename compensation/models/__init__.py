@@ -16,6 +16,7 @@ from compensation.models.charges import Charge, ChargeGroup, Stage, Tally, Waiti
 from compensation.models.conversions import Conversion
 from compensation.models.deposits import Deposit, PayingAddress, Transfer, TransferCursor
 from compensation.models.entries import Entry, HoldPart, JournalHead, Line, Maturity, Take
+from compensation.models.exported import ExportedPayout, PayoutExport
 from compensation.models.invoices import (
     Invoice,
     InvoicedPeriod,
@@ -73,6 +74,7 @@ __all__ = [
     "Difference",
     "Entry",
     "Explanation",
+    "ExportedPayout",
     "FailedPush",
     "Hold",
     "HoldPart",
@@ -94,6 +96,7 @@ __all__ = [
     "PayoutBounds",
     "PayoutClaim",
     "PayoutEpoch",
+    "PayoutExport",
     "PayoutLeaf",
     "PayoutMethod",
     "PayoutStep",

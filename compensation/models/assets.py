@@ -45,6 +45,16 @@ class Asset(models.Model):
         return self.code.startswith("eip155:") and "/erc20:" in self.code
 
     @property
+    def chain(self) -> str:
+        """The chain of a token by CAIP-2; empty for a currency."""
+        return self.code.split("/")[0] if "/" in self.code else ""
+
+    @property
+    def is_on_another_chain(self) -> bool:
+        """Whether this lives on a chain that is not an EVM's: it is paid by file."""
+        return bool(self.chain) and not self.chain.startswith("eip155:")
+
+    @property
     def chain_id(self) -> int:
         """The EVM chain of an ERC-20 token."""
         assert self.is_on_chain, f"{self.code} is on no chain"

@@ -82,6 +82,11 @@ class PayingAddress(models.Model):
             ),
         ]
 
+    @property
+    def chain(self) -> str:
+        """The chain by CAIP-2."""
+        return f"eip155:{self.chain_id}"
+
     def __str__(self) -> str:
         return f"eip155:{self.chain_id}:{self.address}"
 
@@ -127,6 +132,11 @@ class Transfer(models.Model):
                 fields=["sender"], name="transfer_unassigned", condition=Q(deposit__isnull=True)
             ),
         ]
+
+    @property
+    def chain(self) -> str:
+        """The chain by CAIP-2."""
+        return f"eip155:{self.chain_id}"
 
     def __str__(self) -> str:
         return f"{self.amount_units} {self.asset} from {self.sender}"

@@ -45,6 +45,8 @@ class PayoutMethod(models.Model):
     kind = models.CharField(max_length=5, choices=Kind.choices, default=Kind.CHAIN)
     # CAIP-10: eip155:31337:0x...; of a bank account, the masked number that pages show.
     address = models.CharField(max_length=120)
+    # CAIP-2; empty for a bank account. A party has one address on each chain.
+    chain = models.CharField(max_length=41, blank=True, default="")
     # A bank account is for one currency; its number is encrypted, and known again by its print.
     asset = models.ForeignKey(
         Asset, null=True, on_delete=models.PROTECT, related_name="payout_methods"
@@ -72,15 +74,17 @@ class PayoutMethod(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["party", "asset"],
+                fields=["party", "asset", "chain"],
                 name="payout_method_in_force_once",
                 condition=Q(verified_at__isnull=False, removed_at__isnull=True),
                 nulls_distinct=False,
             ),
             models.CheckConstraint(
                 name="payout_method_is_whole",
-                condition=Q(kind="chain", asset__isnull=True, hidden_iban__isnull=True)
-                | Q(kind="bank", asset__isnull=False, hidden_iban__isnull=False),
+                condition=(
+                    Q(kind="chain", asset__isnull=True, hidden_iban__isnull=True) & ~Q(chain="")
+                )
+                | Q(kind="bank", asset__isnull=False, hidden_iban__isnull=False, chain=""),
             ),
         ]
 
@@ -100,11 +104,6 @@ class PayoutMethod(models.Model):
             and self.flagged_at is None
             and (self.held_until is None or self.held_until <= at)
         )
-
-    @property
-    def chain_id(self) -> int:
-        """The chain of the address."""
-        return int(self.address.split(":")[1])
 
     @property
     def chain_address(self) -> str:

@@ -322,7 +322,7 @@ def _todos(
         )
     method = payees.method_in_force(party, asset)
     if is_earning and method is None:
-        where = "an address" if asset.is_on_chain else "a bank account"
+        where = "an address" if asset.chain else "a bank account"
         todos.append(Todo("add_address", f"Say where your payouts should go: add {where}."))
     if method is not None and method.flagged_at is not None:
         todos.append(Todo("confirm_account", "A payout came back: confirm where it went."))
