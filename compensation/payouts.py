@@ -27,7 +27,7 @@ from compensation.models import (
     PayoutLeaf,
     PayoutMethod,
 )
-from provenance import deployment, evm, ledger, merkle, outbox, signers
+from provenance import deployment, evm, ledger, outbox, signers, trees
 from provenance.models import ChainAccount, ChainContract, Event, OutboxTransaction
 from provenance.refusals import Refused
 
@@ -102,13 +102,15 @@ def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
 
 
 def store(epoch: PayoutEpoch, leaves: Sequence[PayoutLeaf]) -> None:
-    """Save an epoch with its leaves in their order, its root and their proofs."""
-    tree = merkle.Tree.of(LEAF_TYPES, [leaf_row(one) for one in leaves])
+    """Save an epoch with its leaves in their order, its root, its tree and their file's digest."""
+    body = b"".join(map(publication.packed, leaves))
+    tree = publication.tree_of(body)
     assert bytes(epoch.root) in (b"", tree.root), f"{epoch} has another root than its leaves"
-    epoch.root = tree.root
+    epoch.root, epoch.leaf_count, epoch.tree = tree.root, len(leaves), trees.store(tree)
+    epoch.leaves_digest = publication.digest_of(epoch, body)
     epoch.save()
     for position, leaf in enumerate(leaves):
-        leaf.epoch, leaf.position, leaf.proof = epoch, position, tree.proof(position)
+        leaf.epoch, leaf.position = epoch, position
     PayoutLeaf.objects.bulk_create(leaves)
 
 
@@ -194,7 +196,7 @@ def _leaves(
         leaf.address = one.method.chain_address
         leaf.cumulative = int(leaf.cumulative) + one.tokens
         leaf.added_units = one.units
-    return [found[party_id] for party_id in sorted(found)]
+    return sorted(found.values(), key=lambda leaf: bytes(leaf.payee_id))
 
 
 def _send(
@@ -250,6 +252,7 @@ def _proposal(epoch: PayoutEpoch) -> _Call:
         epoch.number,
         bytes(epoch.root),
         int(epoch.total),
+        bytes(epoch.leaves_digest),
         publication.where(epoch),
     )
     return _Call("propose", "proposer", contract.address, data, PROPOSE_GAS)
@@ -317,10 +320,16 @@ def _record_epoch(epoch: PayoutEpoch, at: datetime) -> None:
             "epoch": epoch.number,
             "root": bytes(epoch.root),
             "total": str(epoch.total),
+            "leaves_digest": bytes(epoch.leaves_digest),
             "entry": epoch.entry_id,
             "entry_hash": bytes(epoch.entry.hash) if epoch.entry else None,
         },
     )
+
+
+def proof_of(leaf: PayoutLeaf) -> list[bytes]:
+    """The siblings from a leaf up to the root of its epoch."""
+    return trees.proof(leaf.epoch.tree, leaf.position)
 
 
 def leaf_row(leaf: PayoutLeaf) -> tuple[bytes, str, int]:

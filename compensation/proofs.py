@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from compensation import audit, billing, charge_tree, journal
+from compensation import audit, billing, charge_tree, journal, payouts
 from compensation.models import Account, Charge, ChargeGroup, Entry, Payout, PayoutLeaf
 from compensation.statements.shares import leaf_for
 from provenance import anchor, evm
@@ -212,7 +212,7 @@ def _payout(leaf: PayoutLeaf, paid: Payout | None) -> dict[str, Any]:
         "payee": _hex(leaf.payee_id),
         "account": leaf.address,
         "cumulative": str(int(leaf.cumulative)),
-        "merkle_proof": [_hex(one) for one in leaf.proof],
+        "merkle_proof": [_hex(one) for one in payouts.proof_of(leaf)],
         "activated_tx_hash": (epoch.activation.tx_hash if epoch.activation else "") or None,
         "paid": {
             "tx_hash": paid.tx_hash,

@@ -28,8 +28,8 @@ from compensation.models import (
     PayoutEpoch,
     PayoutLeaf,
 )
-from compensation.payouts import LEAF_TYPES, contract_of, decimals, leaf_row
-from provenance import evm, ledger, merkle, outbox, signers
+from compensation.payouts import contract_of, decimals, leaf_row, proof_of
+from provenance import evm, ledger, merkle, outbox, signers, trees
 from provenance.models import ChainContract, Party, User
 from provenance.refusals import Refused
 
@@ -129,9 +129,8 @@ def push(*, asset: Asset, at: datetime, by: User | None = None) -> int:
         for leaf in leaves
         if leaf.pk not in asked and int(leaf.cumulative) > paid.get(leaf.party_id, 0)
     ]
-    tree = merkle.Tree.of(LEAF_TYPES, [leaf_row(leaf) for leaf in leaves])
     for start in range(0, len(wanted), PUSH_LIMIT):
-        proof = tree.multiproof(wanted[start : start + PUSH_LIMIT])
+        proof = trees.multiproof(epoch.tree, wanted[start : start + PUSH_LIMIT])
         _enqueue_push(epoch, [leaves[position] for position in proof.order], proof, at, by)
     return len(wanted)
 
@@ -165,9 +164,9 @@ def _claim_key(leaf: PayoutLeaf, number: int) -> str:
 def _claim_data(leaf: PayoutLeaf, number: int) -> bytes:
     """A claim; after a failure a push of one, which reports the next failure and never reverts."""
     if number == 1:
-        return evm.encode_call(owner_payouts(), "claim", *leaf_row(leaf), _proof(leaf))
+        return evm.encode_call(owner_payouts(), "claim", *leaf_row(leaf), proof_of(leaf))
     columns = [[value] for value in leaf_row(leaf)]
-    proof = _proof(leaf)
+    proof = proof_of(leaf)
     return evm.encode_call(owner_payouts(), "push", *columns, proof, [False] * len(proof))
 
 
@@ -357,10 +356,6 @@ def _record_settled(payout: Payout) -> None:
             "entry_hash": bytes(entry.hash),
         },
     )
-
-
-def _proof(leaf: PayoutLeaf) -> list[bytes]:
-    return [bytes(one) for one in leaf.proof]
 
 
 def _units(asset: Asset, tokens: int) -> int:

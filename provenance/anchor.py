@@ -9,18 +9,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from provenance import deployment, evm, ledger, merkle, outbox, signers
+from provenance import deployment, evm, ledger, merkle, outbox, signers, trees
 from provenance.models import Anchor, ChainContract, Event, OutboxTransaction
 from provenance.refusals import Refused
 
 LEAF_TYPES = ("uint256", "bytes32")
-BATCH_LIMIT = 10_000
+BATCH_LIMIT = 1_000_000
 ANCHOR_GAS = 200_000
 NO_HEAD = bytes(32)
 PROOF_FORMAT = "tallymark-proof/1"
+# One answer for all: a million rows by themselves would take ten times their hashes.
+SEALED_HASHES = """
+SELECT count(*), coalesce(max(sequence), %(first)s - 1),
+       coalesce(string_agg(hash, ''::bytea ORDER BY sequence), ''::bytea)
+  FROM provenance_event
+ WHERE sequence >= %(first)s AND sequence < %(after)s AND hash IS NOT NULL
+"""
 
 
 class NotSealedYet(Refused):
@@ -77,14 +85,6 @@ def settle(*, at: datetime) -> int:
     return count
 
 
-def tree_of(batch: Anchor) -> merkle.Tree:
-    """The batch's Merkle tree, rebuilt from the ledger; a root that differs is a broken ledger."""
-    hashes = _sealed_hashes(batch.first_sequence, batch.event_count)
-    tree = _tree(batch.first_sequence, hashes)
-    assert tree.root == bytes(batch.root), f"the ledger no longer matches {batch}"
-    return tree
-
-
 def proof_for(event: Event) -> dict[str, Any]:
     """The proof file of one event, which `tallymark verify` checks without trusting us.
 
@@ -94,17 +94,16 @@ def proof_for(event: Event) -> dict[str, Any]:
     if event.sequence is None:
         raise NotSealedYet
     batch = batch_of(event.sequence)
-    tree = tree_of(batch)
+    path = trees.proof(batch.tree, event.sequence - batch.first_sequence)
+    leaf = merkle.leaf_hash(LEAF_TYPES, (event.sequence, bytes(event.hash or b"")))
+    assert merkle.verify(bytes(batch.root), leaf, path), f"{event} no longer matches {batch}"
     return {
         "format": PROOF_FORMAT,
         "kind": "event",
         "event": ledger.canonical_event(event),
         "previous_hash": _hex(event.previous_hash),
         "hash": _hex(event.hash),
-        "anchor": _anchor_document(batch)
-        | {
-            "merkle_proof": [_hex(one) for one in tree.proof(event.sequence - batch.first_sequence)]
-        },
+        "anchor": _anchor_document(batch) | {"merkle_proof": [_hex(one) for one in path]},
     }
 
 
@@ -112,7 +111,7 @@ def batch_of(sequence: int) -> Anchor:
     """The batch that holds the event with this sequence; raises NotAnchoredYet."""
     batch = (
         Anchor.objects.filter(first_sequence__lte=sequence)
-        .select_related("contract", "outbox")
+        .select_related("contract", "outbox", "tree")
         .order_by("first_sequence")
         .last()
     )
@@ -142,7 +141,7 @@ def restored_batch(*, contract: ChainContract, log: evm.Log, at: datetime) -> An
     last = Anchor.objects.order_by("batch").last()
     first_sequence, event_count = int(log.args["firstSequence"]), int(log.args["eventCount"])
     hashes = _sealed_hashes(first_sequence, event_count)
-    if len(hashes) != event_count or first_sequence != (last.last_sequence + 1 if last else 1):
+    if len(hashes) != 32 * event_count or first_sequence != (last.last_sequence + 1 if last else 1):
         return None
     batch = _batch_after(last, contract, first_sequence, hashes, at)
     if batch.batch != log.args["batch"] or bytes(batch.head_hash) != log.args["headHash"]:
@@ -155,11 +154,11 @@ def _batch_after(
     last: Anchor | None,
     contract: ChainContract,
     first_sequence: int,
-    hashes: list[bytes],
+    hashes: bytes,
     at: datetime,
 ) -> Anchor:
-    """The batch of `hashes`, chained to the one before; not saved."""
-    root = _tree(first_sequence, hashes).root
+    """The batch of `hashes`, its tree stored, chained to the one before; not saved."""
+    tree = _tree(first_sequence, hashes)
     previous = bytes(last.head_hash) if last else NO_HEAD
     number = last.batch + 1 if last else 1
     head_hash = next_head_hash(
@@ -167,15 +166,16 @@ def _batch_after(
         contract=contract.address,
         previous=previous,
         batch=number,
-        root=root,
+        root=tree.root,
         first_sequence=first_sequence,
-        event_count=len(hashes),
+        event_count=len(tree),
     )
     return Anchor(
         batch=number,
         first_sequence=first_sequence,
-        event_count=len(hashes),
-        root=root,
+        event_count=len(tree),
+        root=tree.root,
+        tree=trees.store(tree),
         previous_head_hash=previous,
         head_hash=head_hash,
         contract=contract,
@@ -213,24 +213,25 @@ def _enqueue(batch: Anchor, account: str, at: datetime) -> OutboxTransaction:
     )
 
 
-def _sealed_hashes(first_sequence: int, limit: int) -> list[bytes]:
-    """The hashes of up to `limit` sealed events from `first_sequence`, without a gap."""
-    rows = list(
-        Event.objects.filter(
-            sequence__gte=first_sequence, sequence__lt=first_sequence + limit, hash__isnull=False
-        )
-        .order_by("sequence")
-        .values_list("sequence", "hash")
+def _sealed_hashes(first_sequence: int, limit: int) -> bytes:
+    """The hashes of up to `limit` sealed events from `first_sequence`, one after the other."""
+    with connection.cursor() as cursor:
+        cursor.execute(SEALED_HASHES, {"first": first_sequence, "after": first_sequence + limit})
+        count, last_sequence, hashes = cursor.fetchone()
+    assert last_sequence == first_sequence + count - 1, (
+        f"the ledger has a gap after {first_sequence}"
     )
-    assert [sequence for sequence, _ in rows] == list(
-        range(first_sequence, first_sequence + len(rows))
-    ), f"the ledger has a gap after {first_sequence}"
-    return [bytes(one) for _, one in rows if one is not None]
+    return bytes(hashes)
 
 
-def _tree(first_sequence: int, hashes: list[bytes]) -> merkle.Tree:
-    rows = ((first_sequence + index, one) for index, one in enumerate(hashes))
-    return merkle.Tree.of(LEAF_TYPES, rows, sort_leaves=False)
+def _tree(first_sequence: int, hashes: bytes) -> merkle.Tree:
+    """The tree of consecutive events, 32 bytes of `hashes` each."""
+    count = len(hashes) // 32
+    rows = np.zeros((count, 64), np.uint8)
+    sequences = np.arange(first_sequence, first_sequence + count, dtype=">u8")
+    rows[:, 24:32] = sequences.view(np.uint8).reshape(count, 8)
+    rows[:, 32:] = np.frombuffer(hashes, np.uint8).reshape(count, 32)
+    return merkle.Tree.of_encoded(rows, sort_leaves=False)
 
 
 def _anchor_document(batch: Anchor) -> dict[str, Any]:

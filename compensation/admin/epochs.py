@@ -36,7 +36,7 @@ class PayoutEpochAdmin(ReadOnlyFacts):
 
     shown_to = OPERATORS
     page_template = "compensation/epoch.html"
-    list_display = ("name_word", "label", "leaf_count", "built_at", "active_at")
+    list_display = ("name_word", "label", "payee_count", "built_at", "active_at")
     list_select_related = ("asset", "contract", "entry", "activation")
     ordering = ("-built_at",)
     list_words = "Each holds all that every payee is owed, ever. Leaves never fall."
@@ -73,9 +73,9 @@ class PayoutEpochAdmin(ReadOnlyFacts):
     def label(self, epoch: PayoutEpoch) -> str:
         return str(epoch.state)
 
-    @column("Payees")
-    def leaf_count(self, epoch: PayoutEpoch) -> str:
-        return f"{epoch.leaves.count():,}"
+    @column("Payees", ordering="leaf_count")
+    def payee_count(self, epoch: PayoutEpoch) -> str:
+        return f"{epoch.leaf_count:,}"
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 
-from compensation import progress, settlement, terms
+from compensation import payouts, progress, settlement, terms
 from compensation.admin.payees import ACCOUNT, ADDRESS, TERMS, methods_in_force
 from compensation.models import Asset, BankPayout, FailedPush, Payout, PayoutClaim, PayoutLeaf
 from compensation.templatetags.money import amount
@@ -169,6 +169,9 @@ class PayoutLeafAdmin(ReadOnlyFacts):
     list_display = ("epoch", "party", "address")
     list_select_related = ("party", "epoch__asset", "epoch__contract")
     ordering = ("-epoch__number",)
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {"proof": payouts.proof_of(subject)}
 
 
 site.register(Payout, PayoutAdmin)

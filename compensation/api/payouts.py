@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from compensation import payees, proofs, settlement
+from compensation import payees, payouts, proofs, settlement
 from compensation.api.accounts import AssetOut, asset_by_code
 from compensation.models import Asset, Payout, PayoutClaim, PayoutLeaf, PayoutMethod
 from provenance.api.conditional import etag_of, headers_of, not_modified
@@ -100,13 +100,18 @@ class LeafOut(serializers.ModelSerializer[PayoutLeaf]):
     contract = serializers.CharField(source="epoch.contract.caip10")
     root = HexField(source="epoch.root")  # type: ignore[assignment]  # not Field.root
     payee_id = HexField()
-    proof = serializers.ListField(child=HexField())
+    proof = serializers.SerializerMethodField()
 
     class Meta:
         model = PayoutLeaf
         fields = (
             "asset", "epoch", "contract", "root", "payee_id", "address", "cumulative", "proof",
         )  # fmt: skip
+
+    @extend_schema_field(serializers.ListField(child=HexField()))
+    def get_proof(self, leaf: PayoutLeaf) -> list[str]:
+        """The siblings from the leaf up to the root."""
+        return ["0x" + one.hex() for one in payouts.proof_of(leaf)]
 
 
 class PayoutClaimOut(serializers.ModelSerializer[PayoutClaim]):

@@ -91,8 +91,11 @@ contract OwnerPayouts is AccessControlDefaultAdminRules, ReentrancyGuardTransien
     /// @param root The root of its Merkle tree.
     /// @param total The sum of all its leaves.
     /// @param readyAt When it may be activated, in seconds.
-    /// @param uri Where its leaves are published.
-    event RootProposed(uint64 indexed epoch, bytes32 root, uint128 total, uint64 readyAt, string uri);
+    /// @param leavesDigest The SHA-256 of the file in which its leaves are published.
+    /// @param uri Where that file is.
+    event RootProposed(
+        uint64 indexed epoch, bytes32 root, uint128 total, uint64 readyAt, bytes32 leavesDigest, string uri
+    );
 
     /// @notice A root became active: its leaves can be claimed.
     /// @param epoch Its number.
@@ -141,6 +144,9 @@ contract OwnerPayouts is AccessControlDefaultAdminRules, ReentrancyGuardTransien
     /// @notice The zero root is refused.
     error EmptyRoot();
 
+    /// @notice A root whose leaves are not published is refused.
+    error EmptyDigest();
+
     /// @notice What is owed in all can never fall.
     /// @param was The total of the active root.
     /// @param got The total that was proposed.
@@ -186,22 +192,29 @@ contract OwnerPayouts is AccessControlDefaultAdminRules, ReentrancyGuardTransien
 
     /// @notice Proposes the next root. The same proposal again changes nothing, so that a lost reply may be
     /// repeated; another one replaces it and starts the delay anew.
+    /// @dev The digest is not kept, only logged: a root commits to its leaves, the digest tells whoever
+    /// checks them during the delay that the file in hand is the published one.
     /// @param nextEpoch The active epoch plus 1.
     /// @param nextRoot The root of its Merkle tree.
     /// @param total The sum of all its leaves.
-    /// @param uri Where its leaves are published.
-    function proposeRoot(uint64 nextEpoch, bytes32 nextRoot, uint128 total, string calldata uri)
-        external
-        onlyRole(PROPOSER_ROLE)
-    {
+    /// @param leavesDigest The SHA-256 of the file in which its leaves are published.
+    /// @param uri Where that file is.
+    function proposeRoot(
+        uint64 nextEpoch,
+        bytes32 nextRoot,
+        uint128 total,
+        bytes32 leavesDigest,
+        string calldata uri
+    ) external onlyRole(PROPOSER_ROLE) {
         if (nextEpoch != epoch + 1) revert WrongEpoch(epoch + 1, nextEpoch);
         if (nextRoot == 0) revert EmptyRoot();
+        if (leavesDigest == 0) revert EmptyDigest();
         if (total < totalOwed) revert Shrinking(totalOwed, total);
         Pending memory waiting = pending;
         if (waiting.epoch == nextEpoch && waiting.root == nextRoot && waiting.total == total) return;
         uint64 readyAt = uint64(block.timestamp) + delay;
         pending = Pending(nextRoot, nextEpoch, readyAt, total);
-        emit RootProposed(nextEpoch, nextRoot, total, readyAt, uri);
+        emit RootProposed(nextEpoch, nextRoot, total, readyAt, leavesDigest, uri);
     }
 
     /// @notice Activates the pending root; anybody may, once the delay is over and the money is here.

@@ -212,7 +212,8 @@ SELECT json_build_object('entry', p.entry_id, 'epoch', p.number,
          'before', coalesce(b.cumulative, 0)::text, 'added_units', l.added_units,
          'cumulative', l.cumulative::text,
          'proof', (SELECT coalesce(json_agg(encode(step, 'hex') ORDER BY place), '[]')
-                     FROM unnest(l.proof) WITH ORDINALITY AS u(step, place)),
+                     FROM unnest(provenance_tree_proof(p.tree_id, l.position))
+                          WITH ORDINALITY AS u(step, place)),
          'root', encode(p.root, 'hex'))::text
   FROM compensation_payoutleaf l
   JOIN compensation_payoutepoch p ON p.id = l.epoch_id

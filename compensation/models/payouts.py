@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
-from provenance.models import ChainContract, Event, OutboxTransaction, Party, User
+from provenance.models import ChainContract, Event, OutboxTransaction, Party, StoredTree, User
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -194,6 +194,10 @@ class PayoutEpoch(models.Model):
     root = models.BinaryField(max_length=32)
     # In the token's own decimals.
     total = models.DecimalField(max_digits=40, decimal_places=0)
+    leaf_count = models.PositiveIntegerField()
+    # The SHA-256 of the file in which the leaves are published.
+    leaves_digest = models.BinaryField(max_length=32)
+    tree = models.OneToOneField(StoredTree, on_delete=models.PROTECT, related_name="payout_epoch")
     # Null where the epoch only changes an address.
     entry = models.OneToOneField(
         Entry, null=True, on_delete=models.PROTECT, related_name="payout_epoch"
@@ -233,7 +237,6 @@ class PayoutLeaf(models.Model):
     cumulative = models.DecimalField(max_digits=40, decimal_places=0)
     # What this epoch added, in units of the journal.
     added_units = models.BigIntegerField()
-    proof = ArrayField(models.BinaryField(max_length=32), default=list)
 
     objects = PayoutScopedQuerySet["PayoutLeaf"].as_manager()
 

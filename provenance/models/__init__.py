@@ -7,6 +7,8 @@ from provenance.models.chain import (
     ChainContract,
     OutboxAttempt,
     OutboxTransaction,
+    StoredTree,
+    TreeBlock,
 )
 from provenance.models.conflicts import (
     Claim,
@@ -92,9 +94,11 @@ __all__ = [
     "Split",
     "SplitShare",
     "StatementOfReasons",
+    "StoredTree",
     "Submission",
     "Subscription",
     "TrainedModel",
+    "TreeBlock",
     "Usage",
     "UsageReport",
     "User",

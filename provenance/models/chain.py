@@ -157,6 +157,34 @@ class OutboxAttempt(models.Model):
         return self.tx_hash
 
 
+class StoredTree(models.Model):
+    """A Merkle tree whose nodes are kept; see `provenance.trees`."""
+
+    leaf_count = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"tree {self.pk} of {self.leaf_count} leaves"
+
+
+class TreeBlock(models.Model):
+    """Consecutive nodes of a stored tree, 32 bytes each; the root is the first of block 0."""
+
+    # The database's functions reckon with the same number.
+    NODES: ClassVar = 32_768
+
+    tree = models.ForeignKey(StoredTree, on_delete=models.PROTECT, related_name="blocks")
+    number = models.PositiveIntegerField()
+    nodes = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tree", "number"], name="tree_block_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"block {self.number} of {self.tree}"
+
+
 class Anchor(models.Model):
     """One batch of ledger events whose Merkle root went, or goes, to the chain.
 
@@ -169,6 +197,7 @@ class Anchor(models.Model):
     root = models.BinaryField(max_length=32)
     previous_head_hash = models.BinaryField(max_length=32)
     head_hash = models.BinaryField(max_length=32)
+    tree = models.OneToOneField(StoredTree, on_delete=models.PROTECT, related_name="anchor")
     contract = models.ForeignKey(ChainContract, on_delete=models.PROTECT, related_name="anchors")
     outbox = models.OneToOneField(
         OutboxTransaction, null=True, on_delete=models.PROTECT, related_name="anchor"

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LEAF, TOTALS = "UPDATE compensation_payoutleaf SET", "UPDATE compensation_payouttotals SET"
 
+DIGEST = b"\xd1" * 32
+
 
 @pytest.fixture
 def rest(chain, clock):
@@ -90,7 +92,9 @@ def propose(clock, rest):
             idempotency_key=f"forged:{chosen.hex()}:{owed}",
             account=signers.address("proposer"),
             to_address=epoch.contract.address,
-            data=evm.encode_call(owner_payouts(), "proposeRoot", epoch.number, chosen, owed, ""),
+            data=evm.encode_call(
+                owner_payouts(), "proposeRoot", epoch.number, chosen, owed, b"\x01" * 32, ""
+            ),
             gas_limit=300_000,
             chain_id=epoch.contract.chain_id,
             at=clock(),

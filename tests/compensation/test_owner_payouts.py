@@ -9,10 +9,12 @@ import pytest
 
 from compensation.contracts import owner_payouts
 from provenance import evm, merkle
+from tests.anvil import AnvilMissing, anvil, program
 from tests.ground import Contract, Ground
 
 TYPES = ("bytes32", "address", "uint256")
 HOSTILE = Path(__file__).resolve().parents[1] / "contracts" / "artefacts" / "HostileToken.json"
+DIGEST = b"\xd1" * 32
 NOBODY = "0x" + "00" * 20
 MODES = {
     1: "returns false",
@@ -68,12 +70,14 @@ def tree_of(leaves):
     return merkle.Tree.of(TYPES, leaves)
 
 
+def propose(ground, payouts, number, root, total):
+    return payouts.send("proposeRoot", number, root, total, DIGEST, "", by=ground.anna)
+
+
 def activate(ground, payouts, leaves):
     """Propose and activate the root of `leaves` as the next epoch."""
     tree, number = tree_of(leaves), payouts.ask("epoch") + 1
-    payouts.send(
-        "proposeRoot", number, tree.root, sum(leaf[2] for leaf in leaves), "", by=ground.anna
-    )
+    propose(ground, payouts, number, tree.root, sum(leaf[2] for leaf in leaves))
     payouts.send("activateRoot", number)
     return tree
 
@@ -141,10 +145,15 @@ def test_a_root_needs_its_role_its_turn_its_delay_and_its_money(ground, token):
     payouts = open_for(ground, token, delay=100, fund=0)
     leaves = leaves_for(ground, 1, amount=1000)
     root = tree_of(leaves).root
-    call = ("proposeRoot", 1, root, 1000, "")
+    call = ("proposeRoot", 1, root, 1000, DIGEST, "")
     assert payouts.refusal(*call, by=ground.cleo) == "AccessControlUnauthorizedAccount"
-    assert payouts.refusal("proposeRoot", 2, root, 1000, "", by=ground.anna) == "WrongEpoch"
-    assert payouts.refusal("proposeRoot", 1, bytes(32), 1, "", by=ground.anna) == "EmptyRoot"
+    refusals = {
+        (2, root, 1000, DIGEST, ""): "WrongEpoch",
+        (1, bytes(32), 1, DIGEST, ""): "EmptyRoot",
+        (1, root, 1000, bytes(32), ""): "EmptyDigest",
+    }
+    for wrong, name in refusals.items():
+        assert payouts.refusal("proposeRoot", *wrong, by=ground.anna) == name
     payouts.send(*call, by=ground.anna)
     assert payouts.send(*call, by=ground.anna).logs == [], "a repeat starts no new delay"
     assert payouts.refusal("activateRoot", 1) == "NotReady"
@@ -154,31 +163,55 @@ def test_a_root_needs_its_role_its_turn_its_delay_and_its_money(ground, token):
     payouts.send("fund", 1000)
     payouts.send("activateRoot", 1)
     assert payouts.send("activateRoot", 1).logs == []
-    assert payouts.refusal("proposeRoot", 2, root, 999, "", by=ground.anna) == "Shrinking"
+    shrunken = ("proposeRoot", 2, root, 999, DIGEST, "")
+    assert payouts.refusal(*shrunken, by=ground.anna) == "Shrinking"
 
 
 def test_the_guardian_may_veto_the_named_root_and_halt_everything(ground, token):
     payouts = open_for(ground, token, delay=100)
     leaves = leaves_for(ground, 2)
     tree, total = tree_of(leaves), sum(leaf[2] for leaf in leaves)
-    payouts.send("proposeRoot", 1, tree.root, total, "", by=ground.anna)
+    propose(ground, payouts, 1, tree.root, total)
     assert payouts.refusal("vetoRoot", b"\x01" * 32, by=ground.ben) == "NothingPending"
     assert payouts.refusal("vetoRoot", tree.root, by=ground.anna).startswith("AccessControl")
     payouts.send("vetoRoot", tree.root, by=ground.ben)
     ground.pass_time(101)
     assert payouts.refusal("activateRoot", 1) == "NothingPending"
-    payouts.send("proposeRoot", 1, tree.root, total, "", by=ground.anna)
+    propose(ground, payouts, 1, tree.root, total)
     ground.pass_time(101)
     payouts.send("activateRoot", 1)
     assert payouts.refusal("halt", by=ground.anna).startswith("AccessControl")
     payouts.send("halt", by=ground.ben)
     assert payouts.refusal("claim", *leaves[0], tree.proof(0)) == "BadProof"
     assert payouts.refusal(*pushed(tree, leaves, [0])) == "BadProof"
-    payouts.send("proposeRoot", 2, tree.root, total, "", by=ground.anna)
+    propose(ground, payouts, 2, tree.root, total)
     ground.pass_time(101)
     payouts.send("activateRoot", 2)
     claim(payouts, tree, leaves, 0)
     assert token.ask("balanceOf", leaves[0][1]) == leaves[0][2]
+
+
+def test_without_a_delay_it_stands_on_the_development_chain_alone(ground):
+    try:
+        program()
+    except AnvilMissing as missing:
+        pytest.skip(str(missing))
+    roles = (ground.admin, ground.anna, ground.ben)
+    with anvil() as elsewhere:
+        elsewhere.rpc("anvil_setChainId", 1)
+
+        def creation(delay):
+            data = evm.encode_constructor(owner_payouts(), NOBODY, delay, *roles)
+            try:
+                elsewhere.rpc("eth_call", {"from": ground.admin, "data": "0x" + data.hex()})
+            except AssertionError as refused:
+                return str(refused)
+            return "created"
+
+        too_short = merkle.keccak(b"DelayTooShort(uint64)")[:4].hex()
+        assert too_short in creation(0)
+        assert too_short in creation(86_399)
+        assert creation(86_400) == "created"
 
 
 @pytest.mark.parametrize("mode", MODES, ids=MODES.get)
@@ -188,7 +221,7 @@ def test_one_recipient_of_a_hostile_token_never_stops_the_others(ground, hostile
     tree = activate(ground, payouts, leaves)
     doubled = [(payee, address, 2 * amount) for payee, address, amount in leaves]
     total = sum(leaf[2] for leaf in doubled)
-    payouts.send("proposeRoot", 2, tree_of(doubled).root, total, "", by=ground.anna)
+    propose(ground, payouts, 2, tree_of(doubled).root, total)
     attacks = [
         payouts.data("claim", *leaves[5], tree.proof(5)),
         payouts.data("claim", *leaves[6], tree.proof(6)),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from provenance import anchor, evm
+from provenance import anchor, evm, merkle
 from tests.ground import Ground
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +79,17 @@ def test_only_the_anchorer_anchors(ground, ledger):
     call = ("anchor", 1, ZERO, ROOT_ONE, 5)
     for stranger in (ground.admin, ground.ben):
         assert ledger.refusal(*call, by=stranger) == "AccessControlUnauthorizedAccount"
+
+
+def test_the_contract_confirms_an_event_where_it_stands_and_nowhere_else(ground, ledger):
+    events = [(number, bytes([number]) * 32) for number in range(1, 6)]
+    tree = merkle.Tree.of(anchor.LEAF_TYPES, events, sort_leaves=False)
+    ledger.send("anchor", 1, ZERO, tree.root, len(events), by=ground.anna)
+    proof = tree.proof(2)
+    assert ledger.ask("verify", 1, 3, events[2][1], proof) is True
+    for wrong in ((2, 3, events[2][1]), (0, 3, events[2][1]), (1, 4, events[2][1]), (1, 3, ZERO)):
+        assert ledger.ask("verify", *wrong, proof) is False
+    assert ledger.ask("verify", 1, 3, events[2][1], proof[:-1]) is False
 
 
 def test_anchoring_costs_what_the_design_says(ground, ledger):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import eth_abi
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,3 +107,25 @@ def test_a_tree_without_leaves_is_refused():
 def test_a_forged_multiproof_is_answered_no_and_never_an_error(leaves, proof, flags):
     root = b"\x01" * 32
     assert not merkle.verify_multiproof(root, leaves, proof, flags) or leaves == [root]
+
+
+@given(st.integers(1, 80), st.booleans(), st.data())
+def test_the_compiled_kernel_builds_the_same_tree(count, sort_leaves, data):
+    leaves = data.draw(st.lists(hashes, min_size=count, max_size=count))
+    plain = merkle.Tree(leaves, sort_leaves=sort_leaves)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merkle, "MANY", 1)
+        compiled = merkle.Tree(leaves, sort_leaves=sort_leaves)
+    assert bytes(compiled.nodes) == bytes(plain.nodes)
+    position = data.draw(st.integers(0, count - 1))
+    assert compiled.proof(position) == plain.proof(position)
+
+
+@pytest.mark.parametrize("width", [32, 64, 96, 128])
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 4097])
+def test_rows_that_are_encoded_already_make_the_leaves_that_their_values_make(width, count):
+    rows = np.frombuffer(random.Random(count).randbytes(width * count), np.uint8)
+    rows = rows.reshape(count, width)
+    leaves = [merkle.keccak(merkle.keccak(row.tobytes())) for row in rows]
+    expected = merkle.Tree(leaves, sort_leaves=False)
+    assert bytes(merkle.Tree.of_encoded(rows, sort_leaves=False).nodes) == bytes(expected.nodes)
