@@ -66,7 +66,8 @@ class Ground:
             fields["to"] = to
         signed = self.accounts[by].sign_transaction(fields)
         tx_hash = self.w3.eth.send_raw_transaction(signed.raw_transaction)
-        found = self.w3.eth.get_transaction_receipt(tx_hash)
+        # anvil answers before it has mined.
+        found = self.w3.eth.wait_for_transaction_receipt(tx_hash, poll_latency=0.01)
         address = str(found.get("contractAddress") or "")
         return Done(found["status"] == 1, found["gasUsed"], list(found["logs"]), address)
 
