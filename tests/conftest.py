@@ -33,6 +33,8 @@ _CONTROLLER: dict[str, Any] = {}
 settings.register_profile(
     "tests", max_examples=100, deadline=None, derandomize=bool(os.environ.get("CI"))
 )
+# For the walks that `./run contracts --invariants` takes.
+settings.register_profile("thorough", max_examples=3000, deadline=None)
 settings.load_profile("tests")
 
 pytest_plugins = ["tests.cast", "tests.chain", "tests.paying"]

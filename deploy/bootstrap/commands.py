@@ -75,6 +75,16 @@ def _screenshots(arguments: Arguments) -> int:
     return _become("-m", "tests.journeys.screenshots", arguments=arguments)
 
 
+CONTRACT_CHECKS = {
+    "--audit": ("-m", "tests.contracts.audit"),
+    "--invariants": (
+        *("-m", "pytest", "-q", "--hypothesis-profile=thorough"),
+        "tests/contracts/test_invariants.py",
+    ),
+    "--mutants": ("-m", "tests.contracts.mutants"),
+}
+
+
 def _contracts(arguments: Arguments) -> int:
     node = shutil.which("node")
     if node is None:
@@ -82,6 +92,9 @@ def _contracts(arguments: Arguments) -> int:
             "node is missing, and only rebuilding the contracts needs it (18 or later;"
             " Debian: sudo apt-get install nodejs npm). Tallymark itself does without."
         )
+    if arguments and arguments[0] in CONTRACT_CHECKS:
+        os.chdir(ROOT)
+        return _become(*CONTRACT_CHECKS[arguments[0]], arguments=arguments[1:])
     program = ROOT / "provenance" / "contracts" / "build.mjs"
     return subprocess.run([node, str(program), *arguments], check=False).returncode
 
@@ -138,7 +151,11 @@ COMMANDS = {
         _module("tests.faults"),
     ),
     "screenshots": Command("screenshots DIR", "picture every page into DIR", _screenshots),
-    "contracts": Command("contracts [--check]", "rebuild the contracts, or compare", _contracts),
+    "contracts": Command(
+        "contracts [--check]",
+        "rebuild the contracts, or compare; --audit, --invariants, --mutants try them",
+        _contracts,
+    ),
     "environment": Command("environment", "make the environment, print its Python", _environment),
     "lock": Command("lock", "pin deploy/requirements.in anew", _lock),
     "help": Command("help", "show this", _help),
