@@ -47,7 +47,10 @@ class DoesNotFit(Refused):
     """This booking cannot be that payout."""
 
     code = "booking_does_not_fit"
-    hint = "Amount and direction must be the payout's; explain the difference instead."
+    hint = (
+        "Amount and direction must be the payout's. Where the bank kept a charge of a return, say "
+        "so; where a booking is of several payments, split it; else explain the difference."
+    )
 
 
 @transaction.atomic
@@ -83,9 +86,19 @@ def take_file(*, content: bytes, name: str, at: datetime, by: User | None = None
 
 @transaction.atomic
 def assign_booking(
-    *, booking: BankBooking, payout: BankPayout, note: str, at: datetime, by: User | None = None
+    *,
+    booking: BankBooking,
+    payout: BankPayout,
+    note: str,
+    is_charged: bool = False,
+    at: datetime,
+    by: User | None = None,
 ) -> BankBooking:
-    """Say by hand to which payout a booking belongs; raises DoesNotFit. Safe to repeat."""
+    """Say by hand to which payout a booking belongs; raises DoesNotFit. Safe to repeat.
+
+    A return may be `is_charged`: what it lacks is booked as the bank's charge, and the owner has
+    the whole of its payout again.
+    """
     journal.lock()
     locked = BankBooking.objects.select_related("account__asset", "file").get(pk=booking.pk)
     if locked.state == State.MATCHED and locked.payout_id == payout.pk:
@@ -93,7 +106,8 @@ def assign_booking(
     if locked.state != State.OPEN or locked.account_id != payout.run.account_id:
         raise DoesNotFit("This booking is settled already, or on another account.")
     is_credit = locked.amount_minor > 0
-    if abs(locked.amount_minor) != payout.amount_minor:
+    kept = payout.amount_minor - abs(locked.amount_minor)
+    if kept and not (is_charged and is_credit and kept > 0):
         raise DoesNotFit(_other_amount(locked, payout))
     news = _news(locked, Step.CREDITED if is_credit else Step.DEBITED, at)
     try:
@@ -102,7 +116,9 @@ def assign_booking(
         raise DoesNotFit(_paid_again(payout)) from error
     if not is_new:
         raise DoesNotFit(f"{payout} was booked before.")
-    _settle(locked, State.MATCHED, payout)
+    if kept:
+        bank_steps.charge(locked, kept, at=at)
+    settle(locked, State.MATCHED, payout)
     ledger.record(
         "bank_booking.assigned",
         at=at,
@@ -173,7 +189,7 @@ def _keep_balances(account: BankAccount, statement: camt053.Statement, file: Ban
     if not is_new and any(getattr(kept, name) != value for name, value in said.items()):
         BankStatement.objects.get_or_create(
             account=account,
-            statement_id=_changed(statement.statement_id, repr(sorted(said.items(), key=str))),
+            statement_id=changed(statement.statement_id, repr(sorted(said.items(), key=str))),
             defaults={**said, "file": file},
         )
 
@@ -209,24 +225,24 @@ def _keep_line(
         **where, entry_reference=line.entry_reference, defaults=defaults
     )
     if is_new:
-        _match(kept, at)
+        match(kept, at)
         return
     if (kept.amount_minor, kept.end_to_end_id) != (
         line.amount_minor,
         line.end_to_end_id[:NAME_LIMIT],
     ):
         defaults["problem"] = "The bank stated this entry before, with another content."
-        name = _changed(line.entry_reference, f"{line.amount_minor} {line.end_to_end_id}")
+        name = changed(line.entry_reference, f"{line.amount_minor} {line.end_to_end_id}")
         BankBooking.objects.get_or_create(**where, entry_reference=name, defaults=defaults)
 
 
-def _match(booking: BankBooking, at: datetime) -> None:
+def match(booking: BankBooking, at: datetime) -> None:
     """Find the payout of a new booking and settle it; what does not fit is left open, with why."""
     if booking.problem:
         return
     twin = _twin(booking)
     if twin is not None:
-        _settle(booking, State.REPEATED, twin.payout)
+        settle(booking, State.REPEATED, twin.payout)
         return
     reference = booking.end_to_end_id
     if not references.is_ours(reference):
@@ -247,12 +263,12 @@ def _match(booking: BankBooking, at: datetime) -> None:
     try:
         is_new = bank_steps.take(payout, _news(booking, kind, at), at=at)
     except journal.NotEnoughMoney:
-        _settle(booking, State.OPEN, None, _paid_again(payout))
+        settle(booking, State.OPEN, None, _paid_again(payout))
         return
     if is_new:
-        _settle(booking, State.MATCHED, payout)
+        settle(booking, State.MATCHED, payout)
     else:
-        _settle(booking, State.OPEN, None, f"The bank booked {payout} a second time.")
+        settle(booking, State.OPEN, None, f"The bank booked {payout} a second time.")
 
 
 def _misfit(booking: BankBooking, payout: BankPayout | None, reference: str) -> str:
@@ -287,9 +303,10 @@ def _twin(booking: BankBooking) -> BankBooking | None:
     )
 
 
-def _settle(
+def settle(
     booking: BankBooking, state: BankBooking.State, payout: BankPayout | None, problem: str = ""
 ) -> None:
+    """Keep what a booking turned out to be."""
     booking.state, booking.payout, booking.problem = state, payout, problem
     booking.save(update_fields=["state", "payout", "problem"])
 
@@ -319,6 +336,6 @@ def _paid_again(payout: BankPayout) -> str:
     )
 
 
-def _changed(name: str, content: str) -> str:
+def changed(name: str, content: str) -> str:
     """A name for what came under `name` with another content."""
     return f"{name[:26]}~{hashlib.sha256(content.encode()).hexdigest()[:8]}"

@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 
 from compensation import journal, payees
-from compensation.models import Account, BankFile, BankPayout, Entry, PayoutStep
+from compensation.bank import currency
+from compensation.models import (
+    Account,
+    Asset,
+    BankBooking,
+    BankFile,
+    BankPayout,
+    Entry,
+    PayoutStep,
+)
 from provenance import ledger
 from provenance.models import User
 
@@ -92,6 +101,33 @@ def take(payout: BankPayout, news: News, *, at: datetime) -> bool:
         why = " ".join(part for part in (news.words, f"({news.code})" if news.code else "") if part)
         payees.flag_method(method=payout.method, words=why or "No reason was given.", at=at)
     return True
+
+
+def charge(booking: BankBooking, minor: int, *, at: datetime) -> Entry:
+    """Book what the bank took for itself with a booking, in the currency's minor unit.
+
+    The caller holds the journal's lock. It is the platform's cost, never an owner's.
+    """
+    asset = booking.account.asset
+    units = units_of(minor, asset)
+    day = booking.booked_on
+    return journal.post(
+        kind=Entry.Kind.ADJUSTMENT,
+        lines=[
+            (journal.account(Account.Kind.BANK_CHARGES, asset), -units),
+            (journal.account(Account.Kind.EXTERNAL, asset), units),
+        ],
+        effective_at=min(at, datetime.combine(day, time(), UTC)) if day else at,
+        posted_at=at,
+        idempotency_key=f"bank-charge:{booking.pk}",
+        facts={"booking": booking.pk},
+    )
+
+
+def units_of(minor: int, asset: Asset) -> int:
+    """A bank's minor units in units of the journal; the floor where those are coarser."""
+    shift = asset.scale - currency.decimals(asset.code.removeprefix(currency.PREFIX))
+    return int(minor * 10**shift if shift >= 0 else minor // 10**-shift)
 
 
 def _post(

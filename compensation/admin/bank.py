@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from compensation import bank_files, money, payment_runs, terms
+from compensation import bank_files, bookings, money, payment_runs, terms
 from compensation.admin.deposits import AmountForm
 from compensation.bank import currency, pain001, reading
 from compensation.models import (
@@ -103,6 +103,40 @@ class AssignForm(VerbForm):
 
     payout = forms.CharField(max_length=35, help_text="Its reference, such as TM0000010000119.")
     note = forms.CharField(max_length=500, label="How you know")
+    is_charged = forms.BooleanField(
+        required=False, label="It is a return, and the bank kept a charge of it"
+    )
+
+
+class NoteForm(VerbForm):
+    """How the operator knows."""
+
+    note = forms.CharField(max_length=bookings.NOTE_LIMIT, label="How you know")
+
+
+class SplitForm(NoteForm):
+    """The payments of a batch."""
+
+    parts = forms.CharField(
+        widget=forms.Textarea,
+        label="Its payments",
+        help_text="A line each: the payout's reference and its amount, such as TM0000010000119 "
+        "12.50",
+    )
+    field_order = ("parts", "note")
+
+    def clean_parts(self) -> list[bookings.Part]:
+        """Each line as a reference and minor units of the booking's currency."""
+        name = self.subject.account.asset.code.removeprefix(currency.PREFIX)
+        found = []
+        for line in filter(None, map(str.strip, self.cleaned_data["parts"].splitlines())):
+            reference, _, words = line.partition(" ")
+            try:
+                minor = money.to_units(words.strip(), currency.decimals(name))
+            except money.BadAmount as error:
+                raise forms.ValidationError(f"“{line}”: {error}") from error
+            found.append(bookings.Part(reference, minor))
+        return found
 
 
 def _run(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -157,10 +191,34 @@ def _assign(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
         booking=booking,
         payout=payout,
         note=cleaned["note"],
+        is_charged=cleaned["is_charged"],
         at=timezone.now(),
         by=person_of(request),
     )
     return f"It belongs to {payout} now."
+
+
+def _charge(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
+    bookings.book_charge(
+        booking=booking, note=cleaned["note"], at=timezone.now(), by=person_of(request)
+    )
+    return "It is booked as what the bank took."
+
+
+def _split(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
+    made = bookings.split_booking(
+        booking=booking, at=timezone.now(), by=person_of(request), **cleaned
+    )
+    found = sum(one.state == BankBooking.State.MATCHED for one in made)
+    return f"{found} of its {len(made)} payments found their payouts."
+
+
+def _is_open(viewer: Viewer, booking: Any) -> bool:
+    return bool(booking.state == BankBooking.State.OPEN)
+
+
+def _is_open_debit(viewer: Viewer, booking: Any) -> bool:
+    return _is_open(viewer, booking) and bool(booking.amount_minor < 0)
 
 
 def _may_withdraw(viewer: Viewer, run: PaymentRun) -> bool:
@@ -316,8 +374,26 @@ class BankBookingAdmin(OperatorPages):
             _assign,
             AssignForm,
             "Amount and direction must be the payout's. It is kept in the ledger who said so.",
-            offered=lambda viewer, booking: booking.state == BankBooking.State.OPEN,
+            offered=_is_open,
             is_inline=True,
+        ),
+        Verb(
+            "charge",
+            "Book it as a charge of the bank",
+            "finance",
+            _charge,
+            NoteForm,
+            "What banks take is the platform's cost, never an owner's.",
+            offered=_is_open_debit,
+        ),
+        Verb(
+            "split",
+            "Split a batch",
+            "finance",
+            _split,
+            SplitForm,
+            "Its payments stand in its place and add up to it; each finds its payout.",
+            offered=_is_open,
         ),
     )
 
@@ -325,7 +401,16 @@ class BankBookingAdmin(OperatorPages):
     def amount_word(self, booking: BankBooking) -> str:
         return booked_in_words(booking)
 
-    @column("State", label={"matched": "success", "repeated": "info", "open": "warning"})
+    @column(
+        "State",
+        label={
+            "matched": "success",
+            "repeated": "info",
+            "open": "warning",
+            "charge": "info",
+            "split": "info",
+        },
+    )
     def label(self, booking: BankBooking) -> str:
         return str(booking.state)
 

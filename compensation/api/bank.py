@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from compensation import bank_files, payment_runs, terms
+from compensation import bank_files, bookings, payment_runs, terms
 from compensation.api.accounts import AssetOut, asset_by_code
 from compensation.api.payees import PayoutBoundsOut
 from compensation.bank import pain001, reading
@@ -145,6 +145,28 @@ class AssignmentIn(serializers.Serializer[Any]):
 
     payout = serializers.CharField(max_length=35)
     note = serializers.CharField(max_length=500)
+    is_charged = serializers.BooleanField(
+        default=False, help_text="A return that lacks what the bank kept of it."
+    )
+
+
+class NoteIn(serializers.Serializer[Any]):
+    """How one knows."""
+
+    note = serializers.CharField(max_length=bookings.NOTE_LIMIT)
+
+
+class PartIn(serializers.Serializer[Any]):
+    """One payment of a batch."""
+
+    reference = serializers.CharField(max_length=35, help_text="The payout's.")
+    amount_minor = serializers.IntegerField(min_value=1, max_value=2**53)
+
+
+class PartsIn(NoteIn):
+    """The payments of a batch; they add up to it."""
+
+    parts = PartIn(many=True)
 
 
 class PayoutBoundsIn(serializers.Serializer[Any]):
@@ -287,9 +309,40 @@ class BankBookings(OperatorFacts, Browse):
             reference=given["payout"],
         )
         done = bank_files.assign_booking(
-            booking=booking, payout=payout, note=given["note"], at=timezone.now(), by=self.person
+            booking=booking,
+            payout=payout,
+            note=given["note"],
+            is_charged=given["is_charged"],
+            at=timezone.now(),
+            by=self.person,
         )
         return Response(BankBookingOut(done).data)
+
+    @extend_schema(request=NoteIn, responses=BankBookingOut)
+    @action(detail=True, methods=["post"])
+    def charge(self, request: Request, pk: int) -> Response:
+        """Book an open debit as a charge of the bank; the platform bears it."""
+        booking = self.get_object()
+        self.viewer.require("finance")
+        note = self.read(NoteIn)["note"]
+        done = bookings.book_charge(booking=booking, note=note, at=timezone.now(), by=self.person)
+        return Response(BankBookingOut(done).data)
+
+    @extend_schema(request=PartsIn, responses=BankBookingOut(many=True))
+    @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
+    def split(self, request: Request, pk: int) -> Response:
+        """Put the payments of a batch in its place; each finds its payout."""
+        booking = self.get_object()
+        self.viewer.require("finance")
+        given = self.read(PartsIn)
+        done = bookings.split_booking(
+            booking=booking,
+            parts=[bookings.Part(**part) for part in given["parts"]],
+            note=given["note"],
+            at=timezone.now(),
+            by=self.person,
+        )
+        return Response(BankBookingOut(done, many=True).data)
 
 
 class PayoutBoundsDoor(Door):

@@ -40,6 +40,7 @@ class Account(models.Model):
         PLATFORM_FEE = "platform_fee", "The platform's part"
         ROUNDING = "rounding", "Parts of units not yet owed to anybody"
         TREASURY = "treasury", "The platform's own money"
+        BANK_CHARGES = "bank_charges", "Taken by banks"
         EXTERNAL = "external", "The world outside"
 
     kind = models.CharField(max_length=20, choices=Kind.choices)

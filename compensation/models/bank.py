@@ -186,6 +186,8 @@ class BankBooking(models.Model):
     class State(models.TextChoices):
         MATCHED = "matched", "Belongs to a payout"
         REPEATED = "repeated", "Was booked under another name before"
+        CHARGE = "charge", "A charge of the bank"
+        SPLIT = "split", "Stands in parts of its own"
         OPEN = "open", "Nobody knows yet what it is"
 
     account = models.ForeignKey(BankAccount, on_delete=models.PROTECT, related_name="bookings")
@@ -203,7 +205,7 @@ class BankBooking(models.Model):
     return_code = models.CharField(max_length=35, blank=True)
     return_words = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
-    # What does not fit; empty where everything does.
+    # What does not fit, or what a person said of a charge or a batch; else empty.
     problem = models.CharField(max_length=300, blank=True)
     payout = models.ForeignKey(
         BankPayout, null=True, on_delete=models.PROTECT, related_name="bookings"

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import QuerySet, Sum
 
-from compensation.bank import currency
+from compensation.bank_steps import units_of
 from compensation.models import (
     Account,
     Asset,
@@ -35,12 +35,6 @@ def findings(at: datetime) -> Iterator[Finding]:
         if account.closed_at is None:
             yield from _balance(account, known)
     yield from _payouts(at)
-
-
-def units_of(minor: int, asset: Asset) -> int:
-    """A bank's minor units in units of the journal; the floor where those are coarser."""
-    shift = asset.scale - currency.decimals(asset.code.removeprefix(currency.PREFIX))
-    return int(minor * 10**shift if shift >= 0 else minor // 10**-shift)
 
 
 def _open(account: BankAccount) -> QuerySet[BankBooking]:

@@ -127,7 +127,9 @@ def test_an_operator_orders_reads_and_compares(ada, operator, euro, settings):
     answer = door.send("bank-files", {"file": upload(statement)}, 201)
     assert answer["line_count"] == 2
     assert door.send("bank-files", {"file": upload(statement)}, 201) == answer
-    first, _ = sorted(door.get("bank-bookings?state=open")["results"], key=lambda one: one["id"])
+    first, second = sorted(
+        door.get("bank-bookings?state=open")["results"], key=lambda one: one["id"]
+    )
     wrong = {"payout": payout.reference, "note": "By its amount."}
     door.post(f"bank-bookings/{first['id']}/assign", wrong)
     outcome = door.post("reconciliation")
@@ -135,6 +137,13 @@ def test_an_operator_orders_reads_and_compares(ada, operator, euro, settings):
     (fee,) = outcome["differences"]
     door.post(f"reconciliation/{fee['id']}/explanations", {"note": "A fee."}, 204)
     assert door.post("reconciliation")["differences"][0]["is_explained"]
+    parts = {"note": "x", "parts": [{"reference": "TM1", "amount_minor": 1}] * 2}
+    refused = door.post(f"bank-bookings/{second['id']}/split", parts, 400)
+    assert refused["code"] == "bad_parts"
+    charged = door.post(f"bank-bookings/{second['id']}/charge", {"note": "Monthly."})
+    assert charged["state"] == "charge"
+    assert door.post("reconciliation")["is_clean"]
+    assert door.post(f"bank-bookings/{second['id']}/split", parts, 409)["code"]
     assert door.post(f"payment-runs/{run['id']}/withdraw", {"reason": "x"}, 409)["code"]
     assert AccessLog.objects.filter(party=ada, what__contains="/file").exists()
 
@@ -153,7 +162,8 @@ def test_no_door_of_the_operators_opens_to_a_party(ada, ben, lab, payout):
             assert stranger.get(path, 403)["code"] == "operators_only"
         for path in (
             "bank-accounts", "payment-runs", f"payment-runs/{run}/withdraw",
-            "bank-bookings/1/assign", "reconciliation", "reconciliation/1/explanations",
+            "bank-bookings/1/assign", "bank-bookings/1/charge", "bank-bookings/1/split",
+            "reconciliation", "reconciliation/1/explanations",
         ):  # fmt: skip
             assert stranger.post(path, {}, 403)["code"] == "operators_only"
         stranger.send("bank-files", {"file": upload(b"<a/>")}, 403)
@@ -270,6 +280,23 @@ def test_an_operator_works_on_pages(ada, operator, euro, payout):
     payout.refresh_from_db()
     assert payout.state == "paid"
     page(client, "compensation_bankfile_changelist")
+    batch = camt053([Booked(-9, entry="batch")], statement="2026-002")
+    do(client, "compensation_bankfile_list_verb", "read", file=upload(batch))
+    whole = BankBooking.objects.get(entry_reference="batch")
+    wrong = client.post(
+        reverse("admin:compensation_bankbooking_verb", args=[whole.pk, "split"]),
+        {"split-parts": "TM1 a lot", "split-note": "x"},
+    )
+    assert "“TM1 a lot”" in wrong.content.decode()
+    said = do(
+        client, "compensation_bankbooking_verb", whole.pk, "split",
+        parts="TM1 0.04\nTM2 0.05", note="By phone.",
+    )  # fmt: skip
+    assert "0 of its 2 payments found their payouts." in said
+    part = BankBooking.objects.get(amount_minor=-4)
+    do(client, "compensation_bankbooking_verb", part.pk, "charge", note="A fee.")
+    part.refresh_from_db()
+    assert part.state == "charge"
     page(client, "compensation_bankbooking_changelist")
     assert "1 paid" in page(client, "compensation_paymentrun_changelist")
     assert "Booked by the bank" in page(client, "compensation_payout_progress", payout.reference)

@@ -11,6 +11,7 @@ from compensation import (
     audit,
     bank_files,
     bank_steps,
+    bookings,
     invariants,
     journal,
     payees,
@@ -345,3 +346,63 @@ def test_the_chain_of_entries_holds_after_all_of_it(run, adas, bens, euro):
     take(pain002(run, [(bens.reference, "RJCT", "AC01")]))
     assert list(audit.chain_breaks(audit.documents())) == []
     assert journal.lock() == Entry.objects.count()
+
+
+def test_a_return_that_the_bank_kept_a_charge_of_gives_the_owner_the_whole_back(
+    run, adas, olga, euro
+):
+    take(camt053([debit(adas), Booked(950, entry="back")]))
+    back = BankBooking.objects.get(entry_reference="back")
+    for is_charged, booking in ((False, back), (True, Booked(1_050, entry="more"))):
+        if isinstance(booking, Booked):
+            take(camt053([booking], statement="2026-002"))
+            booking = BankBooking.objects.get(entry_reference="more")
+        with pytest.raises(bank_files.DoesNotFit):
+            bank_files.assign_booking(
+                booking=booking, payout=adas, note="No.", is_charged=is_charged, at=LATER, by=olga
+            )
+    for _ in range(2):
+        bank_files.assign_booking(
+            booking=back, payout=adas, note="AC04.", is_charged=True, at=LATER, by=olga
+        )
+    adas.refresh_from_db()
+    assert adas.state == State.RETURNED
+    assert held(euro, "owner", adas.party) == adas.amount_units
+    assert held(euro, "bank_charges") == -500_000
+    assert not list(invariants.broken())
+
+
+def test_what_a_bank_takes_for_itself_is_booked_once_and_nothing_stays_open(run, adas, olga, euro):
+    take(camt053([debit(adas), Booked(-7, entry="fee"), Booked(7, entry="gift")], opening=1_000))
+    fee, gift = (BankBooking.objects.get(entry_reference=name) for name in ("fee", "gift"))
+    outside = held(euro, "external")
+    for _ in range(2):
+        bookings.book_charge(booking=fee, note="Monthly.", at=LATER, by=olga)
+    assert (held(euro, "bank_charges"), held(euro, "external") - outside) == (-70_000, 70_000)
+    with pytest.raises(bookings.NoCharge):
+        bookings.book_charge(booking=gift, note="No.", at=LATER, by=olga)
+    with pytest.raises(bookings.NotOpen):
+        bookings.split_booking(booking=fee, parts=[], note="No.", at=LATER, by=olga)
+    assert set(BankBooking.objects.filter(state="open")) == {gift}
+    (event,) = Event.objects.filter(kind="bank_booking.charged")
+    assert "Monthly" not in str(event.body)
+
+
+def test_a_batch_without_details_is_split_by_hand_to_the_cent(run, adas, bens, olga):
+    take(camt053([Booked(-(adas.amount_minor + bens.amount_minor), entry="B1")]))
+    whole = BankBooking.objects.get()
+    hers, his = (bookings.Part(one.reference, one.amount_minor) for one in (adas, bens))
+    for wrong in ([hers], [hers, hers], [hers, his, bookings.Part("TM1", 1)], [hers, his, his]):
+        with pytest.raises(bookings.BadParts):
+            bookings.split_booking(booking=whole, parts=wrong, note="x", at=LATER, by=olga)
+    made = bookings.split_booking(
+        booking=whole, parts=[hers, his], note="By phone.", at=LATER, by=olga
+    )
+    assert [one.state for one in made] == ["matched", "matched"]
+    assert set(BankPayout.objects.values_list("state", flat=True)) == {State.PAID}
+    whole.refresh_from_db()
+    assert (whole.state, whole.problem) == ("split", "By phone.")
+    take(camt053([Booked(whole.amount_minor, entry="B1")]))
+    assert not BankBooking.objects.filter(state="open").exists()
+    with pytest.raises(bookings.NotOpen):
+        bookings.split_booking(booking=whole, parts=[hers, his], note="x", at=LATER, by=olga)
