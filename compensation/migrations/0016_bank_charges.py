@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('compensation', '0014_other_chains'),
+        ('compensation', '0015_published_leaves'),
     ]
 
     operations = [
