@@ -446,3 +446,20 @@ def test_finality_may_be_the_nodes_own_word(mint, send, settings, chain):
     send(blocks=3)
     row.refresh_from_db()
     assert row.state == STATE.FINAL, "the embedded node calls what is two blocks deep finalized"
+
+
+def test_the_command_sends_as_the_task_does(mint, send, balance, settings, monkeypatch):
+    row, said = mint(), StringIO()
+    # Closing what is old would close this test's own connection.
+    monkeypatch.setattr("provenance.management.commands.send.close_old_connections", lambda: None)
+    call_command("send", once=True, stdout=said)
+    row.refresh_from_db()
+    assert row.state == STATE.SENT
+    assert signers.address("deployer") in said.getvalue()
+    send()
+    assert send(blocks=2).final == 1
+    assert balance() == 5
+    OutboxTransaction.objects.filter(pk=mint("elsewhere").pk).update(chain_id=1)
+    settings.CHAIN_ID = 1
+    with pytest.raises(CommandError, match="serves chain 31337, not 1"):
+        call_command("send", once=True)

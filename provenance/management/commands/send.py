@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import close_old_connections
 from django.utils import timezone
 
 from provenance import anchor, evm, outbox
@@ -37,6 +38,7 @@ class Command(BaseCommand):
             self._send_again(options["again"], options["reason"])
             return
         while True:
+            close_old_connections()
             try:
                 for account, sent in outbox.send_all(
                     chain_id=settings.CHAIN_ID, at=timezone.now()
@@ -45,6 +47,8 @@ class Command(BaseCommand):
                 anchor.settle(at=timezone.now())
             except evm.ChainUnreachable as loss:
                 self.stderr.write(str(loss))
+            except evm.WrongChain as wrong:
+                raise CommandError(str(wrong)) from wrong
             if options["once"]:
                 return
             time.sleep(options["pause_seconds"])

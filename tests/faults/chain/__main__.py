@@ -112,9 +112,9 @@ class Campaign:
         add(set="chain", figure="mutant_seconds", value=time.monotonic() - began, unit="s")
         return bool(missed)
 
-    def chapter(self, seed: int, steps: int) -> Tally:
+    def chapter(self, seed: int, steps: int, *, is_busy: bool = False) -> Tally:
         """One chapter on a fresh copy of the world and of its chain."""
-        from tests.faults.chain.chapter import Chapter
+        from tests.faults.chain.chapter import BUSY, Chapter
         from tests.faults.chain.proxy import Proxy
 
         with self.place.copy(DATABASE, with_chain=False), anvil() as chain:
@@ -122,7 +122,10 @@ class Campaign:
             _use(chain)
             proxy = Proxy(chain.port, random.Random(seed))
             try:
-                return Chapter(self.place, self.world, chain, proxy, seed).run(steps)
+                chapter = Chapter(self.place, self.world, chain, proxy, seed)
+                if is_busy:
+                    chapter.troubles = BUSY
+                return chapter.run(steps)
             finally:
                 proxy.stop()
                 self.lost_messages += proxy.lost

@@ -39,6 +39,8 @@ MANNERS = {
     "twice at once": 6,
 }
 TROUBLES = {"none": 860, "wiped": 40, "fees": 50, "reorg": 30, "revert": 16, "rollback": 4}
+# Where a fault is looked for, more goes wrong in fewer steps.
+BUSY = {"none": 780, "wiped": 60, "fees": 70, "reorg": 45, "revert": 25, "rollback": 20}
 LOSING = (0.3, 0.6, 0.9)
 BASE_FEES_GWEI = (1, 1, 7, 40, 160, 400)
 LONGEST_STEP = timedelta(seconds=20)
@@ -71,6 +73,7 @@ class Chapter:
 
     def __init__(self, place: Place, world: World, anvil: Anvil, proxy: Proxy, seed: int) -> None:
         self.place, self.world, self.anvil, self.proxy = place, world, anvil, proxy
+        self.troubles = TROUBLES
         self.dice = random.Random(seed)
         self.now = START
         self.model = Model()
@@ -96,7 +99,7 @@ class Chapter:
 
     def _step(self) -> None:
         self.tally.steps += 1
-        trouble = self._choose(TROUBLES)
+        trouble = self._choose(self.troubles)
         if trouble != "none":
             self.tally.troubles[trouble] += 1
             getattr(self, f"_{trouble}")()

@@ -93,7 +93,7 @@ def caught(name: str, campaign: Campaign) -> str:
         with ExitStack() as stack:
             for change in MUTANTS[name]:
                 stack.enter_context(change.applied(None))
-            tally = campaign.chapter(campaign.seed * 1_000 + 900 + number, STEPS)
+            tally = campaign.chapter(campaign.seed * 1_000 + 900 + number, STEPS, is_busy=True)
         if tally.outcome.faults:
             return tally.outcome.faults[0].strip()
     return ""
