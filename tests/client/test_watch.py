@@ -93,7 +93,7 @@ def propose(clock, rest):
             account=signers.address("proposer"),
             to_address=epoch.contract.address,
             data=evm.encode_call(
-                owner_payouts(), "proposeRoot", epoch.number, chosen, owed, b"\x01" * 32, ""
+                owner_payouts(), "proposeRoot", epoch.number, chosen, owed, DIGEST, ""
             ),
             gas_limit=300_000,
             chain_id=epoch.contract.chain_id,
