@@ -35,6 +35,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Quotes", "request_quote", "provenance_quote_changelist", "lab"),
             ("Runs", "model_training", "provenance_run_changelist", "lab"),
             ("Models", "deployed_code", "provenance_trainedmodel_changelist", "lab"),
+            ("Reporting keys", "signature", "provenance_reportingkey_changelist", "lab"),
         ),
     ),
     (

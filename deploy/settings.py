@@ -275,6 +275,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("send the outbox", "provenance.tasks.send_outbox", 2),
         ("look at the chain", "provenance.tasks.look_at_chain", 30),
         ("lapse silent runs", "provenance.tasks.lapse_runs", 60),
+        ("countersign receipts", "provenance.tasks.countersign_receipts", 5),
         ("look at reports", "provenance.tasks.look_at_reports", 300),
         ("look at reports again", "provenance.tasks.look_at_reports_again", 3600),
         ("pass deadlines", "provenance.tasks.pass_deadlines", 60),

@@ -21,6 +21,7 @@ from provenance import (
     gas,
     ledger,
     outbox,
+    receipts,
     restore,
     signals,
     signers,
@@ -104,6 +105,15 @@ def look_at_reports_again() -> None:
     """The same over the last days: a gap that nothing filled shows only in time."""
     at = timezone.now()
     signals.raise_reviews(since=at - LATER, at=at)
+
+
+@shared_task
+def countersign_receipts() -> None:
+    """Sign for the signed reports that were taken."""
+    try:
+        receipts.countersign()
+    except signers.KeyMissing as error:
+        log.warning("countersigning waits", error=str(error))
 
 
 @shared_task

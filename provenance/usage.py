@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from provenance import ledger, quoting, sequences
+from provenance import ledger, quoting, receipts, sequences
 from provenance.models import (
     DatasetVersion,
     Grant,
@@ -33,7 +33,7 @@ from provenance.refusals import Refused
 
 State = DatasetVersion.State
 # One meter is authoritative for a usage, the highest here that reported; others are evidence.
-METERS = {"receipt": 5, "framework": 4, "native": 4, "mlflow": 3, "openlineage": 3, "hub": 2}
+METERS = {receipts.METER: 5, "framework": 4, "native": 4, "mlflow": 3, "openlineage": 3, "hub": 2}
 LEAST_METER = 1
 LARGEST_COUNT = 2**53 - 1
 
@@ -176,19 +176,53 @@ def report_usage(
     used_at: datetime,
     received_at: datetime,
     meter: str = "native",
+    signed: receipts.Signed | None = None,
 ) -> Usage:
     """Record that `run` has used `subject` so far. Repeats and late reports are harmless.
 
     `subject`: the id of a version, "namespace/name@number", or "namespace/name" for the newest.
     A report from a less trusted meter than the usage's own is kept beside it and adds nothing.
+    A `signed` one is the most trusted; raises receipts.SignedOtherwise where its stream said else.
     """
     _require_sound(purpose, stream, sequence, count)
+    meter = receipts.METER if signed else meter
     root = _locked(run.top)
     _hear(root, received_at)
     if run.root_id:
         _hear(_locked(run), received_at)
     version = find_version(subject)
-    usage, is_new = Usage.objects.select_for_update(of=("self",)).get_or_create(
+    usage, is_new = _usage_of(root, version, subject, purpose, meter, used_at, received_at)
+    if signed:
+        receipts.require_first(usage, signed)
+    mark = signed.mark if signed else None
+    is_news = _note(usage, meter, stream, sequence, count, received_at, mark)
+    says_more = (is_news and _add_up(usage, meter)) or is_new
+    if is_news and signed:
+        receipts.keep(signed, usage=usage, run=run, received_at=received_at)
+    if not says_more:
+        return usage
+    usage.reported_at = received_at
+    _judge(usage, root, version, used_at)
+    commitment = receipts.covering(usage)
+    usage.is_signed = commitment is not None
+    usage.save()
+    if version is not None:
+        add_edge(run=run, direction=RunEdge.Direction.CONSUMED, version=version, at=used_at)
+    _record_use(usage, root, used_at, commitment)
+    return usage
+
+
+def _usage_of(
+    root: Run,
+    version: DatasetVersion | None,
+    subject: str,
+    purpose: str,
+    meter: str,
+    used_at: datetime,
+    received_at: datetime,
+) -> tuple[Usage, bool]:
+    """The usage that a report is of, locked, and whether this is the first that is heard of it."""
+    return Usage.objects.select_for_update(of=("self",)).get_or_create(
         run=root,
         subject=str(version.id) if version else subject[:300],
         purpose=purpose,
@@ -200,16 +234,6 @@ def report_usage(
             "revision": 0,
         },
     )
-    is_news = _note(usage, meter, stream, sequence, count, received_at)
-    if not (is_news and _add_up(usage, meter)) and not is_new:
-        return usage
-    usage.reported_at = received_at
-    _judge(usage, root, version, used_at)
-    usage.save()
-    if version is not None:
-        add_edge(run=run, direction=RunEdge.Direction.CONSUMED, version=version, at=used_at)
-    _record_use(usage, root, used_at)
-    return usage
 
 
 def find_version(subject: str) -> DatasetVersion | None:
@@ -307,7 +331,13 @@ def _require_sound(purpose: str, stream: str, sequence: int, count: Count) -> No
 
 
 def _note(
-    usage: Usage, meter: str, stream: str, sequence: int, count: Count, received_at: datetime
+    usage: Usage,
+    meter: str,
+    stream: str,
+    sequence: int,
+    count: Count,
+    received_at: datetime,
+    mark: bytes | None,
 ) -> bool:
     """Keep the stream's last word; whether it said anything new. Counters never go back."""
     report, _ = UsageReport.objects.get_or_create(
@@ -320,7 +350,7 @@ def _note(
         _miss(report, sequence, received_at)
         return False
     _miss(report, sequence, received_at)
-    report.sequence, report.received_at = sequence, received_at
+    report.sequence, report.received_at, report.mark = sequence, received_at, mark
     report.record_count = max(report.record_count, count.records)
     report.token_count = max(report.token_count, count.tokens)
     report.epoch_count = max(report.epoch_count, count.epochs)
@@ -340,7 +370,11 @@ def _miss(report: UsageReport, sequence: int, received_at: datetime) -> None:
 
 
 def _add_up(usage: Usage, meter: str) -> bool:
-    """Set the counters from the streams of the most trusted meter; whether they grew."""
+    """Set the counters from the streams of the most trusted meter; whether they say more.
+
+    What was unsigned and is signed now says more, also where the counters are the same.
+    """
+    is_first_signed = meter == receipts.METER != usage.meter
     if METERS.get(meter, LEAST_METER) > METERS.get(usage.meter, LEAST_METER):
         usage.meter = meter
         usage.save(update_fields=["meter"])
@@ -351,7 +385,7 @@ def _add_up(usage: Usage, meter: str) -> bool:
     usage.token_count = max(usage.token_count, sum(each.token_count for each in reports))
     usage.fetch_count = max(usage.fetch_count, sum(each.fetch_count for each in reports))
     usage.epoch_count = max(usage.epoch_count, *(each.epoch_count for each in reports), 0)
-    return before != _counters(usage)
+    return is_first_signed or before != _counters(usage)
 
 
 def _counters(usage: Usage) -> tuple[int, ...]:
@@ -429,7 +463,7 @@ def _record_edge(edge: RunEdge, at: datetime) -> None:
     )
 
 
-def _record_use(usage: Usage, root: Run, at: datetime) -> None:
+def _record_use(usage: Usage, root: Run, at: datetime, commitment: bytes | None) -> None:
     version = usage.version
     ledger.record(
         "dataset.used",
@@ -452,5 +486,6 @@ def _record_use(usage: Usage, root: Run, at: datetime) -> None:
             "is_unknown": usage.is_unknown,
             "is_ungranted": usage.is_ungranted,
             "is_of_withdrawn": usage.is_of_withdrawn,
+            **({"receipts": commitment} if commitment else {}),
         },
     )

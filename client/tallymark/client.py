@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.sending import Multipart
+from tallymark.signing import Signing
 
 Json = dict[str, Any]
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -57,14 +58,24 @@ class ScreeningFailed(WorkFailed):
 
 
 class Client:
-    """Speaks for the party of one key; `url` and `key` default to TALLYMARK_URL and _KEY."""
+    """Speaks for the party of one key; `url` and `key` default to TALLYMARK_URL and _KEY.
+
+    With a `signing_key` (TALLYMARK_SIGNING_KEY, or the file TALLYMARK_SIGNING_KEY_FILE) reports of
+    use are signed.
+    """
 
     def __init__(
-        self, url: str | None = None, key: str | None = None, *, timeout_seconds: float = 30.0
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        signing_key: str | None = None,
+        timeout_seconds: float = 30.0,
     ) -> None:
         self.url = (url or os.environ.get("TALLYMARK_URL") or DEFAULT_URL).rstrip("/")
         self.key = key or os.environ.get("TALLYMARK_KEY", "")
         self.timeout_seconds = timeout_seconds
+        self.signing = Signing(self.call, self.url, signing_key)
 
     # ---- the wire ----
 
@@ -357,11 +368,16 @@ class Client:
         fetches: int = 0,
         stream: str = "main",
         used_at: str | None = None,
+        purpose: str = "",
     ) -> Json:
-        """Report what the run has used of a version so far: counters are cumulative."""
+        """Report what the run has used of a version so far: counters are cumulative.
+
+        It is signed where there is a signing key; then name the `purpose`, the run's own too.
+        """
         report = {
             "run": run,
             "subject": subject,
+            **({"purpose": purpose} if purpose else {}),
             "stream": stream,
             "sequence": sequence,
             "records": records,
@@ -370,11 +386,12 @@ class Client:
             "fetches": fetches,
             "used_at": used_at or now(),
         }
-        return self._dict("POST", "usages", report)
+        return self._dict("POST", "usages", self.signing.signed(report))
 
     def report_usages(self, reports: list[Json]) -> list[Json]:
-        """Report several counters at once; they are taken all together."""
-        answer: list[Json] = self.call("POST", "usages", reports)
+        """Report several counters at once, signed where there is a key; they are taken together."""
+        signed = [self.signing.signed(report) for report in reports]
+        answer: list[Json] = self.call("POST", "usages", signed)
         return answer
 
     def register_model(self, name: str, version: str = "1", **facts: Any) -> Json:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.client import Client, Problem, Unreachable
+from tallymark.signing import CannotSign
 from tallymark.spool import Report, Spool, left_behind
 
 log = logging.getLogger("tallymark")
@@ -56,7 +57,7 @@ def flush(folder: Path, client: Client) -> Flushed:
             continue
         try:
             deliver(spool, client, is_left=True)
-        except (Problem, Unreachable) as error:
+        except (CannotSign, Problem, Unreachable) as error:
             log.warning("tallymark: %s stays in the spool: %s", spool.path.name, error)
             kept += 1
             if isinstance(error, Unreachable):

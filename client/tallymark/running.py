@@ -24,6 +24,7 @@ from typing import Any
 
 from tallymark.client import Client, Problem, Unreachable, now
 from tallymark.delivery import deliver, flush, identity
+from tallymark.signing import CannotSign
 from tallymark.spool import SUFFIX, Key, Spool
 
 log = logging.getLogger("tallymark")
@@ -345,7 +346,7 @@ class Running:
         """Whether `act` could be done; what the network or the service says is only logged."""
         try:
             act()
-        except (Problem, Unreachable) as error:
+        except (CannotSign, Problem, Unreachable) as error:
             self._warn("service", error)
             return False
         return True

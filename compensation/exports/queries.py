@@ -44,7 +44,8 @@ SELECT json_build_object(
            'epochs', coalesce((e.body->>'epochs')::bigint, o.epoch_count),
            'fetches', coalesce((e.body->>'fetches')::bigint, o.fetch_count),
            'used_at', c.used_at,
-           'event', e.sequence, 'event_hash', encode(e.hash, 'hex'), 'signature', NULL)
+           'event', e.sequence, 'event_hash', encode(e.hash, 'hex'),
+           'signature', e.body->'receipts')
        )::text, c.rate_id, u.version_id, CASE WHEN c.is_shared THEN c.weight_version_id END,
        c.tally_id
   FROM chosen c

@@ -7,6 +7,7 @@ from typing import Any
 from compensation import billing, money
 from compensation.models import BankPayout, Charge, Entry, PoolShare
 from compensation.statements.shares import leaf_for
+from provenance import receipts
 from provenance.ledger import moment
 from provenance.models import Event, Party, Rate, RatePlan, Usage, UsageReport
 from provenance.plans import Schedule
@@ -29,6 +30,7 @@ def report_of(charge: Charge, usage: Usage) -> Facts:
         subject_kind="usage", subject_id=usage.pk, kind="dataset.used",
         body__revision__lte=charge.revision,
     ).order_by("-id")[:EVENT_LIMIT]  # fmt: skip
+    signature = _signature_of(charge, usage, list(events))
     version = str(usage.version) if usage.version else usage.subject
     streams = UsageReport.objects.filter(usage=usage).order_by("meter", "stream")
     return {
@@ -43,10 +45,28 @@ def report_of(charge: Charge, usage: Usage) -> Facts:
         "fetches": charge.fetch_count,
         "streams": [_stream(one) for one in streams[:EVENT_LIMIT]],
         "events": [_event(one) for one in reversed(events)],
-        "signature": None,
+        "signature": signature,
         "words": f"{usage.run.pseudonym} of {usage.run.lab} reported {charge.record_count:,} "
         f"records and {charge.token_count:,} tokens of {version} by {charge.used_at:%Y-%m-%d}. "
-        "Reports are not signed yet.",
+        + (signature["words"] if signature else "It is not signed."),
+    }
+
+
+def _signature_of(charge: Charge, usage: Usage, events: list[Event]) -> Facts | None:
+    """Who signed what was reported by this revision; None where the ledger commits to none."""
+    found = receipts.behind(usage, charge.revision)
+    committed = [one for one in events if one.body["revision"] == charge.revision]
+    if not committed or "receipts" not in committed[0].body:
+        return None
+    names = sorted({one.key.address for one in found})
+    counted = sum(one.countersignature is not None for one in found)
+    return {
+        "signers": names,
+        "receipts": len(found),
+        "countersigned": counted,
+        "digest": committed[0].body["receipts"],
+        "words": f"It is signed by {', '.join(names)}, the lab's own, "
+        f"and {counted} of {len(found)} receipts are countersigned.",
     }
 
 
@@ -210,7 +230,7 @@ def _stream(report: UsageReport) -> Facts:
         "tokens": report.token_count,
         "epochs": report.epoch_count,
         "received_at": moment(report.received_at),
-        "signature": None,
+        "is_signed": report.mark is not None,
     }
 
 

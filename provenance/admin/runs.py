@@ -97,7 +97,7 @@ class UsageAdmin(ReadOnlyFacts):
     list_title = "Usage"
     page_template = "provenance/usage.html"
     list_display = ("subject_and_run", "purpose_word", "counted", "standing", "used_at")
-    list_filter = ("purpose", "is_ungranted", "is_unknown", "is_of_withdrawn")
+    list_filter = ("purpose", "is_ungranted", "is_unknown", "is_of_withdrawn", "is_signed")
     search_fields = ("subject",)
     list_select_related = ("run__lab", "version__dataset__owner", "grant")
     ordering = ("-used_at",)

@@ -24,6 +24,7 @@ from provenance.api.models import Models
 from provenance.api.overlaps import Overlaps
 from provenance.api.parties import Invitations, Keys, Looks, Me, Members, Parties
 from provenance.api.projects import Projects
+from provenance.api.reporting_keys import ReportingKeys, SigningTerms
 from provenance.api.reviews import Reviews
 from provenance.api.usages import Usages
 from provenance.api.versions import Versions
@@ -46,6 +47,7 @@ nouns.register("overlaps", Overlaps, basename="overlap")
 nouns.register("conflicts", Conflicts, basename="conflict")
 nouns.register("projects", Projects, basename="project")
 nouns.register("reviews", Reviews, basename="review")
+nouns.register("reporting-keys", ReportingKeys, basename="reporting-key")
 nouns.register("usages", Usages, basename="usage")
 nouns.register("models", Models, basename="model")
 nouns.register("events", Events, basename="event")
@@ -54,6 +56,7 @@ urlpatterns = [
     path("parties/me", Me.as_view(), name="me"),
     path("members", Members.as_view(), name="members"),
     path("access-log", Looks.as_view(), name="access-log"),
+    path("signing-terms", SigningTerms.as_view(), name="signing-terms"),
     path("my-shares", MyShares.as_view(), name="my-shares"),
     path("quality-rules", QualityRules.as_view(), name="quality-rules"),
     path("versions/<uuid:pk>/credits", Credits.as_view(), name="version-credits"),

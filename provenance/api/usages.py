@@ -10,11 +10,13 @@ from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
+from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from provenance import receipts
 from provenance.access import Viewer
 from provenance.api.authentication import viewer_of
 from provenance.api.door import IDEMPOTENCY, Facts
@@ -49,7 +51,7 @@ class UsageOut(serializers.ModelSerializer[Usage]):
         fields = (
             "id", "run", "lab", "version", "subject", "purpose", "grant", "meter", "record_count",
             "token_count", "epoch_count", "fetch_count", "rate", "revision", "is_unknown",
-            "is_ungranted", "is_of_withdrawn", "used_at", "reported_at",
+            "is_ungranted", "is_of_withdrawn", "is_signed", "used_at", "reported_at",
         )  # fmt: skip
 
     @extend_schema_field(RunRef)
@@ -85,6 +87,45 @@ class UsageIn(serializers.Serializer[Any]):
     epochs = serializers.IntegerField(min_value=0, max_value=LARGEST_COUNT, default=0)
     fetches = serializers.IntegerField(min_value=0, max_value=LARGEST_COUNT, default=0)
     used_at = serializers.DateTimeField()
+    signature = serializers.RegexField(
+        r"^(0x[0-9a-fA-F]{130})?$",
+        default="",
+        allow_blank=True,
+        help_text="Of `UsageReceipt` (EIP-712) over all of this, by a reporting key of the lab.",
+    )
+
+
+class ReceiptTakenOut(serializers.Serializer[Any]):
+    """What the service signed of a receipt (`Countersignature`, EIP-712)."""
+
+    usage = serializers.CharField()
+    version = serializers.CharField(help_text="Empty for a version that nobody registered.")
+    run = serializers.CharField(help_text="The run's pseudonym.")
+    revision = serializers.IntegerField()
+    received_at = serializers.IntegerField(help_text="Microseconds since 1970.")
+    signer = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class UsageReceiptOut(serializers.Serializer[Any]):
+    """A signed report; run and stream are told by their Keccak-256, as the signature holds them."""
+
+    service = serializers.CharField()
+    chain = serializers.CharField()
+    tenant = serializers.CharField()
+    run = serializers.CharField()
+    version = serializers.CharField()
+    purpose = serializers.CharField()
+    stream = serializers.CharField()
+    sequence = serializers.IntegerField()
+    records = serializers.IntegerField()
+    tokens = serializers.IntegerField()
+    epochs = serializers.IntegerField()
+    fetches = serializers.IntegerField()
+    used_at = serializers.IntegerField(help_text="Microseconds since 1970.")
+    signer = serializers.CharField()
+    signature = serializers.CharField()
+    taken = ReceiptTakenOut(allow_null=True)
 
 
 class UsageFilter(Filter):
@@ -96,6 +137,7 @@ class UsageFilter(Filter):
     purpose = filters.ChoiceFilter(choices=Purpose.choices)
     is_ungranted = filters.BooleanFilter()
     is_unknown = filters.BooleanFilter()
+    is_signed = filters.BooleanFilter()
     used_after = filters.IsoDateTimeFilter(field_name="used_at", lookup_expr="gte")
     used_before = filters.IsoDateTimeFilter(field_name="used_at", lookup_expr="lt")
 
@@ -144,6 +186,14 @@ class Usages(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Usage]):
         body = answer if is_many else answer[0]
         return Response(body, status=status.HTTP_202_ACCEPTED)
 
+    @extend_schema(responses=UsageReceiptOut(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None, filterset_class=None)
+    def receipts(self, request: Request, pk: str) -> Response:
+        """The signed reports that its counters add up from; none where they are not signed."""
+        row = self.get_object()
+        found = receipts.behind(row, row.revision) if row.is_signed else []
+        return Response(UsageReceiptOut(map(receipts.document, found), many=True).data)
+
 
 def _report(given: dict[str, Any]) -> native.Report:
     """A report as the meter takes it."""
@@ -155,4 +205,5 @@ def _report(given: dict[str, Any]) -> native.Report:
         sequence=given["sequence"],
         count=Count(given["records"], given["tokens"], given["epochs"], given["fetches"]),
         used_at=given["used_at"],
+        signature=given["signature"],
     )

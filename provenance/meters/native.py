@@ -6,12 +6,14 @@ A batch is taken as a whole: either every counter in it is recorded, or none and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from tallymark.receipts import Receipt, micros
 
+from provenance import receipts
 from provenance.models import Party, Run, Usage
 from provenance.refusals import Refused
 from provenance.usage import Count, report_usage
@@ -36,26 +38,58 @@ class Report:
     sequence: int
     count: Count
     used_at: datetime
+    # By a reporting key of the lab, over all of this (`tallymark.receipts`); empty if unsigned.
+    signature: str = ""
 
 
-@transaction.atomic
 def accept(*, lab: Party, reports: Sequence[Report], received_at: datetime) -> list[Usage]:
-    """Record each report, in order; raises RunUnknown before anything is recorded."""
+    """Record each report, in order, or none of them.
+
+    Raises RunUnknown, and for signatures SignatureMissing, SignatureNotOurs or SignedOtherwise.
+    """
     wanted = {report.run_id for report in reports}
     runs = {run.pk: run for run in Run.objects.filter(lab=lab, pk__in=wanted)}
     if missing := wanted - runs.keys():
         raise RunUnknown(f"There is no such run of yours: {', '.join(map(str, sorted(missing)))}.")
-    return [
-        report_usage(
-            run=runs[report.run_id],
-            subject=report.subject,
-            purpose=report.purpose or runs[report.run_id].purpose,
-            stream=report.stream,
-            sequence=report.sequence,
-            count=report.count,
-            used_at=report.used_at,
-            received_at=received_at,
-            meter="native",
-        )
-        for report in reports
+    named = [
+        replace(report, purpose=report.purpose or runs[report.run_id].purpose) for report in reports
     ]
+    # Before anything is locked: signatures take their time.
+    signed = [_signed(lab, report) for report in named]
+    with transaction.atomic():
+        return [
+            report_usage(
+                run=runs[report.run_id],
+                subject=report.subject,
+                purpose=report.purpose,
+                stream=report.stream,
+                sequence=report.sequence,
+                count=report.count,
+                used_at=report.used_at,
+                received_at=received_at,
+                signed=receipt,
+            )
+            for report, receipt in zip(named, signed, strict=True)
+        ]
+
+
+def _signed(lab: Party, report: Report) -> receipts.Signed | None:
+    """The report as its signature says it; None where it has none and needs none."""
+    if not report.signature:
+        if lab.requires_signed_reports:
+            raise receipts.SignatureMissing
+        return None
+    said = Receipt(
+        tenant=str(lab.pk),
+        run=str(report.run_id),
+        version=report.subject,
+        purpose=report.purpose,
+        stream=report.stream,
+        sequence=report.sequence,
+        records=report.count.records,
+        tokens=report.count.tokens,
+        epochs=report.count.epochs,
+        fetches=report.count.fetches,
+        used_at=micros(report.used_at),
+    )
+    return receipts.checked(lab=lab, receipt=said, signature=report.signature)

@@ -38,6 +38,7 @@ from provenance.models.parties import (
 from provenance.models.projects import Project
 from provenance.models.quotes import Quote, QuoteItem
 from provenance.models.rates import Rate, RatePlan
+from provenance.models.receipts import ReportingKey, UsageReceipt
 from provenance.models.runs import Run, RunEdge, TrainedModel, Usage, UsageReport
 from provenance.models.signals import Review, ReviewNote, RunPlan
 from provenance.models.splits import (
@@ -85,6 +86,7 @@ __all__ = [
     "RatePlan",
     "Record",
     "RecordCredit",
+    "ReportingKey",
     "Resolution",
     "Review",
     "ReviewNote",
@@ -100,6 +102,7 @@ __all__ = [
     "TrainedModel",
     "TreeBlock",
     "Usage",
+    "UsageReceipt",
     "UsageReport",
     "User",
 ]

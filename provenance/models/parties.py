@@ -37,6 +37,8 @@ class Party(models.Model):
     is_lab = models.BooleanField(default=False)
     is_operator = models.BooleanField(default=False)
     contact_email = models.EmailField(blank=True)
+    # Whether a lab's reports of use are refused unless they are signed.
+    requires_signed_reports = models.BooleanField(default=False)
     # Salts the payee id, so that the chain shows a pseudonym.
     salt = models.BinaryField(max_length=32)
     created_at = models.DateTimeField()

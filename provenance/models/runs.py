@@ -184,6 +184,8 @@ class Usage(models.Model):
     is_unknown = models.BooleanField(default=False)
     is_ungranted = models.BooleanField(default=False)
     is_of_withdrawn = models.BooleanField(default=False)
+    # Whether signed receipts add up to exactly these counters.
+    is_signed = models.BooleanField(default=False)
     used_at = models.DateTimeField()
     reported_at = models.DateTimeField()
 
@@ -216,6 +218,8 @@ class UsageReport(models.Model):
     token_count = models.BigIntegerField(default=0)
     epoch_count = models.BigIntegerField(default=0)
     fetch_count = models.BigIntegerField(default=0)
+    # Of a signed report: what the ledger's events commit to, over the receipt and its signature.
+    mark = models.BinaryField(max_length=32, null=True)
     received_at = models.DateTimeField()
 
     class Meta:

@@ -20,10 +20,11 @@ from compensation import (
 )
 from compensation.models import Charge, Entry, PlatformFee
 from compensation.statements import BadPeriod, Period
-from provenance import conflicts, ledger
-from tests import factories
+from provenance import conflicts, ledger, receipts, usage
+from tests import doors, factories
 from tests.cast import NOON
 from tests.compensation.conftest import grant, priced, texts, use
+from tests.signing import KEY, body, registered
 
 DAY = timedelta(days=1)
 LATER = NOON + timedelta(hours=1)
@@ -213,6 +214,7 @@ def test_a_charge_is_explained_from_the_report_to_the_payout(ada, ben, rich_lab,
     as_owner = statements.explain(charge.pk, factories.viewer(ada)).as_json()
     assert as_owner["report"]["events"][0]["proof"].startswith("/api/v1/events/")
     assert as_owner["report"]["signature"] is None
+    assert as_owner["words"][0].endswith("It is not signed.")
     assert as_owner["rate"]["rate"] == charge.rate_id
     assert as_owner["decision"]["is_automatic"]
     (part,) = as_owner["split"]["parts"]
@@ -224,6 +226,22 @@ def test_a_charge_is_explained_from_the_report_to_the_payout(ada, ben, rich_lab,
     assert as_lab["words"][:3] == as_owner["words"][:3]
     assert (as_lab["split"], as_lab["payout"]) == (None, None)
     assert statements.explain(charge.pk, factories.viewer(ben)) is None
+
+
+def test_a_signed_report_is_called_signed_and_names_the_key(ada, rich_lab, essays, euro):
+    grant(rich_lab, essays)
+    registered(rich_lab)
+    run = usage.start_run(lab=rich_lab, purpose="pretrain", at=NOON)
+    doors.of(rich_lab).post("usages", body(rich_lab, run, essays), 202)
+    usage.end_run(run=run, at=NOON)
+    receipts.countersign()
+    billing.bill_batch(at=LATER)
+    charge = Charge.objects.get()
+    said = statements.explain(charge.pk, factories.viewer(ada)).as_json()["report"]
+    assert said["signature"]["signers"] == [KEY.address]
+    assert (said["signature"]["receipts"], said["signature"]["countersigned"]) == (1, 1)
+    assert "1 of 1 receipts are countersigned" in said["words"]
+    assert [one["is_signed"] for one in said["streams"]] == [True]
 
 
 def test_an_operator_sees_every_part_of_a_charge_and_they_add_up(

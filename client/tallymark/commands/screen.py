@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.client import Client, Problem, ScreeningFailed, Unreachable
-from tallymark.signed import NotSigned, signer_of
+from tallymark.secp256k1 import NotSigned
+from tallymark.signed import signer_of
 
 FREE, ASK, FAILED = 0, 1, 2
 NO_PRICE = "–"

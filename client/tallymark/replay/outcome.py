@@ -83,6 +83,11 @@ def _say(archive: Archive, charges: Charges, outcome: Outcome) -> None:
         outcome.not_checked.append(
             f"who reported: {charges.unsigned} reports carry no signature of the lab"
         )
+    if charges.count > charges.unsigned:
+        outcome.not_checked.append(
+            "the signatures of the other reports: the export has what the ledger commits to, a "
+            "payment proof has the receipts themselves"
+        )
     if charges.shared_out:
         outcome.not_checked.append(
             f"how {charges.shared_out} charges were shared out of subscriptions, minimums or "
