@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import structlog
 from django.db import connection, transaction
 
-from compensation import journal, periods, weights
+from compensation import commitments, journal, periods, weights
 from compensation.models import Account, Asset, Entry, JournalHead
 from provenance import ledger
 from provenance.models import Event, Party
@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 BATCH_LIMIT = 20_000
 CHARGED = "usage.charged"
+WEIGHED = "weights.committed"
 # An entry is the subject of its event, under its number.
 ENTRY = "entry"
 # A run that lasts is charged this often.
@@ -169,24 +170,54 @@ def event_of(entry: Entry) -> Event | None:
     """The ledger's event that carries the digest of an entry's charges; None where it has none."""
     if not entry.charge_count:
         return None
-    return Event.objects.filter(subject_kind=ENTRY, subject_id=UUID(int=entry.pk)).first()
+    events = Event.objects.filter(subject_kind=ENTRY, subject_id=UUID(int=entry.pk), kind=CHARGED)
+    return events.first()
 
 
-@transaction.atomic
 def seal_journal(*, at: datetime) -> int:
     """Tell the ledger how far the journal has come, so that its hash is anchored; 0 if it knows.
 
-    One event covers every entry up to the number it names.
+    One event covers every entry up to the number it names; others hold by which weights those of
+    them that charge something were divided.
     """
-    journal.lock()
-    head = JournalHead.objects.get()
-    last = Event.objects.filter(kind="journal.sealed").order_by("id").last()
-    if not head.number or (last is not None and last.body["number"] == head.number):
+    number, known = JournalHead.objects.get().number, _sealed_number()
+    if not number or number == known:
         return 0
+    charged = Entry.objects.filter(pk__gt=known, pk__lte=number, charge_count__gt=0)
+    # Before the lock: an entry never changes, and a tree of many weights takes its time.
+    roots = [(entry, commitments.root_of(entry)) for entry in charged.order_by("pk")]
+    with transaction.atomic():
+        journal.lock()
+        if _sealed_number() != known:
+            return 0
+        for entry, root in roots:
+            _record_weights(entry, root, at)
+        ledger.record(
+            "journal.sealed",
+            at=at,
+            subject_kind="journal",
+            body={"number": number, "hash": bytes(Entry.objects.get(pk=number).hash)},
+        )
+    return number
+
+
+def weights_event_of(entry: Entry) -> Event | None:
+    """The ledger's event that commits to an entry's weights; None before it was sealed."""
+    events = Event.objects.filter(subject_kind=ENTRY, subject_id=UUID(int=entry.pk), kind=WEIGHED)
+    return events.first()
+
+
+def _sealed_number() -> int:
+    """How far the ledger knows the journal."""
+    last = Event.objects.filter(kind="journal.sealed").order_by("id").last()
+    return int(last.body["number"]) if last else 0
+
+
+def _record_weights(entry: Entry, root: bytes, at: datetime) -> None:
     ledger.record(
-        "journal.sealed",
+        WEIGHED,
         at=at,
-        subject_kind="journal",
-        body={"number": head.number, "hash": bytes(head.hash)},
+        subject_kind=ENTRY,
+        subject_id=UUID(int=entry.pk),
+        body={"entry": entry.pk, "entry_hash": bytes(entry.hash), "weights": root},
     )
-    return head.number

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from compensation import audit, billing, charge_tree, journal, payouts
-from compensation.models import Account, Charge, ChargeGroup, Entry, Payout, PayoutLeaf
+from compensation import audit, billing, charge_tree, commitments, journal, payouts
+from compensation.models import Account, Charge, ChargeGroup, Entry, Payout, PayoutLeaf, Weight
+from compensation.statements.grounds import COUNTED
 from compensation.statements.shares import leaf_for
-from provenance import anchor, evm
-from provenance.models import Event, Party
+from provenance import anchor, evm, receipts
+from provenance.models import Event, Party, Usage, UsageReceipt
+from provenance.plans import STEPS
 from provenance.refusals import Refused
 
 FORMAT = "tallymark-proof/1"
@@ -96,13 +98,16 @@ def _document(
     """The file: every event that its other parts need, then the parts."""
     sealed = _sealed(entry)
     assert account.party is not None, "an owner's account has a party"
-    events = [*(_usage_events(charge) if charge else []), sealed, _named(account.party, account)]
+    signed = _receipts(charge) if charge else []
+    events = [*(_grounds(charge, signed) if charge else []), sealed, _named(account.party, account)]
     return {
         "format": FORMAT,
         "kind": "payment",
         "events": [anchor.proof_for(event) for event in events],
         "entry": _entry(entry, int(sealed.body["number"])),
         "charge": _charge(charge) if charge else None,
+        "division": _division(charge, account) if charge else None,
+        "receipts": [receipts.document(one) for one in signed],
         "payout": _payout(leaf, paid),
     }
 
@@ -133,15 +138,71 @@ def _sealed(entry: Entry) -> Event:
     return found
 
 
-def _usage_events(charge: Charge) -> list[Event]:
-    """The reports of the usage, and the ledger's word on the charge."""
-    reported = Event.objects.filter(
-        kind="dataset.used",
-        subject_id=charge.usage_id,
-        body__revision__lte=charge.revision,
-    ).order_by("id")
-    charged = billing.event_of(charge.entry) if charge.entry else None
-    return [*reported, *([charged] if charged else [])]
+def _receipts(charge: Charge) -> list[UsageReceipt]:
+    """The signed reports that the charge's counters add up from; none where they are not signed."""
+    reported = _reported(charge)
+    usage = Usage.objects.filter(pk=charge.usage_id).first()
+    if usage is None or reported is None or "receipts" not in reported.body:
+        return []
+    return receipts.behind(usage, charge.revision)
+
+
+def _reported(charge: Charge) -> Event | None:
+    """The ledger's event of the usage's revision that was charged."""
+    events = Event.objects.filter(
+        subject_kind="usage", subject_id=charge.usage_id, kind="dataset.used"
+    )
+    return events.filter(body__revision=charge.revision).order_by("id").last()
+
+
+def _grounds(charge: Charge, signed: list[UsageReceipt]) -> list[Event]:
+    """The report of the usage and who signed it, its price, and the ledger's word on the charge."""
+    assert charge.entry is not None, "what is proved was booked"
+    keys = Event.objects.filter(
+        kind="reporting_key.registered",
+        subject_kind="reporting_key",
+        subject_id__in={one.key_id for one in signed},
+    )
+    found = [
+        _reported(charge),
+        *keys.order_by("id"),
+        _priced(charge),
+        billing.event_of(charge.entry),
+        billing.weights_event_of(charge.entry),
+    ]
+    return [one for one in found if one is not None]
+
+
+def _priced(charge: Charge) -> Event | None:
+    """The event of the rate, where that alone makes what the usage costs so far."""
+    rate = charge.rate
+    if rate is None or rate.plan_id is not None:
+        return None
+    counter = COUNTED.get(rate.basis)
+    quantity = getattr(charge, counter[1]) if counter else 1
+    if quantity * rate.price_units // STEPS[rate.basis] != charge.total_units:
+        return None
+    events = Event.objects.filter(
+        subject_kind="licence", subject_id=rate.licence_id, kind="rate.set", body__rate=rate.pk
+    )
+    return events.first()
+
+
+def _division(charge: Charge, account: Account) -> dict[str, Any] | None:
+    """The payee's weight in the division, and the way to what the ledger commits to."""
+    assert charge.entry is not None, "what is proved was booked"
+    weights = Weight.objects.filter(weight_version=charge.weight_version_id, account=account)
+    weight = weights.first()
+    if weight is None or billing.weights_event_of(charge.entry) is None:
+        return None
+    leaf, path = commitments.proof_of(charge.entry, weight)
+    return {
+        "account": account.pk,
+        "weight": str(leaf[2]),
+        "weight_sum": str(leaf[3]),
+        "salt": _hex(leaf[4]),
+        "merkle_proof": [_hex(one) for one in path],
+    }
 
 
 def _named(party: Party, account: Account) -> Event:

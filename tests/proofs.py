@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
 import pytest
+from tallymark.receipts import Receipt, Taken, hidden, mark, marks_digest, micros
+from tallymark.typed import Domain
 
 from compensation.contracts import owner_payouts
 from provenance import anchor, deployment, evm, ledger, merkle, outbox, signers
 from provenance.models import ChainContract, Event
+from tests.signing import KEY, OTHER_KEY
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHAIN_ID = signers.DEVELOPMENT_CHAIN
 USAGE = "8a6e0804-2bd0-4672-b79d-d97027f9071a"
+VERSION = "0f6e0804-2bd0-4672-b79d-d97027f9071a"
+TENANT = "1c6e0804-2bd0-4672-b79d-d97027f9071a"
 PAYEE = b"\x5a" * 32
 ADDRESS = "0x00000000000000000000000000000000000000A1"
 TOTAL, OWED = 1_000, 700
@@ -108,6 +114,7 @@ def journal():
     charge |= {"epochs": 1, "fetches": 0, "groups": 2, "path": [[hexed(one) for one in groups]]}
     return {
         "head": head,
+        "hash": own,
         "charge": charge | {"group": hexed(charges)},
         "entry": {
             "number": 12,
@@ -175,20 +182,106 @@ def payout(test_token, send, clock):
 
 
 @pytest.fixture
-def payment_proof(lineage_anchor, payout, journal, send, clock):
-    """A proof from a usage's event to the money on the chain."""
-    for kind, body in (
-        ("dataset.used", {"usage": USAGE}),
-        ("payee.named", {"payee": PAYEE, "account": 8}),
-        ("journal.sealed", {"number": 13, "hash": journal["head"]}),
-    ):
-        ledger.record(kind, at=NOON, body=body)
+def division():
+    """The payee's weight in the division of the charge, beside the platform's."""
+    rows = [(4, 8, 19, 20, b"\x77" * 32), (4, 9, 1, 20, bytes(32))]
+    tree = merkle.Tree.of(("uint256", "uint256", "uint256", "uint256", "bytes32"), rows)
+    shown = {"account": 8, "weight": "19", "weight_sum": "20", "salt": hexed(b"\x77" * 32)}
+    return {"root": tree.root, "shown": shown | {"merkle_proof": [hexed(tree.proof(0)[0])]}}
+
+
+def receipt(stream, records):
+    """A report that a lab signed and the service countersigned, as proofs show it."""
+    domain = Domain("https://ledger.example", CHAIN_ID)
+    counts = {"records": records, "tokens": 0, "epochs": 1, "fetches": 0}
+    said = Receipt(
+        tenant=TENANT, run="a run", version="acme/essays@1", purpose="pretrain", stream=stream,
+        sequence=3, used_at=micros(NOON), **counts,
+    )  # fmt: skip
+    digest = said.digest(domain)
+    signature = KEY.sign(digest)
+    taken = Taken(
+        usage=USAGE, version=VERSION, run="run-abc", revision=0, received_at=micros(NOON) + 1
+    )
+    countersignature = OTHER_KEY.sign(taken.digest(domain, digest, signature, KEY.address))
+    shown = {
+        "service": domain.service, "chain": f"eip155:{CHAIN_ID}", "tenant": TENANT,
+        "run": hexed(hidden("a run").hash), "version": said.version, "purpose": said.purpose,
+        "stream": hexed(hidden(stream).hash), "sequence": 3, "used_at": said.used_at, **counts,
+        "signer": KEY.address, "signature": hexed(signature),
+        "taken": asdict(taken) | {
+            "signer": OTHER_KEY.address, "signature": hexed(countersignature)
+        },
+    }  # fmt: skip
+    return mark(digest, signature), shown
+
+
+@pytest.fixture
+def payment_proof(lineage_anchor, payout, journal, division, send, clock):
+    """A proof from a signed report to the money on the chain."""
+    marks, receipts = zip(receipt("rank-0", 300), receipt("rank-1", 200), strict=True)
+    counts = {"records": 500, "tokens": 0, "epochs": 1, "fetches": 0}
+    price = {"rate": 1, "basis": "per_1k_records", "price_units": "1400"}
+    weights = {"entry": 12, "entry_hash": journal["hash"], "weights": division["root"]}
+    bodies = {
+        "dataset.used": {"revision": 0, "receipts": marks_digest(list(marks)), **counts},
+        "reporting_key.registered": {"tenant": TENANT, "address": KEY.address},
+        "rate.set": price,
+        "weights.committed": weights,
+        "payee.named": {"payee": PAYEE, "account": 8},
+        "journal.sealed": {"number": 13, "hash": journal["head"]},
+    }
+    for kind, body in bodies.items():
+        subject = UUID(USAGE) if kind == "dataset.used" else None
+        ledger.record(kind, at=NOON, subject_id=subject, body=body)
     ledger.seal()
     return {
         "format": "tallymark-proof/1",
         "kind": "payment",
-        "events": proofs_of(send, clock, 1, 2, 3),
+        "events": proofs_of(send, clock, *range(1, len(bodies) + 1)),
         "entry": journal["entry"],
         "charge": journal["charge"],
+        "division": division["shown"],
+        "receipts": list(receipts),
         "payout": payout,
     }
+
+
+# One field each, and what is said of it.
+TAMPERINGS = {
+    "a lab's signature": (("receipts", 0, "signature"), "its signature does not fit"),
+    "the lab's key": (("receipts", 0, "signer"), "its signature does not fit"),
+    "the organisation": (("receipts", 0, "tenant"), "its signature does not fit"),
+    "the service": (("receipts", 0, "service"), "its signature does not fit"),
+    "the run": (("receipts", 0, "run"), "its signature does not fit"),
+    "the dataset version": (("receipts", 0, "version"), "its signature does not fit"),
+    "the number of a report": (("receipts", 1, "sequence"), "its signature does not fit"),
+    "the records of a report": (("receipts", 1, "records"), "its signature does not fit"),
+    "the time of a report": (("receipts", 1, "used_at"), "its signature does not fit"),
+    "the countersignature": (
+        ("receipts", 0, "taken", "signature"),
+        "the countersignature does not fit",
+    ),
+    "the countersigned time": (
+        ("receipts", 0, "taken", "received_at"),
+        "the countersignature does not fit",
+    ),
+    "the reported count": (("events", 0, "event", "body", "records"), "its content, or the hash"),
+    "the key in the ledger": (
+        ("events", 1, "event", "body", "address"),
+        "no event in this file registers this key",
+    ),
+    "the price": (("events", 2, "event", "body", "price_units"), "its content, or the hash"),
+    "the batch's root": (("events", 3, "anchor", "root"), "the Merkle path leads to"),
+    "the rate of the charge": (("charge", "rate"), "not among the charges of its group"),
+    "the amount of the charge": (("charge", "amount"), "not among the charges of its group"),
+    "the payee's weight": (("division", "weight"), "is not what the ledger committed to"),
+    "the sum of weights": (("division", "weight_sum"), "is not what the ledger committed to"),
+    "a line of the entry": (("entry", "lines", 1, 1), "its content was changed"),
+    "the entry's hash": (("entry", "hash"), "its content was changed"),
+    "the journal after it": (("entry", "later", 0, "lines"), "seals the journal that holds it"),
+    "the amount in the leaf": (("payout", "cumulative"), "is not under the root of epoch 1"),
+    "the address in the leaf": (("payout", "account"), "is not under the root of epoch 1"),
+    "the amount in the log": (("payout", "paid", "amount"), "did not make this payment"),
+    "the transaction of the log": (("payout", "paid", "tx_hash"), "did not make this payment"),
+}

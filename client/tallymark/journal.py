@@ -11,11 +11,24 @@ from typing import Any
 from uuid import UUID
 
 from tallymark.charge_tree import group_digest, root_above
-from tallymark.proofs import NotAProof, Section
-from tallymark.verify import Report
+from tallymark.proofs import AMOUNT, NotAProof, Section
+from tallymark.report import Report
 
 JOURNAL_SEALED = "journal.sealed"
+USED = "dataset.used"
+RATE_SET = "rate.set"
 CHARGE_BYTES = 100
+COUNTERS = ("records", "tokens", "epochs", "fetches")
+# Tokens are priced as the sealed version counts them, where records were counted.
+REPORTED = ("records", "epochs", "fetches")
+# Which counter a basis prices (none: a run counts as one), and for how many of it the price is.
+BASES: dict[str, tuple[str | None, int]] = {
+    "per_1k_records": ("records", 1_000),
+    "per_1m_tokens": ("tokens", 1_000_000),
+    "per_epoch": ("epochs", 1),
+    "per_fetch": ("fetches", 1),
+    "flat_per_run": (None, 1),
+}
 
 
 class Entry:
@@ -62,31 +75,66 @@ class Entry:
         )
 
 
-def check_charge(
-    charge: Section, report: Report, events: list[dict[str, Any]], entry: Entry
-) -> None:
-    """The charge must be one of its entry's, and for a usage that an event reports."""
-    usage, row = charge.text("usage"), _charge_bytes(charge)
-    division, group = charge.integer("weight_version"), charge.data("group")
-    groups, path = charge.number("groups", least=1), charge.items("path")
-    levels = [path.hashes(at) for at in path.value]
-    charge.done()
-    rows = [group[at : at + CHARGE_BYTES] for at in range(0, len(group), CHARGE_BYTES)]
-    report.check(
-        row in rows,
-        "Charge: it is among the charges of its group.",
-        "Charge: it was changed, or is not among the charges of its group.",
-    )
-    report.check(
-        root_above(group_digest(division, _digest(group)), groups, levels) == entry.charges_digest,
-        "Charge: the journal entry was made of these charges.",
-        "Charge: the journal entry was not made of these charges.",
-    )
-    report.check(
-        any(usage in (body_of(one).get("usage"), one.get("subject_id")) for one in events),
-        f"Charge: it is for the usage {usage}, which the ledger holds.",
-        f"Charge: no event in this file reports its usage {usage}.",
-    )
+class Charge:
+    """The `charge` section of a payment proof."""
+
+    def __init__(self, charge: Section) -> None:
+        self.usage, self.revision = charge.text("usage"), charge.number("revision")
+        self.row = _charge_bytes(charge)
+        self.counts = {name: charge.integer(name) for name in COUNTERS}
+        self.rate, self.total = charge.integer("rate"), charge.integer("total")
+        self.amount, self.running = charge.integer("amount"), charge.integer("running")
+        self.division, self.group = charge.integer("weight_version"), charge.data("group")
+        path = charge.items("path")
+        self.groups = charge.number("groups", least=1)
+        self.levels = [path.hashes(at) for at in path.value]
+        # The body of the event that reports it, once that was found.
+        self.used: dict[str, Any] = {}
+        charge.done()
+
+    def check(self, report: Report, events: list[dict[str, Any]], entry: Entry) -> None:
+        """It must be one of its entry's, and count what an event reports, at the rate's price."""
+        starts = range(0, len(self.group), CHARGE_BYTES)
+        report.check(
+            self.row in [self.group[at : at + CHARGE_BYTES] for at in starts],
+            "Charge: it is among the charges of its group.",
+            "Charge: it was changed, or is not among the charges of its group.",
+        )
+        group = group_digest(self.division, _digest(self.group))
+        report.check(
+            root_above(group, self.groups, self.levels) == entry.charges_digest,
+            "Charge: the journal entry was made of these charges.",
+            "Charge: the journal entry was not made of these charges.",
+        )
+        for one in events:
+            is_its = one.get("kind") == USED and one.get("subject_id") == self.usage
+            if is_its and body_of(one).get("revision") == self.revision:
+                self.used = body_of(one)
+        report.check(
+            all(self.used.get(name) == self.counts[name] for name in REPORTED),
+            f"Charge: it counts what the ledger says of the usage {self.usage}.",
+            f"Charge: no event in this file reports this of its usage {self.usage}.",
+        )
+        self._check_price(report, events)
+
+    def _check_price(self, report: Report, events: list[dict[str, Any]]) -> None:
+        """Where the file has the rate, it must make the total."""
+        found = [one for one in events if one.get("kind") == RATE_SET]
+        if not found:
+            report.not_checked.append("the price: it depends on more than this usage and its rate")
+            return
+        rate = body_of(found[0])
+        counter, step = BASES.get(str(rate.get("basis")), (None, 0))
+        price = str(rate.get("price_units"))
+        quantity = self.counts[counter] if counter else 1
+        report.check(
+            step > 0
+            and rate.get("rate") == self.rate
+            and AMOUNT.fullmatch(price) is not None
+            and quantity * int(price) // step == self.total,
+            f"Charge: the rate {self.rate} makes this total.",
+            f"Charge: the rate in this file does not make the total of {self.total}.",
+        )
 
 
 def body_of(event: dict[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from tallymark import proofs
-from tallymark.journal import Entry, body_of, check_charge, is_hash
+from tallymark.divided import check_division
+from tallymark.journal import Charge, Entry, body_of, is_hash
 from tallymark.proofs import NotAProof, Section, word
+from tallymark.report import Report
+from tallymark.reported import check_receipts
 from tallymark.rpc import Node, find_log
-from tallymark.verify import Report, block_date, check_chain, check_contract, check_event
+from tallymark.verify import block_date, check_chain, check_contract, check_event
 
 PAYEE_NAMED = "payee.named"
 ACTIVATED = "RootActivated(uint64,bytes32,uint128)"
@@ -27,21 +30,27 @@ def check_payment(whole: Section, report: Report, node: Node | None, contract: s
         whole.get(name)
     events = _check_events(whole, report, node)
     entry = whole.optional_section("entry")
-    charge = whole.optional_section("charge")
+    section = whole.optional_section("charge")
+    charge = Charge(section) if section is not None else None
+    division = whole.optional_section("division") if "division" in whole.value else None
     payout = _Payout(whole.section("payout"))
-    whole.done()
     if charge is not None and entry is None:
         raise NotAProof("charge needs the journal entry that holds it")
+    if division is not None and charge is None:
+        raise NotAProof("division needs the charge that it divides")
     if entry is None:
         report.not_checked.append("the journal entry: it is not part of this file")
     else:
         booked = Entry(entry)
         booked.check(report, events)
-        payout.check_payee(report, events, booked)
+        accounts = payout.check_payee(report, events, booked)
         if charge is not None:
-            check_charge(charge, report, events, booked)
+            charge.check(report, events, booked)
+            check_division(division, report, events, (booked, charge), accounts)
     if charge is None:
         report.not_checked.append("the charge for the usage: it is not part of this file")
+    check_receipts(whole, report, events, charge)
+    whole.done()
     payout.check(report, node, contract)
 
 
@@ -82,8 +91,8 @@ class _Payout:
             self.paid_cumulative = self.paid.amount("cumulative")
             self.paid.done()
 
-    def check_payee(self, report: Report, events: list[dict[str, Any]], entry: Entry) -> None:
-        """The entry must move money of an account that an event joins to this payee."""
+    def check_payee(self, report: Report, events: list[dict[str, Any]], entry: Entry) -> list[Any]:
+        """The entry must move money of an account that an event joins to this payee: all such."""
         joined = [
             body_of(one).get("account")
             for one in events
@@ -94,6 +103,7 @@ class _Payout:
             "Payout: the journal entry has a line for this payee's account.",
             "Payout: no event in this file joins this payee to an account of the journal entry.",
         )
+        return joined
 
     def check(self, report: Report, node: Node | None, contract: str) -> None:
         """Check the leaf, and on the chain if a node is given that it was active and paid."""

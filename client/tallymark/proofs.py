@@ -14,11 +14,20 @@ contracts CAIP-10, amounts whole units as decimal text. Two kinds:
                 "contract": "eip155:31337:0x..", "tx_hash": "0x.." or null,
                 "merkle_proof": ["0x..", ...]}}                leaf [uint256 sequence, bytes32 hash]
 
-`payment`: from usage to money. `entry` and `charge` may be null; what is missing is said::
+`payment`: from usage to money. `entry`, `charge` and `division` may be null, `receipts` empty; what
+is missing is said::
 
     {"format": "tallymark-proof/1", "kind": "payment",
-     "events": [event proofs: the usage; `journal.sealed`, whose body has the journal's `number` and
-                `hash`; `payee.named`, whose body joins a `payee` to a journal `account`],
+     "events": [event proofs: `dataset.used`, the usage's counters; `reporting_key.registered`;
+                `rate.set`; `weights.committed`; `journal.sealed`, whose body has the journal's
+                `number` and `hash`; `payee.named`, which joins a `payee` to an `account`],
+     "receipts": [{"service": "https://..", "chain": "eip155:..", "tenant": "uuid", "run": "0x..",
+                   "version": "..", "purpose": "..", "stream": "0x..", "sequence": 1, "records": 5,
+                   "tokens": 0, "epochs": 1, "fetches": 0, "used_at": 1767225600000000,
+                   "signer": "0x..", "signature": "0x..",    run, stream: Keccak-256 of the texts
+                   "taken": {"usage": "uuid", "version": "uuid", "run": "run-..", "revision": 1,
+                             "received_at": .., "signer": "0x..", "signature": "0x.."} or null}],
+                                     see `receipts`; the last of each stream
      "entry": {"number": 12, "previous_hash": "0x..", "header": "usage\\n..",
                "lines": [[account, units], ...], "charges_digest": "0x..", "hash": "0x..",
                "later": [{"header": "0x..", "lines": "0x..", "charges": "0x.."}, ...]},
@@ -29,6 +38,8 @@ contracts CAIP-10, amounts whole units as decimal text. Two kinds:
                 "group": "0x..",     all charges of that weight version, 100 bytes each
                 "groups": 9,         how many groups the entry has
                 "path": [["0x.."]]}, the digests of the nodes above the group, up to 16 in each
+     "division": {"account": 8, "weight": "..", "weight_sum": "..", "salt": "0x..",
+                  "merkle_proof": [..]},                     see `divided`
      "payout": {"chain": "eip155:..", "contract": "eip155:..:0x..", "token": "0x..", "epoch": 4,
                 "root": "0x..", "total": "..", "payee": "0x..", "account": "0x..",
                 "cumulative": "..", "merkle_proof": [..],
@@ -135,6 +146,13 @@ class Section:
         value = self.get(name)
         if not isinstance(value, str):
             raise NotAProof(f"{self.path(name)} must be text, not {_named(value)}")
+        return value
+
+    def plain(self, name: str) -> str:
+        """A field that is text which every program writes with the same bytes."""
+        value = self.text(name)
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise NotAProof(f"{self.path(name)} holds half of a surrogate pair")
         return value
 
     def integer(self, name: str) -> int:

@@ -6,49 +6,17 @@ stands on the chain. What was not checked is said, too. See `proofs` for the for
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tallymark import proofs, signed
+from tallymark import proofs, secp256k1, signed
 from tallymark.keccak import keccak
 from tallymark.proofs import NotAProof, Section, word
+from tallymark.report import Check, Report
 from tallymark.rpc import Node, Receipt, find_log
 
 ANCHORED = "Anchored(uint64,bytes32,bytes32,uint64,uint64)"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was checked: whether it holds, and what that means in words."""
-
-    is_ok: bool
-    words: str
-
-
-@dataclass
-class Report:
-    """The outcome of a verification; true only if every check held."""
-
-    checks: list[Check] = field(default_factory=list)
-    not_checked: list[str] = field(default_factory=list)
-    facts: list[str] = field(default_factory=list)
-
-    @property
-    def is_true(self) -> bool:
-        """Whether there were checks and all of them held."""
-        return bool(self.checks) and all(check.is_ok for check in self.checks)
-
-    @property
-    def failures(self) -> list[str]:
-        """What did not hold, in words."""
-        return [check.words for check in self.checks if not check.is_ok]
-
-    def check(self, is_ok: bool, good: str, bad: str) -> bool:  # noqa: FBT001
-        """Add a check with its words for either outcome; returns the outcome."""
-        self.checks.append(Check(is_ok, good if is_ok else bad))
-        return is_ok
 
 
 def verify_file(path: Path, *, rpc_url: str = "", contract: str = "", signer: str = "") -> Report:
@@ -70,7 +38,7 @@ def check_signed(document: dict[str, Any], signer: str = "") -> Report:
     report = Report()
     try:
         found = signed.signer_of(document)
-    except signed.NotSigned as error:
+    except secp256k1.NotSigned as error:
         report.checks.append(Check(is_ok=False, words=f"Not a signed report: {error}."))
         return report
     stated = str(document["signature"].get("signer", "")).lower()

@@ -103,7 +103,9 @@ def set_rate(
         asset=asset,
         valid_from=valid_from,
     )
-    record_licence("rate.set", licence, at, {"licence": licence.id, **rate_terms(rate)})
+    record_licence(
+        "rate.set", licence, at, {"licence": licence.id, "rate": rate.pk, **rate_terms(rate)}
+    )
     return rate
 
 

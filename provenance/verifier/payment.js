@@ -9,19 +9,26 @@ async function checkPayment(whole, report, node, contract) {
   whole.get("format");
   whole.get("kind");
   const events = await checkEvents(whole, report, node);
-  const [entry, charge] = [whole.optional("entry"), whole.optional("charge")];
+  const [entry, section] = [whole.optional("entry"), whole.optional("charge")];
+  const charge = section && readCharge(section);
+  const division = Object.hasOwn(whole.value, "division") ? whole.optional("division") : null;
   const payout = readPayout(whole.section("payout"));
-  whole.done();
+  if (division && !charge) throw new NotAProof("division needs the charge that it divides");
   if (charge && !entry) throw new NotAProof("charge needs the journal entry that holds it");
   if (entry) {
     const booked = readEntry(entry);
     checkEntry(booked, report, events);
-    checkPayee(payout, report, events, booked);
-    if (charge) checkCharge(charge, report, events, booked);
+    const accounts = checkPayee(payout, report, events, booked);
+    if (charge) {
+      checkCharge(charge, report, events, booked);
+      checkDivision(division, report, events, booked, charge, accounts);
+    }
   } else {
     report.notChecked.push("the journal entry: it is not part of this file");
   }
   if (!charge) report.notChecked.push("the charge for the usage: it is not part of this file");
+  checkReceipts(whole, report, events, charge);
+  whole.done();
   await checkPayout(payout, report, node, contract);
 }
 
@@ -97,6 +104,7 @@ function checkPayee(payout, report, events, entry) {
     "Payout: the journal entry has a line for this payee's account.",
     "Payout: no event in this file joins this payee to an account of the journal entry.",
   );
+  return joinedAccounts;
 }
 
 // What a group's digest leads to by the nodes above it; null where they do not hold it.
@@ -109,32 +117,77 @@ function chargesDigest(group, groups, levels) {
   return sha256(joined(new Uint8Array([2]), int8(groups), digest));
 }
 
+const COUNTERS = ["records", "tokens", "epochs", "fetches"];
+// Which counter a basis prices (none: a run counts as one), and for how many of it the price is.
+const BASES = {
+  per_1k_records: ["records", 1000n],
+  per_1m_tokens: ["tokens", 1000000n],
+  per_epoch: ["epochs", 1n],
+  per_fetch: ["fetches", 1n],
+  flat_per_run: [null, 1n],
+};
+
+function readCharge(section) {
+  const usage = section.matched("usage", UUID);
+  const revision = section.integer("revision", 0);
+  const names = ["account", "rate", ...COUNTERS, "amount", "total", "running", "tallied"];
+  const numbers = Object.fromEntries(names.map((name) => [name, section.integer(name)]));
+  const path = section.items("path");
+  const charge = {
+    usage,
+    revision,
+    ...numbers,
+    row: joined(bytesOf(usage.replaceAll("-", "")), numberBytes(revision, 4), ...names.map((name) => int8(numbers[name]))),
+    division: section.integer("weight_version"),
+    group: bytesOf(section.matched("group", DATA)),
+    groups: section.integer("groups", 1),
+    levels: Object.keys(path.value).map((at) => path.hashes(at)),
+    used: {},
+  };
+  section.done();
+  return charge;
+}
+
 function checkCharge(charge, report, events, entry) {
-  const usage = charge.matched("usage", UUID);
-  const revision = numberBytes(charge.integer("revision", 0), 4);
-  const names = ["account", "rate", "records", "tokens", "epochs", "fetches", "amount", "total", "running", "tallied"];
-  const row = joined(bytesOf(usage.replaceAll("-", "")), revision, ...names.map((name) => int8(charge.integer(name))));
-  const place = int8(charge.integer("weight_version"));
-  const [group, groups] = [bytesOf(charge.matched("group", DATA)), charge.integer("groups", 1)];
-  const path = charge.items("path");
-  const levels = Object.keys(path.value).map((at) => path.hashes(at));
-  charge.done();
+  const { group, usage } = charge;
   const starts = Array.from({ length: Math.ceil(group.length / CHARGE_BYTES) }, (_, at) => at * CHARGE_BYTES);
   report.check(
-    starts.some((at) => isSame(group.slice(at, at + CHARGE_BYTES), row)),
+    starts.some((at) => isSame(group.slice(at, at + CHARGE_BYTES), charge.row)),
     "Charge: it is among the charges of its group.",
     "Charge: it was changed, or is not among the charges of its group.",
   );
-  const digest = chargesDigest(sha256(joined(new Uint8Array([0]), place, sha256(group))), groups, levels);
+  const own = sha256(joined(new Uint8Array([0]), int8(charge.division), sha256(group)));
+  const digest = chargesDigest(own, charge.groups, charge.levels);
   report.check(
     digest !== null && isSame(digest, entry.charges),
     "Charge: the journal entry was made of these charges.",
     "Charge: the journal entry was not made of these charges.",
   );
+  const reported = events.filter((one) => one.kind === "dataset.used" && one.subject_id === usage);
+  charge.used = reported.map(bodyOf).findLast((body) => body.revision === charge.revision) ?? {};
   report.check(
-    events.some((one) => bodyOf(one).usage === usage || one.subject_id === usage),
-    `Charge: it is for the usage ${usage}, which the ledger holds.`,
-    `Charge: no event in this file reports its usage ${usage}.`,
+    ["records", "epochs", "fetches"].every((name) => charge.used[name] === charge[name]),
+    `Charge: it counts what the ledger says of the usage ${usage}.`,
+    `Charge: no event in this file reports this of its usage ${usage}.`,
+  );
+  checkPrice(charge, report, events);
+}
+
+// Where the file has the rate, it must make the total.
+function checkPrice(charge, report, events) {
+  const found = events.find((one) => one.kind === "rate.set");
+  if (!found) {
+    report.notChecked.push("the price: it depends on more than this usage and its rate");
+    return;
+  }
+  const rate = bodyOf(found);
+  const [counter, step] = Object.hasOwn(BASES, rate.basis) ? BASES[rate.basis] : [null, 0n];
+  const quantity = counter ? BigInt(charge[counter]) : 1n;
+  const isPriced = step > 0n && rate.rate === charge.rate && AMOUNT[0].test(rate.price_units);
+  report.check(
+    isPriced && (quantity * BigInt(rate.price_units)) / step === BigInt(charge.total),
+    `Charge: the rate ${charge.rate} makes this total.`,
+    `Charge: the rate in this file does not make the total of ${charge.total}.`,
   );
 }
 

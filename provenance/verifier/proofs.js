@@ -61,6 +61,11 @@ class Section {
   text(name) {
     return this.matched(name, [/[^]*/, "text"]);
   }
+  plain(name) {
+    const value = this.text(name);
+    if (/\p{Surrogate}/u.test(value)) throw new NotAProof(`${this.path(name)} holds half of a surrogate pair`);
+    return value;
+  }
   amount(name) {
     const value = BigInt(this.matched(name, AMOUNT));
     if (value >= 1n << 256n) throw new NotAProof(`${this.path(name)} is more than a contract can hold`);

@@ -16,7 +16,10 @@ from tallymark.rpc import NodeFailed
 from tallymark.verify import verify
 
 from provenance import anchor, merkle
-from tests.proofs import CHAIN_ID, places, with_change
+from tests.proofs import CHAIN_ID, TAMPERINGS, places, with_change
+
+# Files that were made before receipts have none of these.
+NEWER = ("receipts", "division")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -148,6 +151,7 @@ json_values = st.recursive(
 @given(st.sampled_from(["event", "payment"]), st.dictionaries(st.text(), json_values), st.data())
 def test_no_document_whatever_crashes_the_verifier(kind, extra, data):
     names = ["event", "hash", "previous_hash", "anchor", "events", "entry", "charge", "payout"]
+    names += NEWER
     fields = {name: data.draw(json_values) for name in names}
     assert not verify({"format": "tallymark-proof/1", "kind": kind, **fields, **extra}).is_true
 
@@ -169,30 +173,53 @@ def test_the_command_says_true_false_or_undecided(event_proof, chain, tmp_path, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_payment_is_followed_from_usage_to_money_and_every_change_is_found(payment_proof, chain):
-    node = VerifierNode(chain.url)
+def test_a_payment_is_followed_from_a_signed_report_to_money(payment_proof, chain):
+    """The service that made the file has no part in this: only the file and the chain are asked."""
     proof = json.loads(json.dumps(payment_proof))
-    report = verify(proof, node=node, contract=proof["payout"]["contract"])
+    report = verify(proof, node=VerifierNode(chain.url), contract=proof["payout"]["contract"])
     assert report.is_true, report.failures
     assert report.not_checked == []
+    assert "the payee's part is 665, by a weight of 19 in 20" in " ".join(report.facts)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_single_field_that_is_tampered_with_is_found_and_named(payment_proof, chain):
+    assert len(TAMPERINGS) >= 20
+    node = VerifierNode(chain.url)
+    for what, (path, words) in TAMPERINGS.items():
+        report = verify(with_change(payment_proof, path), node=node)
+        assert not report.is_true, what
+        assert any(words in one for one in report.failures), (what, report.failures)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_change_of_a_payment_proof_is_found(payment_proof, chain):
+    """Events are tried one by one above."""
+    node = VerifierNode(chain.url)
+    proof = json.loads(json.dumps(payment_proof))
     for path in places(proof):
-        forged = verify(with_change(proof, path), node=node)
-        assert not forged.is_true, path
+        if path[0] == "events" or path[:2] == ("receipts", 1):
+            continue
+        forged = with_change(proof, path)
+        assert not verify(forged).is_true or not verify(forged, node=node).is_true, path
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_payment_proof_names_the_link_that_is_missing(payment_proof, chain):
-    without_entry = payment_proof | {"entry": None, "charge": None}
-    report = verify(without_entry, node=VerifierNode(chain.url))
+    left_out = {"entry": None, "charge": None, "division": None, "receipts": []}
+    report = verify(payment_proof | left_out, node=VerifierNode(chain.url))
     assert report.is_true
-    assert [point.split(":")[0] for point in report.not_checked[:2]] == [
+    assert [point.split(":")[0] for point in report.not_checked[:3]] == [
         "the journal entry",
         "the charge for the usage",
+        "who reported the use",
     ]
     unlinked = {
-        0: "no event in this file reports its usage",
-        1: "no event in this file joins this payee",
-        2: "no `journal.sealed` event in this file seals",
+        0: "no event in this file reports this of its usage",
+        1: "no event in this file registers this key",
+        3: "is not what the ledger committed to",
+        4: "no event in this file joins this payee",
+        5: "no `journal.sealed` event in this file seals",
     }
     for left_out, words in unlinked.items():
         events = [one for at, one in enumerate(payment_proof["events"]) if at != left_out]
@@ -203,3 +230,22 @@ def test_a_payment_proof_names_the_link_that_is_missing(payment_proof, chain):
     report = verify(to_come, node=VerifierNode(chain.url))
     assert report.is_true
     assert any("still to come" in point for point in report.not_checked)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receipt_left_out_or_of_another_use_does_not_pass(payment_proof):
+    one_less = payment_proof | {"receipts": payment_proof["receipts"][:1]}
+    failures = verify(one_less).failures
+    assert any("did not commit to these" in one for one in failures)
+    assert any("do not count what the ledger counts" in one for one in failures)
+    twice = payment_proof | {"receipts": payment_proof["receipts"][:1] * 2}
+    assert not verify(twice).is_true
+    without = copy.deepcopy(payment_proof)
+    without["receipts"][0]["taken"] = None
+    report = verify(without)
+    assert report.is_true
+    assert any("did not countersign" in point for point in report.not_checked)
+    older = {name: payment_proof[name] for name in payment_proof if name not in NEWER}
+    report = verify(older)
+    assert report.is_true
+    assert any("no signed receipt" in point for point in report.not_checked)

@@ -5,11 +5,12 @@ import vm from "node:vm";
 
 const html = fs.readFileSync(process.argv[2], "utf8");
 const script = html.slice(html.indexOf("<script>") + 8, html.lastIndexOf("</script>"));
-const names = "{ verify, HttpNode, keccak, sha256, canonical, bytesOf, hexOf }";
+const names = "{ verify, HttpNode, keccak, sha256, canonical, bytesOf, hexOf, signerOf }";
 const context = vm.createContext({ TextEncoder, fetch, URL, console });
 const page = vm.runInContext(`(() => {${script}; return ${names};})()`, context);
 
-async function answer({ proof, rpc, contract, hash, text }) {
+async function answer({ proof, rpc, contract, hash, text, signature }) {
+  if (signature !== undefined) return page.signerOf(page.bytesOf(hash), page.bytesOf(signature));
   if (hash !== undefined) {
     const data = page.bytesOf(hash);
     return { keccak: page.hexOf(page.keccak(data)), sha256: page.hexOf(page.sha256(data)) };

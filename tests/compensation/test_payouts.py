@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
+import tallymark
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from tallymark.rpc import Node
 from tallymark.verify import verify
 
 from compensation import (
     billing,
+    holdback,
     invariants,
     payouts,
     proofs,
@@ -28,9 +35,11 @@ from compensation.models import (
     PayoutLeaf,
 )
 from compensation.statements import Period
-from provenance import anchor, evm, ledger
-from tests.compensation.conftest import held
+from provenance import anchor, evm, ledger, receipts, usage
+from tests import doors, factories
+from tests.compensation.conftest import grant, held, priced, texts
 from tests.paying import ADAS_ADDRESS, BENS_ADDRESS, address, earn, earn_again
+from tests.signing import body, registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,17 +78,60 @@ def test_from_use_to_a_paid_and_verified_proof(ada, paid_lab, dollar, clock, dri
     check_proof(ada, epoch, clock, drive)
 
 
-def check_proof(ada, epoch, clock, drive):
+def test_from_a_signed_report_to_a_proof_that_needs_no_service(
+    ada, paid_lab, dollar, clock, drive, chain, tmp_path
+):
+    """The file alone, and the chain: our own database is not asked any more."""
+    made = factories.version(factories.dataset(ada), texts(10))
+    version = priced(made, dollar, price_units=25_000_000, at=clock())
+    grant(paid_lab, version, at=clock())
+    registered(paid_lab)
+    run = usage.start_run(lab=paid_lab, purpose="pretrain", at=clock())
+    door, at = doors.of(paid_lab), clock().isoformat()
+    for stream, sequence, records in (("rank-0", 1, 3), ("rank-1", 1, 4), ("rank-0", 2, 6)):
+        given = {"stream": stream, "sequence": sequence, "records": records, "used_at": at}
+        door.post("usages", body(paid_lab, run, version, **given), 202)
+    usage.end_run(run=run, at=clock())
+    receipts.countersign()
+    # The request was received by the real clock, which the test's must pass before it bills.
+    clock.now = timezone.now() + timedelta(seconds=120)
+    billing.bill_batch(at=clock())
+    holdback.mature_credits(at=clock())
+    address(ada, ADAS_ADDRESS, clock)
+    epoch = payouts.build_epoch(dollar, clock())
+    drive()
+    settlement.claim(party=ada, asset=dollar, at=clock())
+    drive()
+    proof = anchored(ada, clock, drive)
+    assert len(proof["receipts"]) == 2
+    assert str(run.pk) not in json.dumps(proof)
+    file = tmp_path / "proof.json"
+    file.write_text(json.dumps(proof))
+    # Another process, which knows nothing of us but the address of the node.
+    client = Path(tallymark.__file__).parents[1]
+    command = [sys.executable, "-S", "-m", "tallymark", "verify", str(file), "--json"]
+    command += ["--rpc", chain.url, "--contract", epoch.contract.caip10]
+    done = subprocess.run(command, cwd=client, env={}, capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout)
+    assert said["is_true"], said
+    assert said["not_checked"] == []
+
+
+def anchored(ada, clock, drive):
     billing.seal_journal(at=clock())
     ledger.seal()
     anchor.anchor_next(at=clock())
     drive()
     anchor.settle(at=clock())
-    proof = proofs.payment_proof(ada, Charge.objects.get())
+    return proofs.payment_proof(ada, Charge.objects.get())
+
+
+def check_proof(ada, epoch, clock, drive):
+    proof = anchored(ada, clock, drive)
     node = Node(evm.settings.CHAIN_RPC_URL)
     report = verify(proof, node=node, contract=epoch.contract.caip10)
     assert report.is_true, report.failures
-    assert not report.not_checked, report.not_checked
+    assert [point.split(":")[0] for point in report.not_checked] == ["who reported the use"]
     proof["charge"]["amount"] += 1
     assert not verify(proof).is_true
 

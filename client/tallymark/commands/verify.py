@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tallymark.report import Report
 from tallymark.rpc import NodeFailed
-from tallymark.verify import Report, verify_file
+from tallymark.verify import verify_file
 
 VERIFIED, FALSE, UNDECIDED = 0, 1, 2
 

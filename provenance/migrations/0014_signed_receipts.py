@@ -30,7 +30,7 @@ def guard(apps, schema_editor) -> None:
 class Migration(migrations.Migration):
     """Keys that sign reports, and signed reports."""
 
-    dependencies = [("provenance", "0011_chain_gas")]
+    dependencies = [("provenance", "0013_trees_are_kept")]
 
     operations = [
         migrations.AddField(
