@@ -6,7 +6,6 @@ or changed one before a hold is over, of which everybody is told who minds the p
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from django.db import transaction
 from schwifty import BIC, IBAN
 from schwifty.exceptions import SchwiftyException
 
-from compensation import addresses, chain_accounts, letters, secrecy
+from compensation import addresses, chain_accounts, letters, ownership, secrecy
 from compensation.bank import charset, currency, pain001
 from compensation.models import Asset, PayoutMethod
 from provenance import evm, ledger, merkle, signers
@@ -72,7 +71,11 @@ def payable_methods(*, asset: Asset, at: datetime) -> dict[UUID, PayoutMethod]:
         found = rows.filter(kind=Kind.CHAIN, chain=asset.chain)
     else:
         found = rows.filter(kind=Kind.BANK, asset=asset)
-    return {one.party_id: one for one in found if one.is_payable(at)}
+    return {
+        one.party_id: one
+        for one in found
+        if one.is_payable(at) and (one.is_bank or not ownership.is_refused(one.address))
+    }
 
 
 @transaction.atomic
@@ -81,23 +84,34 @@ def add_method(
 ) -> PayoutMethod:
     """Name an address to be paid at. It takes effect once its holder has signed the challenge.
 
-    On the development chain nobody has a wallet: there it takes effect at once.
+    The challenge is a sign-in message (EIP-4361). On the development chain nobody has a wallet:
+    there it takes effect at once. Raises NotAnAddress, ownership.AddressRefused.
     """
     found = addresses.checked(address)
+    ownership.require_payable(found)
     made = PayoutMethod.objects.create(
         party=party,
         address=f"{evm.caip2(chain_id)}:{found}",
         chain=evm.caip2(chain_id),
-        challenge=(
-            f"I want the payouts of {party.name} ({party.pk}) at {found} on chain {chain_id}. "
-            f"Number {secrets.token_hex(8)}."
-        )[:300],
         added_by=by,
         added_at=at,
     )
     if chain_id == signers.DEVELOPMENT_CHAIN:
         return _put_in_force(made, "", at)
-    return made
+    return challenge(method=made, at=at)
+
+
+@transaction.atomic
+def challenge(*, method: PayoutMethod, at: datetime) -> PayoutMethod:
+    """Ask anew for the proof of an address; the message before counts no longer."""
+    locked = PayoutMethod.objects.select_for_update().get(pk=method.pk)
+    if locked.removed_at is not None:
+        raise MethodRemoved
+    if locked.verified_at is None and not locked.is_bank:
+        message = ownership.message_for(locked, at)
+        locked.challenge, locked.nonce = message.text(), message.nonce
+        locked.save(update_fields=["challenge", "nonce"])
+    return locked
 
 
 @transaction.atomic
@@ -107,9 +121,11 @@ def add_other_account(
     """Name an account (CAIP-10) on a chain that is not an EVM's; it replaces the one before there.
 
     Nobody can prove to us whose it is: like a bank account it takes effect after a hold, of which
-    everybody is told who minds the party's money. Raises chain_accounts.BadAccountName.
+    everybody is told who minds the party's money. Raises chain_accounts.BadAccountName or
+    ownership.AddressRefused.
     """
     chain, address = chain_accounts.checked(account)
+    ownership.require_payable(address)
     _lock(party)
     name = f"{chain}:{address}"
     before = PayoutMethod.objects.filter(
@@ -195,18 +211,30 @@ def iban_of(method: PayoutMethod) -> str:
     return secrecy.reveal(method.hidden_iban).decode()
 
 
-@transaction.atomic
-def verify_method(*, method: PayoutMethod, signature: str, at: datetime) -> PayoutMethod:
-    """Put an address in force whose holder signed the challenge (EIP-191). Safe to repeat."""
-    locked = PayoutMethod.objects.select_for_update().get(pk=method.pk)
-    if locked.verified_at is not None:
-        return locked
-    if locked.removed_at is not None:
-        raise MethodRemoved
-    addresses.require_holder(
-        address=locked.chain_address, words=locked.challenge, signature=signature
-    )
-    return _put_in_force(locked, signature, at)
+def verify_method(
+    *, method: PayoutMethod, signature: str, at: datetime, message: str = ""
+) -> PayoutMethod:
+    """Put an address in force whose holder, a key or a contract, signed the challenge.
+
+    `message` is the text as it was signed, the challenge unless said. Safe to repeat. Raises
+    MethodRemoved, AddressRefused, or what ownership.require_shown does.
+    """
+    if method.verified_at is not None:
+        return method
+    ownership.require_payable(method.chain_address)
+    # Before anything is locked: a contract wallet is asked over the network.
+    text = message or method.challenge
+    shown = ownership.require_shown(method, text, signature, at)
+    with transaction.atomic():
+        locked = PayoutMethod.objects.select_for_update().get(pk=method.pk)
+        if locked.verified_at is not None:
+            return locked
+        if locked.removed_at is not None:
+            raise MethodRemoved
+        if locked.nonce != shown.nonce:
+            raise ownership.NonceUsed
+        locked.challenge = text
+        return _put_in_force(locked, signature, at)
 
 
 @transaction.atomic
@@ -269,10 +297,10 @@ def _put_in_force(method: PayoutMethod, signature: str, at: datetime) -> PayoutM
         removed_at=None,
     )
     in_force.exclude(pk=method.pk).update(removed_at=at)
-    method.verified_at, method.signature = at, signature
+    method.verified_at, method.signature, method.nonce = at, signature, ""
     if method.chain != evm.caip2(signers.DEVELOPMENT_CHAIN):
         method.held_until = at + timedelta(hours=settings.PAYOUT_ACCOUNT_HOLD_HOURS)
-    method.save(update_fields=["verified_at", "signature", "held_until"])
+    method.save(update_fields=["challenge", "nonce", "verified_at", "signature", "held_until"])
     _record("payout_method.verified", method, at)
     letters.tell_of_method(method)
     return method

@@ -100,6 +100,8 @@ class Environment(BaseSettings):
     payout_threshold_units: int = Field(default=0, ge=0)
     # For how long nothing is paid to a new account or address, so that a stranger's is noticed.
     payout_account_hold_hours: int = Field(default=72, ge=0)
+    # Addresses that are not paid, such as those of a sanctions list, as a JSON list.
+    payout_refused_addresses: list[str] = []
     hold_back_days: int = Field(default=30, ge=0)
     quote_validity_days: int = Field(default=14, ge=1, le=366)
     # Where labs send tokens; empty: the treasury's address.
@@ -170,6 +172,14 @@ class Environment(BaseSettings):
         elif not self.chain_keys:
             self.chain_keys.update(DEVELOPMENT_KEYS)
         return self
+
+    @field_validator("payout_refused_addresses")
+    @classmethod
+    def _addresses_are_addresses(cls, value: list[str]) -> list[str]:
+        for one in value:
+            if not re.fullmatch("[0-9a-zA-Z]{20,120}", one):
+                raise ValueError(f"{one!r} is no address: write it without its chain, like 0x…")
+        return [one.lower() for one in value]
 
     @field_validator("payment_secrets")
     @classmethod

@@ -222,6 +222,7 @@ CHAIN_KEYS = _env.chain_keys
 PAYOUT_DELAY_SECONDS = _env.payout_delay_seconds
 PAYOUT_THRESHOLD_UNITS = _env.payout_threshold_units
 PAYOUT_ACCOUNT_HOLD_HOURS = _env.payout_account_hold_hours
+PAYOUT_REFUSED_ADDRESSES = frozenset(_env.payout_refused_addresses)
 HOLD_BACK_DAYS = _env.hold_back_days
 QUOTE_VALIDITY_DAYS = _env.quote_validity_days
 DEPOSIT_ADDRESS = _env.deposit_address

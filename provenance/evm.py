@@ -234,6 +234,16 @@ class Chain:
         except ContractLogicError as refusal:
             raise CallReverted(_reason(artefact, refusal)) from refusal
 
+    def ask(self, address: str, data: bytes) -> bytes:
+        """What a contract answers to bare calldata; raises CallReverted."""
+        from web3.exceptions import ContractLogicError
+
+        asked: Any = {"to": _hex(address), "data": "0x" + data.hex()}
+        try:
+            return self._ask(lambda: bytes(self.w3.eth.call(asked)))
+        except ContractLogicError as refusal:
+            raise CallReverted(str(refusal)) from refusal
+
     def receipt(self, tx_hash: str) -> Receipt | None:
         """What the chain says of a transaction; None when no block holds it."""
         from web3.exceptions import TransactionNotFound

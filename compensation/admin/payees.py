@@ -76,6 +76,14 @@ class TermsForm(VerbForm):
         return cleaned
 
 
+class WalletForm(VerbForm):
+    """The sign-in message, signed by a key or a contract wallet."""
+
+    signature = forms.RegexField(
+        r"^0x(?:[0-9a-fA-F]{2}){1,4096}$", help_text="What your wallet gives back, from 0x on."
+    )
+
+
 class SignatureForm(VerbForm):
     """The challenge, signed."""
 
@@ -128,6 +136,11 @@ def _verify(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
             f"{done.held_until:%d %B %Y, %H:%M} UTC on."
         )
     return "The address is proved to be yours; payouts go there from the next epoch on."
+
+
+def _challenge(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
+    payees.challenge(method=method, at=timezone.now())
+    return "Sign the new text below; it counts for an hour."
 
 
 def _confirm(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
@@ -199,10 +212,18 @@ class PayoutMethodAdmin(ReadOnlyFacts):
             "Prove that it is mine",
             "finance",
             _verify,
-            SignatureForm,
+            WalletForm,
             "Sign exactly the text above with this address, and paste the signature.",
             offered=lambda viewer, method: _is_mine(viewer, method) and method.verified_at is None,
             is_inline=True,
+        ),
+        Verb(
+            "challenge",
+            "Ask for a new text",
+            "finance",
+            _challenge,
+            explains="The text above counts for an hour; signatures of it count no longer then.",
+            offered=lambda viewer, method: _is_mine(viewer, method) and method.verified_at is None,
         ),
         Verb(
             "confirm",

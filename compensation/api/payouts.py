@@ -72,9 +72,16 @@ class MethodIn(serializers.Serializer[Any]):
 
 
 class SignatureIn(serializers.Serializer[Any]):
-    """The challenge, signed by the address (EIP-191)."""
+    """The challenge (EIP-4361), signed by the address's key or contract wallet (EIP-1271)."""
 
-    signature = serializers.RegexField(r"^0x[0-9a-fA-F]{130}$")
+    signature = serializers.RegexField(r"^0x(?:[0-9a-fA-F]{2}){1,4096}$")
+    message = serializers.CharField(
+        max_length=4_000,
+        default="",
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="The text as it was signed; the challenge unless said.",
+    )
 
 
 class PayoutOut(serializers.ModelSerializer[Payout]):
@@ -193,9 +200,16 @@ class PayoutMethods(ListModelMixin, Facts, GenericViewSet[Any]):
         """Put the address in force by its holder's signature."""
         method = self.get_object()
         self.viewer.require("finance")
-        signature = self.read(SignatureIn)["signature"]
-        done = payees.verify_method(method=method, signature=signature, at=timezone.now())
+        done = payees.verify_method(method=method, at=timezone.now(), **self.read(SignatureIn))
         return Response(MethodOut(done).data)
+
+    @extend_schema(request=None, responses=MethodOut)
+    @action(detail=True, methods=["post"])
+    def challenge(self, request: Request, pk: str) -> Response:
+        """Ask anew for the text to sign, where it has expired."""
+        method = self.get_object()
+        self.viewer.require("finance")
+        return Response(MethodOut(payees.challenge(method=method, at=timezone.now())).data)
 
     @extend_schema(request=None, responses=MethodOut)
     @action(detail=True, methods=["post"])

@@ -56,8 +56,11 @@ class PayoutMethod(models.Model):
     bic = models.CharField(max_length=11, blank=True, default="")
     holder = models.CharField(max_length=70, blank=True, default="")
     # What the holder of the address signs to prove that it is theirs.
-    challenge = models.CharField(max_length=300, blank=True)
-    signature = models.CharField(max_length=200, blank=True, default="")
+    challenge = models.TextField(blank=True, default="")
+    # The challenge's, while it may be answered; an answer uses it up.
+    nonce = models.CharField(max_length=64, blank=True, default="")
+    # A contract wallet's may be of any length.
+    signature = models.TextField(blank=True, default="")
     added_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     added_at = models.DateTimeField()
     verified_at = models.DateTimeField(null=True)
