@@ -47,6 +47,13 @@ class NotOnThisChain(Refused):
     hint = "Choose an asset whose token lives on this service's chain."
 
 
+class NotVetoed(Refused):
+    """Only a root that was vetoed is proposed again, by somebody who says why."""
+
+    code = "not_vetoed"
+    hint = "Look at the epoch: it is active, waits for its delay, or is still being sent."
+
+
 @dataclass(frozen=True)
 class _Call:
     """One call of an epoch's beginning, and who signs it."""
@@ -166,6 +173,39 @@ def activate(*, epoch: PayoutEpoch, at: datetime) -> bool:
     return False
 
 
+@transaction.atomic
+def propose_again(*, epoch: PayoutEpoch, reason: str, at: datetime) -> OutboxTransaction:
+    """Propose an epoch's root anew after a guardian vetoed it, because a person found out why.
+
+    Raises NotVetoed, and evm.ChainUnreachable where the contract cannot be asked.
+    """
+    locked = PayoutEpoch.objects.select_for_update(of=("self",)).get(pk=epoch.pk)
+    contract = locked.contract
+    waiting = evm.connect().call(owner_payouts(), contract.address, "pending")[0]
+    if locked.state == State.ACTIVE or bytes(waiting) != bytes(32) or not reason.strip():
+        raise NotVetoed
+    rows = locked.outbox.all()
+    if any(row.state != OutboxTransaction.State.FINAL for row in rows):
+        raise NotVetoed("Its proposal is still on its way.")
+    call, count = _proposal(locked), _proposals(locked)
+    row = _enqueue_call(locked, call, f"{call.verb}:{count + 1}", at)
+    locked.outbox.add(row)
+    locked.state, locked.activation = State.PROPOSED, None
+    locked.save(update_fields=["state", "activation"])
+    ledger.record(
+        "payout.proposed_again",
+        at=at,
+        subject_kind="payout_epoch",
+        body={
+            "contract": contract.caip10,
+            "epoch": locked.number,
+            "root": bytes(locked.root),
+            "reason": reason.strip()[:300],
+        },
+    )
+    return row
+
+
 def advance(*, at: datetime) -> int:
     """Take every epoch that is under way a step further; how many moved."""
     under_way = PayoutEpoch.objects.exclude(state=State.ACTIVE).select_related("contract")
@@ -217,22 +257,27 @@ def _addresses(leaves: Any) -> dict[Any, str]:
 
 def _enqueue(epoch: PayoutEpoch, new_tokens: int, at: datetime) -> list[OutboxTransaction]:
     """Approve and fund what is new, and propose the root, each by its own account."""
+    funding = _funding(epoch.contract, new_tokens) if new_tokens else []
+    return [_enqueue_call(epoch, call, call.verb, at) for call in (*funding, _proposal(epoch))]
+
+
+def _enqueue_call(epoch: PayoutEpoch, call: _Call, name: str, at: datetime) -> OutboxTransaction:
     contract = epoch.contract
-    key = f"payouts:{contract.address}:{epoch.number}"
-    calls = [*(_funding(contract, new_tokens) if new_tokens else []), _proposal(epoch)]
-    return [
-        outbox.enqueue(
-            purpose=f"{call.verb} payout epoch {epoch.number}",
-            idempotency_key=f"{key}:{call.verb}",
-            account=signers.address(call.role),
-            to_address=call.to_address,
-            data=call.data,
-            gas_limit=call.gas_limit,
-            chain_id=contract.chain_id,
-            at=at,
-        )
-        for call in calls
-    ]
+    return outbox.enqueue(
+        purpose=f"{call.verb} payout epoch {epoch.number}",
+        idempotency_key=f"payouts:{contract.address}:{epoch.number}:{name}",
+        account=signers.address(call.role),
+        to_address=call.to_address,
+        data=call.data,
+        gas_limit=call.gas_limit,
+        chain_id=contract.chain_id,
+        at=at,
+    )
+
+
+def _proposals(epoch: PayoutEpoch) -> int:
+    """How often an epoch was proposed."""
+    return epoch.outbox.filter(purpose__startswith="propose ").count()
 
 
 def _funding(contract: ChainContract, tokens: int) -> list[_Call]:
@@ -267,16 +312,12 @@ def _begin_activation(epoch: PayoutEpoch, at: datetime) -> bool:
     # The proposal was mined before it was final: a delay counted from then is over on the chain.
     if at < final_at + timedelta(seconds=settings.PAYOUT_DELAY_SECONDS):
         return False
-    epoch.activation = outbox.enqueue(
-        purpose=f"activate payout epoch {epoch.number}",
-        idempotency_key=f"payouts:{epoch.contract.address}:{epoch.number}:activate",
-        account=signers.address("proposer"),
-        to_address=epoch.contract.address,
-        data=evm.encode_call(owner_payouts(), "activateRoot", epoch.number),
-        gas_limit=ACTIVATE_GAS,
-        chain_id=epoch.contract.chain_id,
-        at=at,
-    )
+    data = evm.encode_call(owner_payouts(), "activateRoot", epoch.number)
+    call = _Call("activate", "proposer", epoch.contract.address, data, ACTIVATE_GAS)
+    count = _proposals(epoch)
+    # What was activated after an earlier proposal reverted: it was vetoed.
+    name = call.verb if count == 1 else f"{call.verb}:{count}"
+    epoch.activation = _enqueue_call(epoch, call, name, at)
     epoch.state = State.ACTIVATING
     epoch.save(update_fields=["activation", "state"])
     return True

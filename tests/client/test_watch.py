@@ -6,6 +6,7 @@ import json
 from contextlib import contextmanager
 
 import pytest
+from django.core.management import CommandError, call_command
 from tallymark import cli
 from tallymark.watching import files
 from tallymark.watching.guardian import Guardian, NotAGuardian
@@ -226,7 +227,7 @@ def key_file(tmp_path, role: str, mode: int = 0o600):
 
 
 def test_a_guardians_veto_lands_and_what_was_vetoed_never_pays(
-    second, commit, propose, look, tmp_path
+    second, commit, propose, look, tmp_path, clock, drive
 ):
     commit()
     status, found = look("--guardian-key-file", str(key_file(tmp_path, "treasury")))
@@ -246,6 +247,25 @@ def test_a_guardians_veto_lands_and_what_was_vetoed_never_pays(
     with pytest.raises(evm.CallReverted, match="NothingPending"):
         chain.call(owner_payouts(), contract, "activateRoot", 2)
     assert look(*guarded)[0] == 0
+    proposed_again(second, clock, drive)
+
+
+def proposed_again(epoch: PayoutEpoch, clock, drive) -> None:
+    """Our own root, which the forged one had replaced, pays once a person proposed it again."""
+    contract = epoch.contract.caip10
+    drive()
+    epoch.refresh_from_db()
+    assert epoch.state != PayoutEpoch.State.ACTIVE
+    with pytest.raises(CommandError, match="Only a root that was vetoed"):
+        call_command("propose_again", contract=contract, reason=" ")
+    call_command("propose_again", contract=contract, reason="the key was replaced")
+    with pytest.raises(CommandError, match="still on its way"):
+        call_command("propose_again", contract=contract, reason="twice")
+    drive()
+    epoch.refresh_from_db()
+    assert epoch.state == PayoutEpoch.State.ACTIVE
+    with pytest.raises(CommandError, match="No epoch"):
+        call_command("propose_again", contract=contract, reason="again")
 
 
 def test_a_key_that_cannot_be_used_is_refused_and_never_shown(tmp_path):
