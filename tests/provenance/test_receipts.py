@@ -105,6 +105,8 @@ def test_a_receipt_cannot_be_replayed_by_another_lab(door, lab, rival, run, essa
     for_theirs = body(lab, theirs, essays)
     assert doors.of(rival).post("usages", for_theirs, 403)["code"] == "signature_not_ours"
     assert doors.of(rival).post("usages", body(lab, run, essays), 404)["code"] == "run_unknown"
+    with_labs_key = body(rival, theirs, essays, key=KEY)
+    assert doors.of(rival).post("usages", with_labs_key, 403)["code"] == "signature_not_ours"
 
 
 @pytest.mark.parametrize(
