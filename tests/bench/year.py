@@ -32,10 +32,10 @@ SELECT md5(%(set)s || n)::uuid, (%(labs)s::uuid[])[1 + n %% cardinality(%(labs)s
 USAGES = """
 INSERT INTO provenance_usage (id, run_id, version_id, subject, purpose, grant_id, rate_id, meter,
   record_count, token_count, epoch_count, fetch_count, revision, is_unknown, is_ungranted,
-  is_of_withdrawn, used_at, reported_at)
+  is_of_withdrawn, is_signed, used_at, reported_at)
 SELECT md5(r.id::text || v.id)::uuid, r.id, v.id, v.id::text, 'pretrain', g.id, g.rate_id, 'native',
        1 + abs(hashtext(r.id::text || v.id)) %% 5000, 0, 1 + abs(hashtext(v.id || r.id::text)) %% 3,
-       0, 1, false, false, false, %(at)s, %(at)s
+       0, 1, false, false, false, false, %(at)s, %(at)s
   FROM provenance_run r
  CROSS JOIN LATERAL (
     SELECT c.id::text AS key, c.id FROM unnest(%(versions)s::uuid[]) AS c(id)
