@@ -104,9 +104,9 @@ def test_many_plain_weights_are_opened_and_asked_for_in_sets(lab, essays, euro):
             """
             WITH parties AS (
               INSERT INTO provenance_party (id, name, namespace, is_owner, is_lab, is_operator,
-                contact_email, salt, created_at)
-              SELECT gen_random_uuid(), 'Owner ' || n, 'owner-' || n, true, false, false, '',
-                     '\\x00', now() FROM generate_series(1, 5000) n RETURNING id
+                requires_signed_reports, contact_email, salt, created_at)
+              SELECT gen_random_uuid(), 'Owner ' || n, 'owner-' || n, true, false, false, false,
+                     '', '\\x00', now() FROM generate_series(1, 5000) n RETURNING id
             ), datasets AS (
               INSERT INTO provenance_dataset (id, owner_id, name, title, description, kind,
                 is_fingerprint_only, created_at)

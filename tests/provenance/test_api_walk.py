@@ -30,6 +30,8 @@ FOR_ALL = {
     "/api/v1/parties",
     "/api/v1/members",
     "/api/v1/quality-rules",
+    "/api/v1/payout-trees",
+    "/api/v1/signing-terms",
 }
 # Rows that are named by a number.
 NUMBERS = dict.fromkeys(
@@ -44,6 +46,8 @@ PACKED = {"/api/v1/statements/{period}/export"}
 # What a signature opens instead of a key.
 SIGNED = {"/api/v1/hooks/payments/{provider}"}
 ON_SHOW = {"/api/v1/catalogue", "/api/v1/licences"}
+# What stands on a public chain is served to anybody; payees in it are pseudonyms.
+PUBLIC = "/api/v1/payout-trees"
 
 
 def endpoints() -> list[tuple[str, str]]:
@@ -107,12 +111,24 @@ def filled(path: str, facts: dict[str, Any]) -> str:
     return re.sub(r"\{[^}]*\}", lambda _: str(facts.get(noun, uuid.UUID(int=7))), path)
 
 
-@pytest.mark.parametrize(("method", "path"), [one for one in endpoints() if one[1] not in SIGNED])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [one for one in endpoints() if one[1] not in SIGNED and not one[1].startswith(PUBLIC)],
+)
 def test_without_a_key_every_address_answers_401(method: str, path: str) -> None:
     address = filled(path, NUMBERS)
     answer = APIClient().generic(method, address, content_type="application/json")
     assert answer.status_code == 401, path
     assert answer.json()["code"] == "not_authenticated"
+
+
+def test_what_is_for_anybody_is_read_without_a_key_and_changed_by_nobody(facts):
+    public = [(method, path) for method, path in endpoints() if path.startswith(PUBLIC)]
+    assert len(public) > 3
+    for method, path in public:
+        answer = APIClient().generic(method, filled(path, NUMBERS))
+        assert (method, answer.status_code) in {("GET", 200), ("GET", 404)}, path
+        assert SECRET not in answer.content.decode()
 
 
 def test_a_second_partys_key_finds_nothing_at_any_address(
