@@ -47,7 +47,7 @@ class DifferenceAdmin(OperatorPages):
     ordering = ("since", "pk")
     list_words = (
         "The journal held against what the bank booked and what the chain holds, the oldest "
-        "difference first. It is compared every hour, and by `./run manage reconcile`."
+        'difference first. It is compared every hour, and by the command "./run manage reconcile".'
     )
     empty_title = "Nothing differs"
     empty_words = "Journal, bank and chain agree, as far as statements have been uploaded."

@@ -73,7 +73,7 @@ class ReportingKeyAdmin(ReadOnlyFacts):
             "develop",
             _register,
             ReportingKeyForm,
-            "Paste what `tallymark reporting-key --print` prints where the key is.",
+            'Paste what "tallymark reporting-key --print" prints where the key is.',
             offered=lambda viewer, subject: viewer.party.is_lab,
             tone="primary",
         ),

@@ -17,7 +17,7 @@ from tests.journeys.browser import Watched, chromium, sign_in
 from tests.journeys.service import Place, running
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/)\d+(?=/)")
-FILES = (".pdf", ".json", ".csv", ".jsonl", "/export", "/proof", "/logout/")
+FILES = (".pdf", ".json", ".csv", ".jsonl", ".zip", ".xml", "/export", "/proof", "/logout/")
 PUBLIC = ("/", "/verify", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/")
 PEOPLE = ("aurora-archive", "birch-books", "cobalt-labs", "tallymark-operations")
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
