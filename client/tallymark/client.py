@@ -394,6 +394,28 @@ class Client:
         answer: list[Json] = self.call("POST", "usages", signed)
         return answer
 
+    def name_records(
+        self,
+        run: str,
+        subject: str,
+        counts: Mapping[str, int],
+        *,
+        purpose: str = "",
+        stream: str = "main",
+    ) -> Json:
+        """Name the records of `subject` that a stream has read, by key, with how often so far.
+
+        Owners see by it what their single works earned; no counter and no charge follows from it.
+        """
+        body = {
+            "run": run,
+            "subject": subject,
+            **({"purpose": purpose} if purpose else {}),
+            "stream": stream,
+            "records": [{"key": key, "count": count} for key, count in counts.items()],
+        }
+        return self._dict("POST", "usages/records", body)
+
     def register_model(self, name: str, version: str = "1", **facts: Any) -> Json:
         """Register a model; `facts`: is_published, run."""
         return self._dict("POST", "models", {"name": name, "version": version, **facts})

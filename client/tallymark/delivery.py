@@ -14,6 +14,7 @@ from tallymark.spool import Report, Spool, left_behind
 log = logging.getLogger("tallymark")
 
 BATCH_REPORTS = 500
+BATCH_NAMES = 2_000
 # A job that still counts is asked for no more batches than this before the next pause.
 ROUNDS = 10
 REFUSED = frozenset({400, 422})
@@ -42,6 +43,7 @@ def deliver(spool: Spool, client: Client, *, is_left: bool = False) -> None:
         _send(spool, client, reports)
         rounds += 1
     _name_models(spool, client)
+    _name_records(spool, client)
     if state.closed_at and state.is_empty() and not state.is_done:
         if state.ends_run and state.run:
             client.end_run(state.run["run_id"], state.closed_at)
@@ -135,6 +137,29 @@ def _name_models(spool: Spool, client: Client) -> None:
                 raise
             log.warning("tallymark: the model %s:%s was refused: %s", name, version, problem)
         spool.add({"model_sent": [name, version]})
+
+
+def _name_records(spool: Spool, client: Client) -> None:
+    """Name the single records that were read; names that are refused hold up nothing."""
+    with spool.lock:
+        waiting = [(key, dict(counts)) for key, counts in spool.state.named.items()]
+    for (subject, purpose), counts in waiting:
+        names = list(counts.items())
+        for start in range(0, len(names), BATCH_NAMES):
+            some = dict(names[start : start + BATCH_NAMES])
+            try:
+                client.name_records(
+                    spool.state.run["run_id"],
+                    subject,
+                    some,
+                    purpose=purpose,
+                    stream=spool.state.run["stream"],
+                )
+            except Problem as problem:
+                if problem.status not in REFUSED | {403, 404, 405, 409}:
+                    raise
+                log.warning("tallymark: names of %s were refused: %s", subject, problem)
+            spool.add({"named_sent": [subject, purpose, some]})
 
 
 def _body(spool: Spool, report: Report) -> dict[str, Any]:

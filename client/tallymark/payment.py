@@ -13,7 +13,7 @@ from tallymark.journal import Charge, Entry, body_of, is_hash
 from tallymark.proofs import NotAProof, Section, word
 from tallymark.report import Report
 from tallymark.reported import check_receipts
-from tallymark.rpc import Node, find_log
+from tallymark.rpc import Node, Nodes, find_log, serving
 from tallymark.verify import block_date, check_chain, check_contract, check_event
 
 PAYEE_NAMED = "payee.named"
@@ -21,7 +21,7 @@ ACTIVATED = "RootActivated(uint64,bytes32,uint128)"
 PAID = "Paid(bytes32,address,uint256,uint256)"
 
 
-def check_payment(whole: Section, report: Report, node: Node | None, contract: str) -> None:
+def check_payment(whole: Section, report: Report, node: Nodes | None, contract: str) -> None:
     """Check every part of a payment proof, and that each part links to the next.
 
     `contract` names the payouts' contract here; the events' contract is shown as a fact.
@@ -54,7 +54,7 @@ def check_payment(whole: Section, report: Report, node: Node | None, contract: s
     payout.check(report, node, contract)
 
 
-def _check_events(whole: Section, report: Report, node: Node | None) -> list[dict[str, Any]]:
+def _check_events(whole: Section, report: Report, node: Nodes | None) -> list[dict[str, Any]]:
     """Check each event proof; returns the events."""
     found = whole.items("events")
     if not found.value:
@@ -105,7 +105,7 @@ class _Payout:
         )
         return joined
 
-    def check(self, report: Report, node: Node | None, contract: str) -> None:
+    def check(self, report: Report, node: Nodes | None, contract: str) -> None:
         """Check the leaf, and on the chain if a node is given that it was active and paid."""
         leaf = proofs.leaf(self.payee, word(self.account), word(self.cumulative))
         report.check(
@@ -124,8 +124,9 @@ class _Payout:
             f"Payout: payee 0x{self.payee.hex()[:16]}… is owed {self.cumulative} units of token "
             f"eip155:{self.chain_id}/erc20:{self.token} in all, to {self.account}."
         )
-        if node is not None and check_chain(report, "Payout", node, self.chain_id, self.contract):
-            self._check_on_chain(report, node)
+        on_chain = None if node is None else serving(node, self.chain_id)
+        if on_chain and check_chain(report, "Payout", on_chain, self.chain_id, self.contract):
+            self._check_on_chain(report, on_chain)
 
     def _check_paid_amount(self, report: Report) -> None:
         if self.paid is None:

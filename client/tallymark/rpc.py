@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -135,3 +136,17 @@ def find_log(receipt: Receipt | None, address: str, signature: str, *indexed: by
         if log.address == address.lower() and log.topics[: len(wanted)] == wanted:
             return log
     return None
+
+
+# One node, or one of each chain that a proof names.
+Nodes = Node | Sequence[Node]
+
+
+def serving(node: Nodes, chain_id: int) -> Node:
+    """Of nodes of several chains the first that serves this one, or else the first.
+
+    Raises NodeFailed.
+    """
+    if isinstance(node, Node):
+        return node
+    return next((one for one in node if one.chain_id() == chain_id), node[0])

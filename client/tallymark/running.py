@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,6 +41,8 @@ RETRY_SECONDS = 5.0
 RETRY_LIMIT_SECONDS = 300.0
 NETWORK_SECONDS = 10.0
 EXIT_SECONDS = 3.0
+MOST_NAMES = 200_000
+"""So many records of one subject are named by a process; the counters go on without limit."""
 
 _alive: weakref.WeakSet[Running] = weakref.WeakSet()
 
@@ -144,10 +146,17 @@ class Running:
         epochs: int = 0,
         fetches: int = 0,
         purpose: str = "",
+        keys: Iterable[str] = (),
     ) -> None:
-        """Count what was just used of a dataset version: its id, or `namespace/name@number`."""
+        """Count what was just used of a dataset version: its id, or `namespace/name@number`.
+
+        `keys` names the records that were read, once for each time; their owners see by it what
+        single works earned. Without `records`, they are counted.
+        """
         try:
             key = (str(subject)[:300], purpose or self.purpose)
+            read = [str(one)[:300] for one in keys if str(one)]
+            records = records or len(read)
             added = (int(records), int(tokens), int(epochs), int(fetches))
             if min(added) < 0 or not key[0]:
                 raise ValueError(
@@ -160,10 +169,21 @@ class Running:
                 for place, more in enumerate(added):
                     counts[place] += more
                 self._changed.add(key)
+                self._name(key, read)
             if self._is_orphan:
                 self._adopt()
         except Exception as error:
             self._warn("use", error)
+
+    def _name(self, key: Key, read: list[str]) -> None:
+        """Note which records were read; past MOST_NAMES of a subject only those known count on."""
+        if not read:
+            return
+        counts = self._named.setdefault(key, {})
+        for one in read:
+            if one in counts or len(counts) < MOST_NAMES:
+                counts[one] = counts.get(one, 0) + 1
+                self._newly_named.setdefault(key, set()).add(one)
 
     def produced(self, name: str, version: str = "1", *, is_published: bool = False) -> None:
         """Name a model that came of this run; `is_published` lets owners of the data see it."""
@@ -202,6 +222,8 @@ class Running:
         self._lock = threading.RLock()
         self._counts: dict[Key, list[int]] = {}
         self._changed: set[Key] = set()
+        self._named: dict[Key, dict[str, int]] = {}
+        self._newly_named: dict[Key, set[str]] = {}
         self._models: list[dict[str, Any]] = []
         self._closing = threading.Event()
         self._written = threading.Event()
@@ -305,6 +327,11 @@ class Running:
             changed = [(key, list(self._counts[key])) for key in self._changed]
             self._changed.clear()
             made, self._models = self._models, []
+            fresh, self._newly_named = self._newly_named, {}
+            named = [
+                {"named": [*key, {one: self._named[key][one] for one in names}]}
+                for key, names in fresh.items()
+            ]
         if made:
             self._spool.add(*({"model": facts} for facts in made))
         if not changed:
@@ -312,6 +339,8 @@ class Running:
         at = now()
         with self._spool.lock:
             self._spool.add(*(self._spool.count(key, counts, at) for key, counts in changed))
+        if named:
+            self._spool.add(*named)
 
     def _send(self) -> None:
         """Send what the spool has, now and then; and first what earlier jobs left behind."""

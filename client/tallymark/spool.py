@@ -60,6 +60,8 @@ class State:
     unsent: dict[Key, dict[int, Report]] = field(default_factory=dict)
     # Models that came of the run, by name and version, which the service does not have yet.
     models: dict[Key, Line] = field(default_factory=dict)
+    # Records by key, with how often each was read, which the service does not have yet.
+    named: dict[Key, dict[str, int]] = field(default_factory=dict)
     last_sequence: dict[Key, int] = field(default_factory=dict)
     # The highest number that may have reached the service; it is never given another count.
     sent_sequence: dict[Key, int] = field(default_factory=dict)
@@ -86,10 +88,25 @@ class State:
         elif "model_sent" in line:
             name, version = line["model_sent"]
             self.models.pop((name, version), None)
+        elif "named" in line:
+            subject, purpose, counts = line["named"]
+            self.named.setdefault((subject, purpose), {}).update(counts)
+        elif "named_sent" in line:
+            subject, purpose, counts = line["named_sent"]
+            self._forget_names((subject, purpose), counts)
         elif "closed" in line:
             self.closed_at, self.ends_run = line["closed"], line["ends_run"]
         elif "done" in line:
             self.is_done = True
+
+    def _forget_names(self, key: Key, counts: dict[str, int]) -> None:
+        """The service has these counts: what has grown since stays."""
+        waiting = self.named.get(key, {})
+        for name, count in counts.items():
+            if waiting.get(name) == count:
+                del waiting[name]
+        if not waiting:
+            self.named.pop(key, None)
 
     def lines(self) -> Iterator[Line]:
         """The fewest lines that add up to this."""
@@ -103,6 +120,8 @@ class State:
                 yield {"report": asdict(report)}
         for model in self.models.values():
             yield {"model": model}
+        for (subject, purpose), counts in self.named.items():
+            yield {"named": [subject, purpose, counts]}
         if self.closed_at:
             yield {"closed": self.closed_at, "ends_run": self.ends_run}
 
@@ -112,8 +131,8 @@ class State:
         return last if last > self.sent_sequence.get(key, 0) else last + 1
 
     def is_empty(self) -> bool:
-        """Whether the service has every report and model."""
-        return not self.models and not any(self.unsent.values())
+        """Whether the service has every report, model and name."""
+        return not self.models and not self.named and not any(self.unsent.values())
 
 
 class Spool:

@@ -6,6 +6,7 @@ stands on the chain. What was not checked is said, too. See `proofs` for the for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from tallymark import proofs, secp256k1, signed
 from tallymark.keccak import keccak
 from tallymark.proofs import NotAProof, Section, word
 from tallymark.report import Check, Report
-from tallymark.rpc import Node, Receipt, find_log
+from tallymark.rpc import Node, Nodes, Receipt, find_log, serving
 
 ANCHORED = "Anchored(uint64,bytes32,bytes32,uint64,uint64)"
 
 
-def verify_file(path: Path, *, rpc_url: str = "", contract: str = "", signer: str = "") -> Report:
+def verify_file(
+    path: Path, *, rpc_urls: Sequence[str] = (), contract: str = "", signer: str = ""
+) -> Report:
     """Check the proof, or the signed report, in a file; see `verify` and `check_signed`.
 
     Raises OSError if it cannot be read.
@@ -30,7 +33,7 @@ def verify_file(path: Path, *, rpc_url: str = "", contract: str = "", signer: st
         return Report(checks=[Check(is_ok=False, words=f"Not a proof: {error}.")])
     if "report" in proof:
         return check_signed(proof, signer)
-    return verify(proof, node=Node(rpc_url) if rpc_url else None, contract=contract)
+    return verify(proof, node=[Node(url) for url in rpc_urls] or None, contract=contract)
 
 
 def check_signed(document: dict[str, Any], signer: str = "") -> Report:
@@ -63,8 +66,8 @@ def check_signed(document: dict[str, Any], signer: str = "") -> Report:
     return report
 
 
-def verify(proof: dict[str, Any], *, node: Node | None = None, contract: str = "") -> Report:
-    """Check a parsed proof; against the chain if a node is given.
+def verify(proof: dict[str, Any], *, node: Nodes | None = None, contract: str = "") -> Report:
+    """Check a parsed proof; against the chain if a node is given, or one of each of its chains.
 
     `contract` is the address (0x.. or CAIP-10) that you know to be the service's: a forger can make
     a contract of their own, so compare it. Raises rpc.NodeFailed when the node cannot be asked,
@@ -97,7 +100,7 @@ def verify(proof: dict[str, Any], *, node: Node | None = None, contract: str = "
     return report
 
 
-def check_event(whole: Section, report: Report, node: Node | None, contract: str) -> None:
+def check_event(whole: Section, report: Report, node: Nodes | None, contract: str) -> None:
     """Check an event's way from its canonical JSON to the root of its batch, and to the chain."""
     event, claimed_hash, anchor = (
         whole.section("event"),
@@ -133,7 +136,7 @@ def check_event(whole: Section, report: Report, node: Node | None, contract: str
         f"eip155:{batch.chain_id}:{batch.contract}."
     )
     if node is not None:
-        batch.check_on_chain(report, label, node)
+        batch.check_on_chain(report, label, serving(node, batch.chain_id))
 
 
 class _Batch:

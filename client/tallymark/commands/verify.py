@@ -26,7 +26,11 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the proof file (JSON)")
     parser.add_argument(
-        "--rpc", default="", metavar="URL", help="an Ethereum node to check against"
+        "--rpc",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="an Ethereum node to check against; again for each chain that the proof names",
     )
     parser.add_argument(
         "--contract", default="", metavar="ADDRESS", help="the service's contract, as you know it"
@@ -43,7 +47,7 @@ def act(arguments: argparse.Namespace) -> int:
     try:
         report = verify_file(
             arguments.file,
-            rpc_url=arguments.rpc,
+            rpc_urls=arguments.rpc,
             contract=arguments.contract,
             signer=arguments.signer,
         )

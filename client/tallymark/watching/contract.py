@@ -9,6 +9,7 @@ from tallymark.rpc import Node, NodeFailed, topic
 from tallymark.watching.roots import Root
 
 ACTIVATED = "RootActivated(uint64,bytes32,uint128)"
+PROPOSED = "RootProposed(uint64,bytes32,uint128,uint64,bytes32,string)"
 NOTHING = bytes(32)
 
 
@@ -56,6 +57,7 @@ class Contract:
             total=_number(total),
             is_active=False,
             previous=word(previous) if previous else self._activated(number - 1),
+            digest=self._published(number, root),
         )
         return Pending(found, ready - self._number("delay()"), ready)
 
@@ -71,21 +73,32 @@ class Contract:
             total=self._number("totalOwed()"),
             is_active=True,
             previous=self._activated(epoch - 1),
+            digest=self._published(epoch, root),
         )
 
     def _activated(self, epoch: int) -> bytes | None:
         """The root that was activated for an epoch; None where the node does not look so far."""
+        found = self._logged(ACTIVATED, epoch)
+        return found[-1][:32] if found else None
+
+    def _published(self, epoch: int, root: bytes) -> bytes | None:
+        """The SHA-256 of the leaves' file that `root` was last proposed with; None as above."""
+        found = [data for data in self._logged(PROPOSED, epoch) if data[:32] == root]
+        return found[-1][96:128] if found else None
+
+    def _logged(self, event: str, epoch: int) -> list[bytes]:
+        """The data of the logs of an event about an epoch; none where the node does not know."""
         wanted = {
             "address": self.address,
-            "topics": ["0x" + topic(ACTIVATED).hex(), "0x" + word(epoch).hex()],
+            "topics": ["0x" + topic(event).hex(), "0x" + word(epoch).hex()],
             "fromBlock": "0x0",
             "toBlock": "latest",
         }
         try:
             logs = self.node.ask("eth_getLogs", wanted) if epoch else []
-            return bytes.fromhex(str(logs[-1]["data"])[2:66]) if logs else None
+            return [bytes.fromhex(str(one["data"])[2:]) for one in logs]
         except (NodeFailed, KeyError, TypeError, ValueError):
-            return None
+            return []
 
     def _number(self, signature: str) -> int:
         return _number(self.node.call(self.address, signature))

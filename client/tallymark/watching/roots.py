@@ -1,9 +1,10 @@
 """Holds one root against what the service published and what its ledger committed to.
 
 Each fault has a kind: `withheld` (a file that must be public is not), `root` and `total` (the
-leaves do not give what stands on the chain), `dropped`, `fell` and `twice` (a payee lost what was
-owed), `committed` (the ledger's word on the journal's totals does not hold), `growth` (a leaf grew
-by something else than the journal sent), `uncredited` (more was sent than the payee had earned).
+leaves do not give what stands on the chain), `file` (what is published is not what the contract was
+told), `dropped`, `fell` and `twice` (a payee lost what was owed), `committed` (the ledger's word on
+the journal's totals does not hold), `growth` (a leaf grew by something else than the journal sent),
+`uncredited` (more was sent than the payee had earned).
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ NAMED_LIMIT = 10
 
 @dataclass(frozen=True)
 class Root:
-    """A root as it stands on the chain; `previous` is the one before it, where that is known."""
+    """A root as it stands on the chain; `previous` is the one before it, where that is known.
+
+    `digest` is the SHA-256 of the file of its leaves, as the contract was told; None if unknown.
+    """
 
     contract: str
     epoch: int
@@ -36,6 +40,7 @@ class Root:
     total: int
     is_active: bool
     previous: bytes | None = None
+    digest: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def check(root: Root, service: Service, ledger: Ledger) -> Outcome:
         leaves = files.leaves(leaves_file)
         outcome.files[files.name_of("leaves", root.contract, root.epoch)] = leaves_file
         outcome.leaf_count = len(leaves)
+        outcome.faults += _of_file(root, leaves_file, outcome)
         outcome.faults += _of_tree(root, leaves)
         outcome.faults += _against_previous(root, leaves, service, outcome)
     except (Withheld, BadFile) as reason:
@@ -98,6 +104,21 @@ def check(root: Root, service: Service, ledger: Ledger) -> Outcome:
     outcome.faults += _of_commitment(root, manifest, totals_file, ledger)
     outcome.faults += _against_journal(leaves, totals)
     return outcome
+
+
+def _of_file(root: Root, leaves_file: bytes, outcome: Outcome) -> Iterator[Fault]:
+    """The contract was told of exactly this file, so that nobody is shown another."""
+    if root.digest is None:
+        outcome.not_checked.append(
+            "whether the leaves' file is the one that the contract was told of: the node does not "
+            "say its digest any more"
+        )
+    elif sha256(leaves_file).digest() != root.digest:
+        yield Fault(
+            "file",
+            f"The leaves' file has the SHA-256 {_short(sha256(leaves_file).digest())}, the "
+            f"contract was told {_short(root.digest)}.",
+        )
 
 
 def _of_tree(root: Root, leaves: list[Leaf]) -> Iterator[Fault]:
