@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.utils.translation import gettext_noop as _noop
 from numpy.typing import NDArray
 
 from ingest.entries import LONGEST_KEY, Entry
@@ -70,19 +71,22 @@ def _check(line: Line | None) -> None:
         header = json.loads((line.data if line else None) or b"")
         made = header["tallymark"], header["hash_version"], header["scheme"], header["seed"]
     except (ValueError, KeyError, TypeError) as error:
-        raise NotPrints("The first line is no header of a prints file.") from error
+        raise NotPrints(_noop("The first line is no header of a prints file.")) from error
     ours = FORMAT, scheme.HASH_VERSION, scheme.SCHEME, scheme.SEED
     if made != ours:
-        raise NotPrints(f"These prints were made as {made}; this service compares {ours}.")
+        raise NotPrints(
+            _noop("These prints were made as %(made)s; this service compares %(ours)s.")
+            % {"made": made, "ours": ours}
+        )
 
 
 def _entry(line: Line, ordinal: int, bytes_read: int) -> Entry | BadRow | Withdrawal:
     try:
         if line.data is None:
-            raise ValueError("the line is too long")
+            raise ValueError(_noop("the line is too long"))
         row = json.loads(line.data)
         if not isinstance(row, dict) or not isinstance(row.get("key"), str) or not row["key"]:
-            raise ValueError("the line is no object with a key")
+            raise ValueError(_noop("the line is no object with a key"))
         if row.get("withdrawn") is True:
             return Withdrawal(ordinal, row["key"], bytes_read)
         return _made(row, ordinal, bytes_read)
@@ -93,17 +97,20 @@ def _entry(line: Line, ordinal: int, bytes_read: int) -> Entry | BadRow | Withdr
 def _made(row: dict[str, Any], ordinal: int, bytes_read: int) -> Entry:
     """An entry whose parts fit each other; raises ValueError with a reason for people."""
     if len(row["key"]) > LONGEST_KEY:
-        raise ValueError(f"the key is longer than {LONGEST_KEY} characters")
+        raise ValueError(
+            _noop("the key is longer than %(LONGEST_KEY)s characters")
+            % {"LONGEST_KEY": LONGEST_KEY}
+        )
     digest = bytes.fromhex(_text(row, "digest"))
     signature, shingles = _signature(row), _shingles(row)
     if len(digest) != 32:
-        raise ValueError("the digest is not 32 bytes")
+        raise ValueError(_noop("the digest is not 32 bytes"))
     if len(shingles) > 1 and not bool((shingles[1:] > shingles[:-1]).all()):
-        raise ValueError("the shingles are not ascending")
+        raise ValueError(_noop("the shingles are not ascending"))
     is_alone = LEAN in row and not len(shingles)
     expected = scheme.PERMUTATION_COUNT if len(shingles) or (is_alone and len(signature)) else 0
     if len(signature) != expected:
-        raise ValueError("the signature does not have 128 values")
+        raise ValueError(_noop("the signature does not have 128 values"))
     parts = {MINHASH: signature.tobytes()} if len(signature) else {}
     if len(shingles):
         parts[WORDS] = shingles.tobytes()
@@ -142,19 +149,19 @@ def _shingles(row: dict[str, Any]) -> NDArray[np.uint32]:
 def _text(row: dict[str, Any], name: str) -> str:
     value = row.get(name)
     if not isinstance(value, str):
-        raise ValueError(f"{name} is missing")
+        raise ValueError(_noop("%(name)s is missing") % {"name": name})
     return value
 
 
 def _numbers(row: dict[str, Any], name: str) -> NDArray[np.uint32]:
     data = base64.b64decode(_text(row, name), validate=True)
     if len(data) % UINT32.itemsize:
-        raise ValueError(f"{name} is cut short")
+        raise ValueError(_noop("%(name)s is cut short") % {"name": name})
     return np.frombuffer(data, UINT32)
 
 
 def _count(row: dict[str, Any], name: str) -> int:
     value = row.get(name)
     if type(value) is not int or not 0 <= value <= LARGEST_COUNT:
-        raise ValueError(f"{name} is no count")
+        raise ValueError(_noop("%(name)s is no count") % {"name": name})
     return value

@@ -6,8 +6,7 @@ that resolves anew (DNS rebinding), a redirect and an odd spelling of an address
 
 from __future__ import annotations
 
-import ipaddress
-import socket
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -17,16 +16,17 @@ from uuid import UUID
 import aiohttp
 import fsspec
 from django.conf import settings
+from django.utils.translation import gettext as _
 
-from ingest import storage
+from ingest import hub, storage
 from ingest.storage import Stored, Tell
+from provenance import network
+from provenance.network import Allowed
 from provenance.refusals import Refused
 
 CONNECT_SECONDS = 20
 READ_SECONDS = 60
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+LISTING_BYTES = 2**22
 
 
 class UrlNotAllowed(Refused):
@@ -45,46 +45,33 @@ class CannotFetch(Refused):
     hint = "Open the address yourself; if it gives the file, try again."
 
 
-class _AddressRefused(OSError):
-    """Raised where the socket would be made, so that nothing is sent."""
-
-
-def is_public(address: Address) -> bool:
-    """Whether `address` is one of the whole internet's, in whatever form it is wrapped."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address.teredo is not None:
-            inner = address.teredo[1]
-        if inner is None and address in NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
-
-
 def check_url(url: str) -> None:
     """Raise UrlNotAllowed unless `url` is of a kind that is fetched here; nothing is contacted."""
     scheme = urlsplit(url).scheme.lower()
     if scheme in ("http", "https"):
         if not urlsplit(url).hostname:
-            raise UrlNotAllowed("The address names no host.")
+            raise UrlNotAllowed(_("The address names no host."))
+    elif scheme == hub.SCHEME:
+        hub.is_whole(url)
     elif scheme == "s3":
         _check_bucket(url)
     elif scheme in ("", "file"):
         local_path(url)
     else:
-        raise UrlNotAllowed(f"Addresses that begin with {scheme}: are not fetched here.")
+        raise UrlNotAllowed(
+            _("Addresses that begin with %(scheme)s: are not fetched here.") % {"scheme": scheme}
+        )
 
 
 def _check_bucket(url: str) -> None:
     """The service's own S3 credentials must not open to a tenant what they open to it."""
     place = url.split("://", 1)[1]
     if ".." in place.split("/"):
-        raise UrlNotAllowed("An S3 address may not hold '..'.")
+        raise UrlNotAllowed(_("An S3 address may not hold '..'."))
     if not any(f"{place}/".startswith(root.rstrip("/") + "/") for root in settings.S3_IMPORT_ROOTS):
         raise UrlNotAllowed(
-            "This bucket is not read from here.",
-            hint="Ask the operator to allow it (TALLYMARK_S3_IMPORT_ROOTS).",
+            _("This bucket is not read from here."),
+            hint=_("Ask the operator to allow it (TALLYMARK_S3_IMPORT_ROOTS)."),
         )
 
 
@@ -94,11 +81,11 @@ def local_path(url: str) -> Path:
     roots = [Path(root).resolve() for root in settings.LOCAL_IMPORT_ROOTS]
     if not any(path.is_relative_to(root) for root in roots):
         raise UrlNotAllowed(
-            "Local files are not read from there.",
-            hint="Ask the operator to allow the folder (TALLYMARK_LOCAL_IMPORT_ROOTS).",
+            _("Local files are not read from there."),
+            hint=_("Ask the operator to allow the folder (TALLYMARK_LOCAL_IMPORT_ROOTS)."),
         )
     if not path.exists():
-        raise CannotFetch(f"There is no file at {path}.")
+        raise CannotFetch(_("There is no file at %(path)s.") % {"path": path})
     return path
 
 
@@ -106,7 +93,7 @@ def fetch(
     upload_id: UUID,
     url: str,
     tell: Tell | None = None,
-    allowed: Callable[[Address], bool] | None = None,
+    allowed: Allowed | None = None,
 ) -> Stored:
     """Bring the file or folder at `url` into the upload's folder.
 
@@ -122,16 +109,25 @@ def fetch(
             return storage.store_folder(upload_id, path, tell)
         with path.open("rb") as local:
             return storage.store(upload_id, name, local, tell)
-    if allowed is None:
-        allowed = _any_address if settings.ALLOW_PRIVATE_ADDRESSES else is_public
     try:
-        with _open(url, scheme, allowed) as remote:
+        if scheme == hub.SCHEME:
+            url, scheme = _on_the_hub(url, allowed or network.allowed()), "https"
+            name = unquote(Path(urlsplit(url).path).name)
+        with _open(url, scheme, allowed or network.allowed()) as remote:
             return storage.store(upload_id, name, remote, tell)
     except (OSError, TimeoutError, aiohttp.ClientError, ValueError) as error:
         raise _explained(error) from error
 
 
-def _open(url: str, scheme: str, allowed: Callable[[Address], bool]) -> BinaryIO:
+def _on_the_hub(url: str, allowed: Allowed) -> str:
+    """The address of the file that an `hf://` address names, or of a whole dataset's only one."""
+    if not hub.is_whole(url):
+        return hub.file_address(url, settings.HUB_ADDRESS)
+    with _open(hub.listing_address(url, settings.HUB_ADDRESS), "https", allowed) as listing:
+        return hub.only_file(json.loads(listing.read(LISTING_BYTES)), settings.HUB_ADDRESS)
+
+
+def _open(url: str, scheme: str, allowed: Allowed) -> BinaryIO:
     if scheme == "s3":
         system = fsspec.filesystem("s3", **settings.S3_OPTIONS)
         return cast(BinaryIO, system.open(url, "rb", cache_type="readahead"))
@@ -144,21 +140,14 @@ def _open(url: str, scheme: str, allowed: Callable[[Address], bool]) -> BinaryIO
     return cast(BinaryIO, system.open(url, "rb", block_size=0))
 
 
-def _client(allowed: Callable[[Address], bool]) -> Callable[..., Any]:
-    """What fsspec makes its sessions with: no proxy, and checked sockets."""
-
-    def make_socket(info: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol, _, place = info
-        if not allowed(ipaddress.ip_address(place[0].split("%")[0])):
-            raise _AddressRefused(f"{place[0]} is not a public address")
-        return socket.socket(family, kind, protocol)
+def _client(allowed: Allowed) -> Callable[..., Any]:
+    """What fsspec makes its sessions with: checked sockets, and no limit on the whole transfer."""
 
     async def get_client(**_: Any) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
         )
-        connector = aiohttp.TCPConnector(socket_factory=make_socket, use_dns_cache=False)
-        return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        return network.session(allowed, timeout)
 
     return get_client
 
@@ -167,7 +156,7 @@ def _explained(error: BaseException) -> Refused:
     """The refusal behind a failed transfer."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, _AddressRefused):
+        if isinstance(cause, network.AddressRefused):
             return UrlNotAllowed(f"The address leads into a private network: {cause}.")
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, FileNotFoundError):
@@ -175,7 +164,3 @@ def _explained(error: BaseException) -> Refused:
     if isinstance(error, aiohttp.ClientResponseError):
         return CannotFetch(f"The server answered {error.status} {error.message}.")
     return CannotFetch(f"The transfer failed: {error or type(error).__name__}.")
-
-
-def _any_address(_: Address) -> bool:
-    return True

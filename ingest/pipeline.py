@@ -14,6 +14,8 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from ingest import fetch, hints, leases, reading, screening, storage
 from ingest.models import Upload
@@ -116,7 +118,10 @@ def begin_upload(
 
 def _check_free(version: DatasetVersion) -> None:
     if version.state != DatasetVersion.State.OPEN:
-        raise NotNow(f"{version} is {version.state} and takes no more content.")
+        raise NotNow(
+            _("%(version)s is %(state)s and takes no more content.")
+            % {"version": version, "state": version.state}
+        )
     if version.uploads.exclude(state=Upload.State.FAILED).exists():
         raise UploadExists
 
@@ -147,7 +152,7 @@ def choose_columns(
     """Name the columns that are read, in place of the guessed ones; before the upload starts."""
     upload = _locked(upload)
     if upload.state != Upload.State.RECEIVED or upload.started_at is not None:
-        raise NotNow("The columns can be chosen until the upload is started.")
+        raise NotNow(_("The columns can be chosen until the upload is started."))
     upload.text_column = upload.text_column if text_column is None else text_column
     upload.key_column = upload.key_column if key_column is None else key_column
     if contributor_column is not None:
@@ -170,8 +175,9 @@ def start_upload(*, upload: Upload, at: datetime) -> Upload:
         and upload.version.dataset.kind in (Dataset.Kind.TEXT, Dataset.Kind.CODE)
     ):
         raise ColumnRefused(
-            "No column looks like a text.",
-            hint=f"Choose the text column first: {', '.join(upload.columns[:20])}.",
+            _("No column looks like a text."),
+            hint=_("Choose the text column first: %(names)s.")
+            % {"names": ", ".join(upload.columns[:20])},
         )
     Upload.objects.filter(
         pk=upload.pk, started_at__isnull=True, state=Upload.State.RECEIVED
@@ -198,7 +204,7 @@ def confirm_delta(*, upload: Upload, at: datetime) -> Upload:
     """Let a delta that was read and shown be sealed and screened. Raises NotNow."""
     upload = _locked(upload)
     if upload.state != Upload.State.READY:
-        raise NotNow("Only an upload that is ready can be confirmed.")
+        raise NotNow(_("Only an upload that is ready can be confirmed."))
     upload.state, upload.stage = Upload.State.SCREENING, "sealing"
     upload.stage_at = upload.retry_at = at
     upload.save(update_fields=["state", "stage", "stage_at", "retry_at"])
@@ -212,9 +218,15 @@ def discard_upload(*, upload: Upload, at: datetime) -> Upload:
     upload = _locked(upload)
     is_sealed = upload.version.sealed_at is not None
     if is_sealed or upload.state in (Upload.State.SEALED, Upload.State.FAILED):
-        raise NotNow("What is sealed can be withdrawn, not discarded.")
-    fail(upload, code="discarded", detail="It was discarded.", hint="", at=at)
+        raise NotNow(_("What is sealed can be withdrawn, not discarded."))
+    fail(upload, code="discarded", detail=_noop("It was discarded."), hint="", at=at)
     return upload
+
+
+def note_seen(*, upload: Upload, at: datetime) -> None:
+    """Its owner's people look at what was found; the first time is kept. Safe to repeat."""
+    rows = Upload.objects.filter(pk=upload.pk, state=Upload.State.SEALED)
+    rows.filter(result_seen_at__isnull=True).update(result_seen_at=at)
 
 
 @transaction.atomic
@@ -291,8 +303,10 @@ def _stumble(upload: Upload, *, at: datetime) -> None:
         fail(
             upload,
             code="internal_error",
-            detail="Reading this file failed again and again, through no fault of the file's.",
-            hint="Tell the operator the upload's id; the log has the error.",
+            detail=_noop(
+                "Reading this file failed again and again, through no fault of the file's."
+            ),
+            hint=_noop("Tell the operator the upload's id; the log has the error."),
             at=at,
         )
     else:

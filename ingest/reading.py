@@ -9,11 +9,13 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext_noop as _noop
 
 from ingest import bring as prints_file
 from ingest import columns, entries, fetch, leases, readers, storage
 from ingest.entries import Entry
 from ingest.models import BadRow, Upload
+from ingest.models.progress import begun, marked
 from ingest.readers import RawRecord, ReaderError
 from ingest.readers.refusals import EmptySource, NoSuchColumn
 from ingest.readers.rows import Withdrawal
@@ -97,10 +99,13 @@ def check_columns(upload: Upload) -> None:
     """Raise NoSuchColumn or NeedsKey where the chosen columns cannot be read."""
     for name in (upload.text_column, upload.key_column, upload.contributor_column):
         if name and upload.columns and name not in upload.columns:
-            raise NoSuchColumn(f"There is no column '{name}': {', '.join(upload.columns[:20])}.")
+            raise NoSuchColumn(
+                _noop("There is no column '%(name)s': %(names)s.")
+                % {"name": name, "names": ", ".join(upload.columns[:20])}
+            )
     is_delta = upload.version.mode == DatasetVersion.Mode.DELTA
     if is_delta and upload.columns and not upload.key_column:
-        raise NeedsKey("A delta needs a key column.")
+        raise NeedsKey(_noop("A delta needs a key column."))
 
 
 def choice_of(upload: Upload) -> dict[str, Any]:
@@ -143,7 +148,8 @@ def read(upload: Upload, *, clock: Clock, until: datetime) -> None:
     if upload.state == Upload.State.RECEIVED:
         now = clock()
         state = Upload.State.READING
-        leases.hold(upload, at=now, state=state, stage="reading", stage_at=now)
+        pace = begun(now)
+        leases.hold(upload, at=now, state=state, stage="reading", stage_at=now, pace=pace)
     for batch in batches(_rows(upload)):
         register(upload, batch, at=clock())
         if clock() >= until:
@@ -191,7 +197,7 @@ def register(upload: Upload, batch: list[Row], *, at: datetime) -> None:
             keys = [entries.clean_key(row.key) for row in gone]
             registry.withdraw_keys(version=upload.version, keys=keys)
         else:
-            bad += [_bad(row, "only a delta withdraws records") for row in gone]
+            bad += [_bad(row, _noop("only a delta withdraws records")) for row in gone]
         _register_records(upload.version, made, at=at)
         BadRow.objects.bulk_create(
             BadRow(upload=upload, line=row.line, reason=row.reason[:300]) for row in bad
@@ -204,9 +210,13 @@ def register(upload: Upload, batch: list[Row], *, at: datetime) -> None:
             record_count=upload.record_count + len(made),
             bad_count=upload.bad_count + len(bad),
             bytes_done=batch[-1].bytes_read,
+            pace=marked(upload.pace, at, upload.record_count + len(made)),
         )
     if upload.bad_count > MOST_BAD_ROWS:
-        raise TooManyBadRows(f"More than {MOST_BAD_ROWS:,} rows cannot be read.")
+        raise TooManyBadRows(
+            _noop("More than %(MOST_BAD_ROWS)s rows cannot be read.")
+            % {"MOST_BAD_ROWS": f"{MOST_BAD_ROWS:,}"}
+        )
 
 
 def _made(batch: list[Row], kind: str) -> tuple[list[Entry], list[readers.BadRow]]:
@@ -233,7 +243,11 @@ def _keyed_once(
     once, twice = [], []
     for entry in made:
         if entry.key in seen:
-            twice.append(_bad(entry, f"the key '{entry.key}' came before in this delta"))
+            twice.append(
+                _bad(
+                    entry, _noop("the key '%(key)s' came before in this delta") % {"key": entry.key}
+                )
+            )
         else:
             once.append(entry)
         seen.add(entry.key)
@@ -258,12 +272,14 @@ def _finish(upload: Upload, *, at: datetime) -> None:
     is_delta = upload.version.mode == DatasetVersion.Mode.DELTA
     if not upload.record_count and not (is_delta and upload.row_count > upload.bad_count):
         first = upload.bad_rows.order_by("line").first()
-        reason = f" The first problem: {first}." if first else ""
-        raise EmptySource(f"No record could be read from the file.{reason}")
+        reason = _noop(" The first problem: %(first)s.") % {"first": first} if first else ""
+        raise EmptySource(
+            _noop("No record could be read from the file.%(reason)s") % {"reason": reason}
+        )
     with transaction.atomic():
         if is_delta:
             registry.ready_version(version=upload.version, at=at)
-            state, stage = Upload.State.READY, "waiting to be confirmed"
+            state, stage = Upload.State.READY, _noop("waiting to be confirmed")
             unchanged = registry.preview_delta(upload.version).unchanged
             leases.hold(upload, at=at, unchanged_count=unchanged)
         else:
@@ -280,4 +296,4 @@ def seal(upload: Upload, *, clock: Clock) -> None:
     with transaction.atomic():
         upload.version = registry.seal_version(version=upload.version, at=at)
         columns.keep(upload.version)
-        leases.hold(upload, at=clock(), stage="waiting for its place in the ledger")
+        leases.hold(upload, at=clock(), stage=_noop("waiting for its place in the ledger"))

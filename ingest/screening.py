@@ -18,11 +18,12 @@ import structlog
 from django.db import transaction
 from django.db.models import Count, Q
 
-from ingest import bodies, candidates, columns, evidence, hints, leases, prints, verdict
+from ingest import bodies, candidates, cells, columns, evidence, hints, leases, prints, verdict
 from ingest.candidates import Newcomer, Pair
 from ingest.index import merging, registered
 from ingest.index.registered import Earlier
 from ingest.models import Upload
+from ingest.models.progress import begun, marked
 from ingest.prints import Prints
 from ingest.verdict import Kind, Verdict
 from provenance import conflicts, ledger
@@ -59,7 +60,7 @@ class Found:
 def screen(upload: Upload, *, clock: Clock, until: datetime) -> None:
     """Screen batches from where screening stopped; after the last, publish."""
     if not upload.screened_count and upload.stage != "comparing":
-        leases.hold(upload, at=clock(), stage="comparing", stage_at=clock())
+        _begin(upload, at=clock())
         if upload.record_count >= TENDED_FROM:
             merging.tend(go_on=lambda: clock() < until)
     while batch := _next_records(upload):
@@ -67,6 +68,23 @@ def screen(upload: Upload, *, clock: Clock, until: datetime) -> None:
         if clock() >= until:
             return
     publish(upload, at=clock())
+
+
+def _begin(upload: Upload, *, at: datetime) -> None:
+    """Note what is compared with how much, for whoever watches."""
+    version = upload.version
+    added = Record.objects.filter(dataset=version.dataset_id, added_number=version.number)
+    records, owners = registered.others(version)
+    leases.hold(
+        upload,
+        at=at,
+        stage="comparing",
+        stage_at=at,
+        pace=begun(at),
+        to_compare_count=added.count(),
+        against_records=records,
+        against_owners=owners,
+    )
 
 
 def _next_records(upload: Upload) -> list[Record]:
@@ -88,6 +106,7 @@ def screen_batch(upload: Upload, records: Sequence[Record], *, at: datetime) -> 
             attempt_count=0,
             screened_to=records[-1].pk,
             screened_count=upload.screened_count + len(records),
+            pace=marked(upload.pace, at, upload.screened_count + len(records)),
         )
 
 
@@ -148,6 +167,7 @@ def keep(version: DatasetVersion, found: Sequence[Found], *, at: datetime) -> No
     compared = {row.newcomer.record.pk for row in found} | {row.earlier.record_id for row in found}
     texts, pictures = bodies.texts_of(compared), bodies.pictures_of(compared)
     found = [_confirmed(row, texts) for row in found]
+    is_table = version.dataset.kind == Dataset.Kind.TABLE
     Match.objects.bulk_create(
         (
             Match(
@@ -159,7 +179,7 @@ def keep(version: DatasetVersion, found: Sequence[Found], *, at: datetime) -> No
                 containment=row.verdict.containment,
                 score=row.verdict.score,
                 holds=row.verdict.holds,
-                evidence=_evidence(row, texts) | _pictures(row, pictures),
+                evidence=_evidence(row, texts, is_table=is_table) | _pictures(row, pictures),
             )
             for row in found
         ),
@@ -176,11 +196,15 @@ def _confirmed(row: Found, texts: dict[int, str]) -> Found:
     return replace(row, verdict=verdict.confirmed(row.verdict, later=later, earlier=earlier))
 
 
-def _evidence(row: Found, texts: dict[int, str]) -> dict[str, Any]:
+def _evidence(row: Found, texts: dict[int, str], *, is_table: bool) -> dict[str, Any]:
     """What both sides will be shown of this match."""
     later, earlier = texts.get(row.newcomer.record.pk), texts.get(row.earlier.record_id)
     counted = row.verdict.counted
-    if row.verdict.kind == Kind.EXACT and (later or earlier):
+    is_exact = row.verdict.kind == Kind.EXACT
+    one, other = (later or earlier, earlier or later) if is_exact else (later, earlier)
+    if is_table and one and other and (found := cells.shared(one, other)):
+        return found | counted
+    if is_exact and (later or earlier):
         return evidence.whole(later or earlier or "") | counted
     if row.verdict.kind == Kind.SEMANTIC or later is None or earlier is None:
         # Where nothing but the meaning is shared there is no passage that could be shown.

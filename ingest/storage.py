@@ -16,6 +16,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from provenance.refusals import Refused
 
@@ -129,7 +130,7 @@ def store_folder(upload_id: UUID, source: Path, tell: Tell | None = None) -> Sto
         with file.open("rb") as stream:
             intake.copy(stream, target / name)
     if not intake.byte_count:
-        raise EmptyFile("The folder holds no file with any bytes.")
+        raise EmptyFile(_("The folder holds no file with any bytes."))
     return Stored(_below_data(target), intake.digest.digest(), intake.byte_count)
 
 
@@ -145,4 +146,7 @@ def _below_data(path: Path) -> str:
 def _check_size(count: int) -> None:
     limit = settings.UPLOAD_LIMIT_BYTES
     if count > limit:
-        raise TooLarge(f"The file is larger than {limit:,} bytes, the most accepted here.")
+        raise TooLarge(
+            _("The file is larger than %(limit)s bytes, the most accepted here.")
+            % {"limit": f"{limit:,}"}
+        )

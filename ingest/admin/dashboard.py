@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from ingest.models import Screening, Upload
 from provenance.access import Viewer
@@ -19,9 +20,9 @@ def cards(viewer: Viewer, at: datetime) -> list[Card]:
         return []
     return [
         Card(
-            "Uploads",
+            _("Uploads"),
             f"{count:,}",
-            "being read or compared now",
+            _("being read or compared now"),
             reverse("admin:ingest_upload_changelist"),
         )
     ]
@@ -35,16 +36,25 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
     columns = rows.filter(state=Upload.State.RECEIVED, started_at__isnull=True)
     return [
         *(
-            Todo(f"Confirm the changes in {upload.file_name or upload.url}", _url(upload))
+            Todo(
+                _("Confirm the changes in %(file_name)s")
+                % {"file_name": upload.file_name or upload.url},
+                _url(upload),
+            )
             for upload in ready[:10]
         ),
         *(
-            Todo(f"Say which columns of {upload.file_name or upload.url} to read", _url(upload))
+            Todo(
+                _("Say which columns of %(file_name)s to read")
+                % {"file_name": upload.file_name or upload.url},
+                _url(upload),
+            )
             for upload in columns[:10]
         ),
         *(
             Todo(
-                f"Something changed about {screening.file_name}, which you screened",
+                _("Something changed about %(file_name)s, which you screened")
+                % {"file_name": screening.file_name},
                 reverse("admin:ingest_screening_change", args=[screening.pk]),
             )
             for screening in changed.filter(notices__isnull=False).distinct()[:10]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -10,6 +11,8 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from ingest import pipeline
 from ingest.models import Upload
@@ -20,9 +23,10 @@ from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, owns, person_of, viewer_of
 from provenance.models import Dataset, DatasetVersion
 
-FORMATS = (
-    "JSON lines (.jsonl, also .gz or .zst), CSV, TSV, Parquet, Arrow, plain text, or a zip or "
-    "tar of texts, source files or images."
+HUB = "hf://datasets/"
+FORMATS = _lazy(
+    "JSON lines (.jsonl, also .gz or .zst), CSV, TSV, Parquet, Arrow, plain "
+    "text, or a zip or tar of texts, source files or images."
 )
 
 
@@ -43,18 +47,42 @@ class SourceForm(VerbForm):
         required=False, allow_empty_file=True, widget=FileInput, help_text=FORMATS
     )
     url = forms.CharField(
-        label="Or its address",
+        label=_lazy("Or its address"),
         max_length=2000,
         required=False,
-        help_text="http(s) or s3; it is fetched once, from an address that anybody can reach.",
+        help_text=_lazy(
+            "http(s), s3, or one file of a dataset of the Hub: "
+            "hf://datasets/OWNER/NAME/PATH/TO/FILE. It is fetched once."
+        ),
+    )
+    hub = forms.CharField(
+        label=_lazy("Or a dataset of the Hugging Face Hub"),
+        max_length=200,
+        required=False,
+        help_text=_lazy("Its id, such as OWNER/NAME, as it stands above its page."),
     )
 
     def clean(self) -> dict[str, Any]:
         """Exactly one source."""
         cleaned = super().clean() or {}
-        if self.needs_source() and bool(cleaned.get("file")) == bool(cleaned.get("url")):
-            raise forms.ValidationError("Choose a file, or give an address: one of the two.")
+        given = [name for name in ("file", "url", "hub") if cleaned.get(name)]
+        if self.needs_source() and len(given) != 1:
+            raise forms.ValidationError(
+                _("Choose a file, or give an address, or a dataset of the Hub: one of the three.")
+            )
+        if cleaned.get("hub"):
+            cleaned["url"] = f"{HUB}{cleaned['hub']}"
         return cleaned
+
+    def clean_hub(self) -> str:
+        """The id alone, also where somebody pasted the address of its page."""
+        text = str(self.cleaned_data["hub"]).strip().rstrip("/")
+        name = re.sub(r"^(https?://[^/]+/datasets/|hf://datasets/|datasets/)", "", text)
+        if name and not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+            raise forms.ValidationError(
+                _("Write the id of a dataset, such as OWNER/NAME; for one file, give its address.")
+            )
+        return name
 
     def needs_source(self) -> bool:
         """Whether content is sent with this form."""
@@ -70,20 +98,23 @@ class RegisterForm(SourceForm):
         choices=Dataset.Kind.choices, widget=forms.RadioSelect, initial=Dataset.Kind.TEXT
     )
     is_fingerprint_only = forms.BooleanField(
-        label="By fingerprints only: the content stays with me",
+        label=_lazy("By fingerprints only: the content stays with me"),
         required=False,
-        help_text="You compute them at home with the client; no file is sent now.",
+        help_text=_lazy("You compute them at home with the client; no file is sent now."),
     )
     made_from = forms.CharField(
-        label="Made from others",
+        label=_lazy("Made from others"),
         widget=forms.Textarea(attrs={"rows": 3}),
         required=False,
-        help_text="A line for each sealed version that it was made from, and what it owes it: "
-        f"“{EXAMPLE}”. Relative is a part of what this dataset earns, absolute also of what is "
-        "made of it. Money moves once the other owner accepts.",
+        help_text=_lazy(
+            "A line for each sealed version that it was made from, and what it owes it: "
+            "“%(EXAMPLE)s”. Relative is a part of what this dataset earns, absolute also "
+            "of what is made of it. Money moves once the other owner accepts."
+        )
+        % {"EXAMPLE": EXAMPLE},
     )
     field_order = (
-        "title", "kind", "file", "url", "is_fingerprint_only", "description", "made_from",
+        "title", "kind", "file", "url", "hub", "is_fingerprint_only", "description", "made_from",
     )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -91,7 +122,7 @@ class RegisterForm(SourceForm):
         cleaned = super().clean()
         if cleaned.get("is_fingerprint_only") and cleaned.get("kind") == Dataset.Kind.IMAGE:
             raise forms.ValidationError(
-                "Images cannot be fingerprinted at home yet: send the files, or leave it."
+                _("Images cannot be fingerprinted at home yet: send the files, or leave it.")
             )
         return cleaned
 
@@ -108,10 +139,13 @@ class VersionForm(SourceForm):
     """The content of another version."""
 
     mode = forms.ChoiceField(
-        label="The file holds",
+        label=_lazy("The file holds"),
         choices=[
-            (DatasetVersion.Mode.FULL, "the whole dataset as it is now"),
-            (DatasetVersion.Mode.DELTA, "changes only: added, changed and withdrawn, by key"),
+            (DatasetVersion.Mode.FULL, _lazy("the whole dataset as it is now")),
+            (
+                DatasetVersion.Mode.DELTA,
+                _lazy("changes only: added, changed and withdrawn, by key"),
+            ),
         ],
         widget=forms.RadioSelect,
         initial=DatasetVersion.Mode.FULL,
@@ -179,22 +213,24 @@ def _is_free(viewer: Viewer, dataset: Any) -> bool:
 
 REGISTER = Verb(
     "register",
-    "Register a dataset",
+    _lazy("Register a dataset"),
     "rights",
     _register,
     RegisterForm,
-    "Its place in the ledger is taken when it is sealed; minutes later you know what overlaps. "
-    "Registering grants nothing to anybody.",
+    _lazy(
+        "Its place in the ledger is taken when it is sealed; minutes later you know "
+        "what overlaps. Registering grants nothing to anybody."
+    ),
     offered=lambda viewer, subject: viewer.party.is_owner,
     tone="primary",
 )
 SEND = Verb(
     "upload",
-    "Upload a version",
+    _lazy("Upload a version"),
     "rights",
     _send,
     VersionForm,
-    "What was sealed before stays as it is; this becomes the next version.",
+    _lazy("What was sealed before stays as it is; this becomes the next version."),
     offered=_is_free,
     tone="primary",
 )

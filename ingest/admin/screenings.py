@@ -13,6 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from ingest import prints
 from ingest.admin.registering import FORMATS, FileInput
@@ -20,6 +22,7 @@ from ingest.gateways import files, notices, reports, screenings, terms
 from ingest.gateways.reports import ANSWERED
 from ingest.gateways.screenings import Asked
 from ingest.models import Screening
+from provenance import kept
 from provenance.access import Viewer
 from provenance.admin.base import LABS, ReadOnlyFacts
 from provenance.admin.columns import column
@@ -37,17 +40,19 @@ GOOD = ("nothing_found", "usable")
 class PurposeForm(VerbForm):
     """For what something is to be used."""
 
-    purpose = forms.ChoiceField(label="You want to use it for", choices=Purpose.choices)
+    purpose = forms.ChoiceField(label=_lazy("You want to use it for"), choices=Purpose.choices)
 
 
 class TextForm(PurposeForm):
     """One text to ask about."""
 
     text = forms.CharField(
-        label="The text",
+        label=_lazy("The text"),
         widget=forms.Textarea,
         max_length=1_000_000,
-        help_text="It is compared and forgotten: nothing of it is stored, indexed or logged.",
+        help_text=_lazy(
+            "It is compared and forgotten: nothing of it is stored, indexed or logged."
+        ),
     )
     field_order = ("text", "purpose")
 
@@ -57,16 +62,22 @@ class FileForm(PurposeForm):
 
     file = forms.FileField(allow_empty_file=True, widget=FileInput, help_text=FORMATS)
     kind = forms.ChoiceField(
-        label="It holds",
-        choices=[("", "what it looks like"), *Dataset.Kind.choices],
+        label=_lazy("It holds"),
+        choices=[("", _lazy("what it looks like")), *Dataset.Kind.choices],
         required=False,
     )
     watch_days = forms.TypedChoiceField(
-        label="Tell me of later registrations",
-        choices=[(0, "no: keep nothing of the file"), (30, "for 30 days"), (90, "for 90 days")],
+        label=_lazy("Tell me of later registrations"),
+        choices=[
+            (0, _lazy("no: keep nothing of the file")),
+            (30, _lazy("for 30 days")),
+            (90, _lazy("for 90 days")),
+        ],
         coerce=int,
-        help_text="For that long its fingerprints are kept, never its content. Changed licences, "
-        "prices and withdrawals you are told of in any case.",
+        help_text=_lazy(
+            "For that long its fingerprints are kept, never its content. Changed "
+            "licences, prices and withdrawals you are told of in any case."
+        ),
     )
     field_order = ("file", "purpose", "kind", "watch_days")
 
@@ -97,8 +108,8 @@ def _ask(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome
         match["price"] = terms.price_words(match["terms"])
     context = {
         **site.each_context(request),
-        "title": "May I use this?",
-        "above": [("Screen before training", reverse("admin:ingest_screening_changelist"))],
+        "title": _("May I use this?"),
+        "above": [(_("Screen before training"), reverse("admin:ingest_screening_changelist"))],
         "answer": answer,
         "result": result,
         "tone": "good" if result["answer"] in GOOD else "wait",
@@ -122,7 +133,7 @@ def pieces(text: str, matches: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _seen(request: HttpRequest, screening: Any, cleaned: dict[str, Any]) -> str:
     notices.mark_seen(screening, at=timezone.now())
-    return "Noted. You are told again when something else changes."
+    return _("Noted. You are told again when something else changes.")
 
 
 def _has_news(viewer: Viewer, screening: Any) -> bool:
@@ -138,7 +149,7 @@ class ScreeningAdmin(ReadOnlyFacts):
     """A lab's candidate files and their reports."""
 
     shown_to = LABS
-    list_title = "Screen before training"
+    list_title = _lazy("Screen before training")
     page_template = "ingest/screening.html"
     list_display = (
         "name_word",
@@ -152,40 +163,41 @@ class ScreeningAdmin(ReadOnlyFacts):
     list_filter = ("state", "purpose")
     list_select_related = ("party",)
     ordering = ("-created_at",)
-    list_words = (
-        "May you use this? Records are compared with all that is registered; you are told whose "
-        "they are like, on what terms, and what was not checked. What you send is not kept."
+    list_words = _lazy(
+        "May you use this? Records are compared with all that is registered; you are "
+        "told whose they are like, on what terms, and what was not checked. What you "
+        "send is not kept."
     )
-    empty_title = "Nothing was screened yet"
-    empty_words = "Send a candidate file before you train on it, or ask about one text."
+    empty_title = _lazy("Nothing was screened yet")
+    empty_words = _lazy("Send a candidate file before you train on it, or ask about one text.")
     list_verbs = (
         Verb(
             "file",
-            "Screen a file",
+            _lazy("Screen a file"),
             "develop",
             _send,
             FileForm,
-            "It is compared in the background and deleted when its report is there.",
+            _lazy("It is compared in the background and deleted when its report is there."),
             offered=_is_lab,
             tone="primary",
         ),
         Verb(
             "text",
-            "Ask about a text",
+            _lazy("Ask about a text"),
             "develop",
             _ask,
             TextForm,
-            "It is answered at once.",
+            _lazy("It is answered at once."),
             offered=_is_lab,
         ),
     )
     verbs = (
         Verb(
             "seen",
-            "I have read what changed",
+            _lazy("I have read what changed"),
             "develop",
             _seen,
-            explains="The notices stay on this page.",
+            explains=_lazy("The notices stay on this page."),
             offered=_has_news,
         ),
     )
@@ -194,32 +206,38 @@ class ScreeningAdmin(ReadOnlyFacts):
         fresh = Count("notices", filter=Q(notices__seen_at__isnull=True))
         return super().scope(viewer).annotate(fresh_count=fresh)
 
-    @column("File", header=True)
+    @column(_lazy("File"), header=True)
     def name_word(self, screening: Screening) -> list[str]:
         return [screening.file_name, str(screening.party)]
 
-    @column("For", ordering="purpose")
+    @column(_lazy("For"), ordering="purpose")
     def purpose_word(self, screening: Screening) -> str:
         return str(screening.get_purpose_display())
 
-    @column("State", ordering="state", label=_TONES)
+    @column(_lazy("State"), ordering="state", label=_TONES)
     def label(self, screening: Screening) -> str:
         return str(screening.state)
 
-    @column("Rows compared", ordering="record_count")
+    @column(_lazy("Rows compared"), ordering="record_count")
     def compared(self, screening: Screening) -> str:
         return f"{screening.record_count:,}"
 
-    @column("Like registered data")
+    @column(_lazy("Like registered data"))
     def alike(self, screening: Screening) -> str:
         if screening.report is None:
             return "–"
         rows = screening.report["rows"]
-        return f"{rows['usable'] + rows['on_offer'] + rows['reserved']:,} rows"
+        return _("%(usable)s rows") % {
+            "usable": f"{rows['usable'] + rows['on_offer'] + rows['reserved']:,}"
+        }
 
-    @column("Since then")
+    @column(_lazy("Since then"))
     def news_word(self, screening: Any) -> str:
-        return f"{screening.fresh_count} changed" if screening.fresh_count else "–"
+        return (
+            _("%(fresh_count)s changed") % {"fresh_count": screening.fresh_count}
+            if screening.fresh_count
+            else "–"
+        )
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         return [subject.party]
@@ -245,13 +263,14 @@ class ScreeningAdmin(ReadOnlyFacts):
         """The report with its signature."""
         return self._paper(request, object_id, "json")
 
+    @kept.in_english()
     def _paper(self, request: HttpRequest, object_id: str, ending: str) -> HttpResponse:
         screening = self.found(request, object_id)
         stopped = self.look(request, screening)
         if stopped is not None:
             return stopped
         if screening.report is None:
-            raise Http404("There is no report yet.")
+            raise Http404(_("There is no report yet."))
         if ending == "pdf":
             return _file(screening, reports.pdf(screening), "pdf", "application/pdf")
         content = json.dumps(reports.document(screening), ensure_ascii=False, indent=1)

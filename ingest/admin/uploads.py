@@ -11,15 +11,19 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from ingest import pipeline
+from ingest.admin.results import result_of
+from ingest.admin.standing import state_of
 from ingest.models import Upload
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import Verb, VerbForm, viewer_of
-from provenance.models import Conflict, Dataset, DatasetVersion, Overlap, Party
+from provenance.models import Dataset, DatasetVersion, Party
 
 State = Upload.State
 _TONES = {
@@ -32,42 +36,44 @@ _TONES = {
 }
 
 
-NO_KEY = "no column: records are numbered"
-OWN_NAMES = "no column: files go by their names, lines by their numbers"
+NO_KEY = _lazy("no column: records are numbered")
+OWN_NAMES = _lazy("no column: files go by their names, lines by their numbers")
 
 
 class ColumnsForm(VerbForm):
     """Which columns are read; what was guessed is chosen already."""
 
-    text_column = forms.ChoiceField(label="The content stands in", required=False)
+    text_column = forms.ChoiceField(label=_lazy("The content stands in"), required=False)
     key_column = forms.ChoiceField(
-        label="The key stands in",
+        label=_lazy("The key stands in"),
         required=False,
-        help_text="A key names a record for good, so that a later delta can change it.",
+        help_text=_lazy("A key names a record for good, so that a later delta can change it."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         names = [(name, name) for name in column_names(self.subject)]
         self.fields["text_column"] = forms.ChoiceField(
-            label="The content stands in",
-            choices=names or [("", "there are no columns: all of it is content")],
+            label=_("The content stands in"),
+            choices=names or [("", _("there are no columns: all of it is content"))],
             required=bool(names),
             initial=self.subject.text_column,
         )
         self.fields["key_column"] = forms.ChoiceField(
-            label="The key stands in",
+            label=_("The key stands in"),
             choices=[("", NO_KEY if names else OWN_NAMES), *names],
             required=False,
             initial=self.subject.key_column,
-            help_text="A key names a record for good, so that a later delta can change it.",
+            help_text=_("A key names a record for good, so that a later delta can change it."),
         )
         self.fields["contributor_column"] = forms.ChoiceField(
-            label="Who made it stands in",
-            choices=[("", "no column: nobody is credited"), *names],
+            label=_("Who made it stands in"),
+            choices=[("", _("no column: nobody is credited")), *names],
             required=False,
             initial=self.subject.contributor_column,
-            help_text="Each record is credited to that contributor; you divide by it afterwards.",
+            help_text=_(
+                "Each record is credited to that contributor; you divide by it afterwards."
+            ),
         )
 
 
@@ -87,17 +93,17 @@ def _start(request: HttpRequest, upload: Any, cleaned: dict[str, Any]) -> str:
             contributor_column=cleaned["contributor_column"],
         )
     pipeline.start_upload(upload=upload, at=at)
-    return "Started. You may leave this page; the work goes on."
+    return _("Started. You may leave this page; the work goes on.")
 
 
 def _confirm(request: HttpRequest, upload: Any, cleaned: dict[str, Any]) -> str:
     pipeline.confirm_delta(upload=upload, at=timezone.now())
-    return "Confirmed. It is sealed now and compared with all that was registered before."
+    return _("Confirmed. It is sealed now and compared with all that was registered before.")
 
 
 def _discard(request: HttpRequest, upload: Any, cleaned: dict[str, Any]) -> str:
     pipeline.discard_upload(upload=upload, at=timezone.now())
-    return "Discarded; nothing of it was kept."
+    return _("Discarded; nothing of it was kept.")
 
 
 def _is_own(viewer: Viewer, upload: Any) -> bool:
@@ -122,51 +128,53 @@ class UploadAdmin(ReadOnlyFacts):
     list_filter = ("state",)
     list_select_related = ("version__dataset__owner",)
     ordering = ("-created_at",)
-    list_words = "Files on their way into versions; each is kept whole or not at all."
-    empty_title = "Nothing was uploaded yet"
+    list_words = _lazy("Files on their way into versions; each is kept whole or not at all.")
+    empty_title = _lazy("Nothing was uploaded yet")
     verbs = (
         Verb(
             "start",
-            "Start with these columns",
+            _lazy("Start with these columns"),
             "rights",
             _start,
             ColumnsForm,
-            "This is what we found in the file. Set it right if we guessed wrong.",
+            _lazy("This is what we found in the file. Set it right if we guessed wrong."),
             offered=_waits,
             is_inline=True,
         ),
         Verb(
             "confirm",
-            "Seal these changes",
+            _lazy("Seal these changes"),
             "rights",
             _confirm,
-            explains="The changes become the next version, and its place in the ledger is taken.",
+            explains=_lazy(
+                "The changes become the next version, and its place in the ledger is taken."
+            ),
             offered=lambda viewer, upload: _is_own(viewer, upload) and upload.state == State.READY,
             is_inline=True,
         ),
         Verb(
             "discard",
-            "Discard this upload",
+            _lazy("Discard this upload"),
             "rights",
             _discard,
-            explains="Nothing of it is kept. What was sealed before stays.",
+            explains=_lazy("Nothing of it is kept. What was sealed before stays."),
             offered=_may_discard,
         ),
     )
 
-    @column("Upload", header=True)
+    @column(_lazy("Upload"), header=True)
     def name_word(self, upload: Upload) -> list[str]:
-        return [upload.file_name or upload.url, f"to {upload.version}"]
+        return [upload.file_name or upload.url, _("to %(version)s") % {"version": upload.version}]
 
-    @column("State", ordering="state", label=_TONES)
+    @column(_lazy("State"), ordering="state", label=_TONES)
     def label(self, upload: Upload) -> str:
         return str(upload.state)
 
-    @column("Records", ordering="record_count")
+    @column(_lazy("Records"), ordering="record_count")
     def records(self, upload: Upload) -> str:
         return f"{upload.record_count:,}"
 
-    @column("Bad rows", ordering="bad_count")
+    @column(_lazy("Bad rows"), ordering="bad_count")
     def bad(self, upload: Upload) -> str:
         return f"{upload.bad_count:,}"
 
@@ -183,43 +191,19 @@ class UploadAdmin(ReadOnlyFacts):
         return TemplateResponse(request, "ingest/progress.html", context)
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        viewer = viewer_of(request)
+        is_looking = getattr(request, "viewing_as", None) is not None
+        if _is_own(viewer, subject) and not is_looking:
+            pipeline.note_seen(upload=subject, at=timezone.now())
         bad = Paginator(subject.bad_rows.order_by("line", "pk"), 25)
         return {
             "title": subject.file_name or subject.url,
             "forms_first": True,
             "bad_rows": bad.get_page(request.GET.get("bad")),
             "preview": pipeline.preview(subject) if subject.state == State.READY else None,
-            "result": result_of(subject, viewer_of(request)),
+            "result": result_of(subject, viewer),
             **state_of(subject),
         }
-
-
-def state_of(upload: Upload) -> dict[str, Any]:
-    """How far it is, in words and as a part of the whole where that is known."""
-    progress = upload.progress(timezone.now())
-    done, total = progress.bytes_done, progress.bytes_total
-    if upload.state == State.SCREENING:
-        done, total = progress.screened_count, progress.record_count
-    return {
-        "progress": progress,
-        "done_width": min(round(100 * done / total), 100) if total else 0,
-        "is_working": upload.state in Upload.WORKING and upload.started_at is not None,
-        "waits": upload.state == State.RECEIVED and upload.started_at is None,
-    }
-
-
-def result_of(upload: Upload, viewer: Viewer) -> dict[str, Any] | None:
-    """What was found, once it is sealed and screened."""
-    if upload.state != State.SEALED:
-        return None
-    overlaps = (
-        Overlap.objects.visible_to(viewer)
-        .filter(later=upload.version)
-        .select_related("later__dataset__owner", "earlier__dataset__owner")
-    )
-    mine = Conflict.objects.visible_to(viewer)
-    conflicts = mine.filter(later=upload.version.dataset, closed_at__isnull=True)
-    return {"overlaps": overlaps, "conflicts": conflicts}
 
 
 def _uploads_of(request: HttpRequest, dataset: Any) -> Panel | None:
@@ -229,17 +213,20 @@ def _uploads_of(request: HttpRequest, dataset: Any) -> Panel | None:
     if not shown and not prints:
         return None
     context = {"uploads": shown, "prints": prints, "dataset": dataset}
-    return Panel("Uploads", "ingest/uploads_panel.html", context)
+    return Panel(_("Uploads"), "ingest/uploads_panel.html", context)
 
 
 def _upload_of(request: HttpRequest, version: Any) -> Panel | None:
     upload = version.uploads.order_by("-created_at").first()
     if upload is None:
         return None
-    words = f"{upload.file_name or upload.url}: {upload.get_state_display().lower()}."
+    words = _("%(file_name)s: %(state)s.") % {
+        "file_name": upload.file_name or upload.url,
+        "state": upload.get_state_display().lower(),
+    }
     url = reverse("admin:ingest_upload_change", args=[upload.pk])
-    context = {"words": words, "url": url, "label": "Look at the upload"}
-    return Panel("Where it came from", "provenance/parts/words.html", context)
+    context = {"words": words, "url": url, "label": _("Look at the upload")}
+    return Panel(_("Where it came from"), "provenance/parts/words.html", context)
 
 
 site.register(Upload, UploadAdmin)

@@ -25,7 +25,7 @@ from provenance.models import Party
 
 
 class ProgressOut(serializers.Serializer[Any]):
-    """How far an upload is; `remaining_seconds` is reckoned from the stage so far."""
+    """How far an upload is; `remaining_seconds` is reckoned from how fast it went just now."""
 
     stage = serializers.CharField()
     record_count = serializers.IntegerField()
@@ -34,6 +34,12 @@ class ProgressOut(serializers.Serializer[Any]):
     bytes_total = serializers.IntegerField(allow_null=True)
     screened_count = serializers.IntegerField()
     remaining_seconds = serializers.IntegerField(allow_null=True)
+    records_per_second = serializers.FloatField(allow_null=True)
+    record_estimate = serializers.IntegerField(allow_null=True)
+    to_compare_count = serializers.IntegerField(allow_null=True)
+    against_records = serializers.IntegerField(allow_null=True)
+    against_owners = serializers.IntegerField(allow_null=True)
+    last_moved_at = serializers.DateTimeField(allow_null=True)
 
 
 class UploadOut(serializers.ModelSerializer[Upload]):

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from ingest.models import ScreeningDay
 from provenance.models import Party
@@ -66,11 +67,13 @@ def count_request(party: Party, records: int, *, at: datetime) -> None:
     known = ScreeningDay.objects.filter(party=party, day=_day(at)).first()
     if known is None or known.record_count + records > most["most_records"]:
         raise AskedTooMuch(
-            f"{most['most_records']:,} records a day may be screened one by one.",
+            _("%(most_records)s records a day may be screened one by one.")
+            % {"most_records": f"{most['most_records']:,}"},
             wait=until_tomorrow(at),
         )
     raise AskedTooMuch(
-        f"{most['most_requests']:,} requests a minute may be made.",
+        _("%(most_requests)s requests a minute may be made.")
+        % {"most_requests": f"{most['most_requests']:,}"},
         wait=_minute(at) + timedelta(minutes=1) - at,
     )
 
@@ -83,7 +86,8 @@ def count_file_records(party: Party, records: int, *, at: datetime) -> None:
     )
     if not is_counted:
         raise AskedTooMuch(
-            f"{most:,} records of candidate files a day may be screened.", wait=until_tomorrow(at)
+            _("%(most)s records of candidate files a day may be screened.") % {"most": f"{most:,}"},
+            wait=until_tomorrow(at),
         )
 
 

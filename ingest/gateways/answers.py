@@ -13,6 +13,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_noop as _noop
+
 from ingest import bodies, evidence
 from ingest.gateways import comparing, terms
 from ingest.gateways.comparing import Alike
@@ -42,16 +45,16 @@ OF_STANDING = {
     Standing.WITHDRAWN: Answer.RESERVED,
 }
 WORDS = {
-    Answer.NOTHING_FOUND: "Nothing that was registered up to event {upto} is like it.",
-    Answer.POSSIBLE: "It may be like something registered: have a person look.",
-    Answer.USABLE: "It is like registered data that you may use: {words}",
-    Answer.ON_OFFER: "It is like registered data that is on offer: {words}",
-    Answer.RESERVED: "It is like registered data that you may not use: {words}",
-    Answer.NOT_COMPARED: "It was not compared: {words}",
+    Answer.NOTHING_FOUND: _lazy("Nothing that was registered up to event %(upto)s is like it."),
+    Answer.POSSIBLE: _lazy("It may be like something registered: have a person look."),
+    Answer.USABLE: _lazy("It is like registered data that you may use: %(words)s"),
+    Answer.ON_OFFER: _lazy("It is like registered data that is on offer: %(words)s"),
+    Answer.RESERVED: _lazy("It is like registered data that you may not use: %(words)s"),
+    Answer.NOT_COMPARED: _lazy("It was not compared: %(words)s"),
 }
 SEVERITY = list(Answer)
-MEANING = "Meaning: a text that says the same in other words is not found."
-LICENCE = "Who holds rights in what: that nothing was found is no licence."
+MEANING = _noop("Meaning: a text that says the same in other words is not found.")
+LICENCE = _noop("Who holds rights in what: that nothing was found is no licence.")
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def words(said: Answer, matches: Sequence[Alike], known: Known, *, upto: int) ->
         if OF_STANDING[Standing(licence["standing"])] == said:
             deciding = terms.words(licence)
             break
-    return WORDS[said].format(upto=f"{upto:,}", words=deciding)
+    return str(WORDS[said]) % {"upto": f"{upto:,}", "words": deciding}
 
 
 def passages(texts: dict[int, str], found: Sequence[Alike]) -> dict[Alike, list[list[int]]]:

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext_noop as _noop
 
 from ingest import candidates, hints, leases, prints, reading, storage, verdict
 from ingest.fingerprint.image import ImageRefused
@@ -124,7 +125,7 @@ def advance(screening_id: UUID, *, clock: Clock, time_limit: timedelta = SLICE) 
     except leases.LeaseLost:
         return False
     except allowance.AskedTooMuch as refusal:
-        stage = "waiting: today's records are used up"
+        stage = _noop("waiting: today's records are used up")
         leases.hold(screening, at=clock(), attempt_count=0, stage=stage)
         leases.release(screening, at=clock(), after=refusal.wait)
         return False
@@ -148,8 +149,10 @@ def _stumble(screening: Screening, *, at: datetime) -> None:
         fail(
             screening,
             code="internal_error",
-            detail="Screening this file failed again and again, through no fault of the file's.",
-            hint="Tell the operator the screening's id; the log has the error.",
+            detail=_noop(
+                "Screening this file failed again and again, through no fault of the file's."
+            ),
+            hint=_noop("Tell the operator the screening's id; the log has the error."),
             at=at,
         )
     else:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Q
+from django.utils.translation import gettext as _
 
 from ingest.gateways.terms import Standing, Terms, terms_of, words
 from ingest.models import ScreenedDataset, Screening, ScreeningNotice
@@ -120,11 +121,18 @@ def sentence(notice: ScreeningNotice) -> str:
     """The notice in words, for the lab."""
     after: dict[str, Any] = notice.after
     if notice.cause == Cause.REGISTERED:
-        return (
-            f"{after['rows']:,} rows of your file are like what was registered since, "
-            f"{after['possible']:,} more may be. {words(after['terms'])}"
-        )
-    return f"Before: {words(notice.before)} Now: {words(after)}"
+        return _(
+            "%(rows)s rows of your file are like what was registered since, %(possible)s more "
+            "may be. %(terms)s"
+        ) % {
+            "rows": f"{after['rows']:,}",
+            "possible": f"{after['possible']:,}",
+            "terms": words(after["terms"]),
+        }
+    return _("Before: %(before)s Now: %(now)s") % {
+        "before": words(notice.before),
+        "now": words(after),
+    }
 
 
 @transaction.atomic

@@ -13,6 +13,9 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_noop as _noop
 from tallymark.canonical import canonical
 from tallymark.signed import FORMAT, sentence
 
@@ -20,7 +23,7 @@ from ingest import leases, verdict
 from ingest.gateways import answers, findings, terms
 from ingest.gateways.terms import Terms, terms_of
 from ingest.models import ScreenedDataset, Screening
-from provenance import ledger, signers
+from provenance import kept, ledger, signers
 from provenance.access import Viewer
 from provenance.documents.pdf import Paper
 from provenance.ledger import moment
@@ -30,19 +33,19 @@ log = structlog.get_logger(__name__)
 
 SIGNER = "anchorer"
 MOST_LINES = 100
-SHORT = (
-    "Rows that are exact copies of registered texts of fewer than {tokens} tokens, too few of a "
-    "dataset to be more than chance: {count:,}. They count as nothing found."
+SHORT = _noop(
+    "Rows that are exact copies of registered texts of fewer than %(tokens)s tokens, too few of a "
+    "dataset to be more than chance: %(count)s. They count as nothing found."
 )
-BAD = "Rows that could not be read, and so were not compared: {count:,}."
+BAD = _noop("Rows that could not be read, and so were not compared: %(count)s.")
 KINDS = ("exact", "near", "contained", "possible")
 HEADINGS = ("Dataset", "Owner", "Rows: " + ", ".join(KINDS), "Terms", "Price")
 ANSWERED = {
-    "nothing_found": "rows like nothing registered",
-    "possible": "rows that may be like something registered: have a person look",
-    "usable": "rows like data that you may use",
-    "on_offer": "rows like data that is on offer",
-    "reserved": "rows like data that you may not use",
+    "nothing_found": _lazy("rows like nothing registered"),
+    "possible": _lazy("rows that may be like something registered: have a person look"),
+    "usable": _lazy("rows like data that you may use"),
+    "on_offer": _lazy("rows like data that is on offer"),
+    "reserved": _lazy("rows like data that you may not use"),
 }
 
 
@@ -166,9 +169,9 @@ def _not_checked(screening: Screening) -> list[str]:
     short = screening.matches.filter(is_short=True).count()
     found = [answers.MEANING, answers.LICENCE]
     if screening.bad_count:
-        found.append(BAD.format(count=screening.bad_count))
+        found.append(BAD % {"count": f"{screening.bad_count:,}"})
     if short:
-        found.append(SHORT.format(count=short, tokens=verdict.SHORT_TOKENS))
+        found.append(SHORT % {"count": f"{short:,}", "tokens": verdict.SHORT_TOKENS})
     return found
 
 
@@ -187,6 +190,7 @@ def document(screening: Screening) -> dict[str, Any]:
     }
 
 
+@kept.in_english()
 def pdf(screening: Screening) -> bytes:
     """The report on paper."""
     assert screening.report is not None, "only a finished screening has a report"
@@ -215,11 +219,11 @@ def cells(row: dict[str, Any]) -> list[str]:
     # By name: the database keeps the keys of what it stores in an order of its own.
     counts = ", ".join(f"{row['rows'][kind]:,}" for kind in KINDS)
     return [
-        row["dataset"]["title"] if row["dataset"] else "a registered dataset",
-        row["owner"]["name"] if row["owner"] else "not shown",
+        row["dataset"]["title"] if row["dataset"] else _("a registered dataset"),
+        row["owner"]["name"] if row["owner"] else _("not shown"),
         counts,
-        row["words"],
-        row["price"],
+        kept.said(row["words"]),
+        kept.said(row["price"]),
     ]
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_noop as _noop
+
 from ingest import normalise, prints, verdict
 from ingest.fingerprint.image import ImageRefused
 from ingest.gateways import allowance, answers, comparing, warmth
@@ -110,7 +112,7 @@ def _prints(records: Sequence[Asked]) -> tuple[list[tuple[int, Prints]], dict[in
                 refused[place] = str(error)
         elif not asked.text.strip():
             del made[place]
-            refused[place] = "it is empty."
+            refused[place] = _noop("it is empty.")
     return sorted(made.items()), refused
 
 

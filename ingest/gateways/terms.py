@@ -13,6 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance.ledger import moment
 from provenance.models import Dataset, DatasetVersion, Grant, Licence, Party, Rate
@@ -32,12 +34,14 @@ class Standing(StrEnum):
 
 
 WORDS = {
-    Standing.OWN: "It is your own.",
-    Standing.GRANTED: "It may be used under your grant {grant}, until {valid_to}.",
-    Standing.OPEN: "It may be used once you take the licence '{name}': grants are automatic.",
-    Standing.ON_REQUEST: "It is offered under '{name}': ask its owner for a grant.",
-    Standing.RESERVED: "All rights are reserved for this purpose: ask its owner.",
-    Standing.WITHDRAWN: "Its owner has withdrawn it: it is no longer compared with.",
+    Standing.OWN: _lazy("It is your own."),
+    Standing.GRANTED: _lazy("It may be used under your grant %(grant)s, until %(valid_to)s."),
+    Standing.OPEN: _lazy(
+        "It may be used once you take the licence '%(name)s': grants are automatic."
+    ),
+    Standing.ON_REQUEST: _lazy("It is offered under '%(name)s': ask its owner for a grant."),
+    Standing.RESERVED: _lazy("All rights are reserved for this purpose: ask its owner."),
+    Standing.WITHDRAWN: _lazy("Its owner has withdrawn it: it is no longer compared with."),
 }
 
 
@@ -68,11 +72,12 @@ def terms_of(
 
 def words(terms: Terms) -> str:
     """The terms in a sentence."""
-    valid_to = str(terms.get("valid_to") or "it is ended")[:10]
-    template = WORDS[Standing(terms["standing"])]
-    return template.format(
-        grant=terms.get("grant"), valid_to=valid_to, name=terms.get("licence_name")
-    )
+    valid_to = str(terms.get("valid_to") or "")[:10] or _("it is ended")
+    return str(WORDS[Standing(terms["standing"])]) % {
+        "grant": terms.get("grant"),
+        "valid_to": valid_to,
+        "name": terms.get("licence_name"),
+    }
 
 
 def price_words(terms: Terms) -> str:
@@ -81,10 +86,12 @@ def price_words(terms: Terms) -> str:
     if terms["standing"] in (Standing.OWN, Standing.RESERVED, Standing.WITHDRAWN):
         return "–"
     if rate is None:
-        return "free"
-    return (
-        f"{int(rate['price_units']):,} units of {rate['asset']} {Rate.Basis(rate['basis']).label}"
-    )
+        return _("free")
+    return _("%(units)s units of %(asset)s %(basis)s") % {
+        "units": f"{int(rate['price_units']):,}",
+        "asset": rate["asset"],
+        "basis": Rate.Basis(rate["basis"]).label,
+    }
 
 
 def may_be_used(terms: Terms) -> bool:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from provenance.models import DatasetVersion
+from provenance.models import Dataset, DatasetVersion
 
 MOST_PER_DIGEST = 64
 NO_DATASET = UUID(int=0)
@@ -76,6 +76,31 @@ JOIN provenance_datasetversion AS version
 WHERE record.digest = ANY(%s) AND version.sealed_sequence < %s
 GROUP BY record.digest
 """
+
+# What each sealed version added stands in it, so that their sum counts each record once.
+OTHERS = """
+SELECT coalesce(sum(version.added_count + version.changed_count), 0),
+       count(DISTINCT dataset.owner_id)
+FROM provenance_datasetversion AS version
+JOIN provenance_dataset AS dataset ON dataset.id = version.dataset_id
+WHERE version.state = 'sealed' AND version.sealed_sequence < %s AND dataset.owner_id <> %s
+  AND dataset.kind = ANY(%s)
+"""
+# Texts and sources share words; rows and pictures are like their own kind only.
+COMPARABLE = {
+    Dataset.Kind.TEXT: (Dataset.Kind.TEXT, Dataset.Kind.CODE),
+    Dataset.Kind.CODE: (Dataset.Kind.TEXT, Dataset.Kind.CODE),
+}
+
+
+def others(version: DatasetVersion) -> tuple[int, int]:
+    """How many records of other owners `version` is compared with, and how many owners they are."""
+    kind = Dataset.Kind(version.dataset.kind)
+    kinds = [str(one) for one in COMPARABLE.get(kind, (kind,))]
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS, [version.sealed_sequence, version.dataset.owner_id, kinds])
+        records, owners = cursor.fetchone()
+    return int(records), int(owners)
 
 
 def earlier(version: DatasetVersion, record_ids: Sequence[int]) -> dict[int, Earlier]:

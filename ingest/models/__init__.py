@@ -8,6 +8,7 @@ from .columns import ColumnSketch
 from .index import Posting
 from .leased import Leased
 from .prints import Body, Embedding, Fingerprint, ImagePrint, Sketch
+from .progress import Progress
 from .screenings import (
     ScreenedBadRow,
     ScreenedDataset,
@@ -18,7 +19,7 @@ from .screenings import (
     ScreeningQuerySet,
     WatchedPrint,
 )
-from .uploads import BadRow, Progress, Upload, UploadQuerySet
+from .uploads import BadRow, Upload, UploadQuerySet
 
 __all__ = [
     "BadRow",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from ingest.models.leased import Leased
 from provenance.models import Dataset, DatasetVersion, MatchKind, Party, Purpose, Record, User
@@ -51,10 +52,10 @@ class Screening(Leased):
     """
 
     class State(models.TextChoices):
-        RECEIVED = "received"
-        SCREENING = "screening", "Being compared with what is registered"
-        DONE = "done"
-        FAILED = "failed"
+        RECEIVED = "received", _("Received")
+        SCREENING = "screening", _("Being compared with what is registered")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
 
     WORKING: ClassVar = (State.RECEIVED, State.SCREENING)
 
@@ -191,9 +192,9 @@ class ScreeningNotice(models.Model):
     """Something happened since that changes a report's answer; kept until the lab has seen it."""
 
     class Cause(models.TextChoices):
-        TERMS = "terms", "Other terms"
-        REGISTERED = "registered", "A later registration"
-        WITHDRAWN = "withdrawn", "Withdrawn since"
+        TERMS = "terms", _("Other terms")
+        REGISTERED = "registered", _("A later registration")
+        WITHDRAWN = "withdrawn", _("Withdrawn since")
 
     screening = models.ForeignKey(Screening, on_delete=models.CASCADE, related_name="notices")
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="+")

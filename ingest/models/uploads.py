@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from ingest.models.leased import Leased
+from ingest.models.progress import Progress, speed
 from provenance.models import DatasetVersion, User
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from provenance.access import Viewer
 
 
@@ -38,19 +38,6 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         return self.filter(nobody, retry_at__lte=at)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far an upload is: what a door shows while somebody waits."""
-
-    stage: str
-    record_count: int
-    bad_count: int
-    bytes_done: int
-    bytes_total: int | None
-    screened_count: int
-    remaining_seconds: int | None
-
-
 class Upload(Leased):
     """A file on its way into a version: where it lies, how far it is read, who works on it.
 
@@ -60,16 +47,16 @@ class Upload(Leased):
     """
 
     class State(models.TextChoices):
-        RECEIVED = "received"
-        READING = "reading"
-        READY = "ready", "Read; the changes wait to be confirmed"
-        SCREENING = "screening", "Sealed; being compared with earlier registrations"
-        SEALED = "sealed", "Done"
-        FAILED = "failed"
+        RECEIVED = "received", _("Received")
+        READING = "reading", _("Reading")
+        READY = "ready", _("Read; the changes wait to be confirmed")
+        SCREENING = "screening", _("Sealed; being compared with earlier registrations")
+        SEALED = "sealed", _("Done")
+        FAILED = "failed", _("Failed")
 
     class Content(models.TextChoices):
-        FILE = "file"
-        PRINTS = "prints", "Fingerprints only"
+        FILE = "file", _("File")
+        PRINTS = "prints", _("Fingerprints only")
 
     WORKING: ClassVar = (State.RECEIVED, State.READING, State.SCREENING)
 
@@ -102,6 +89,14 @@ class Upload(Leased):
     # The last record that was screened, and how many: where screening goes on.
     screened_to = models.BigIntegerField(default=0)
     screened_count = models.BigIntegerField(default=0)
+    # How many records this version added, all of which are compared; against how many of others.
+    to_compare_count = models.BigIntegerField(null=True)
+    against_records = models.BigIntegerField(null=True)
+    against_owners = models.BigIntegerField(null=True)
+    # The last places of the stage at work, oldest first (see `ingest.models.progress`).
+    pace = models.JSONField(default=list)
+    # When its owner's people first looked at what was found.
+    result_seen_at = models.DateTimeField(null=True)
     # Embeddings follow when all else is done: how far, and when they were through.
     embedded_to = models.BigIntegerField(default=0)
     embedded_count = models.BigIntegerField(default=0)
@@ -138,17 +133,18 @@ class Upload(Leased):
         ]
 
     def __str__(self) -> str:
-        return f"{self.file_name or self.url} to {self.version}"
+        return _("%(file)s to %(version)s") % {
+            "file": self.file_name or self.url,
+            "version": self.version,
+        }
 
     def progress(self, at: datetime) -> Progress:
-        """Where it stands at `at`, with the time that is left as the stage so far suggests."""
-        done, total = self.bytes_done, self.bytes_total or 0
+        """Where it stands at `at`; the time left is reckoned from how fast it went just now."""
+        pace = speed(self.pace, at) if self.state in self.WORKING else None
+        estimate = self._record_estimate()
+        left = (estimate or 0) - self.record_count
         if self.state == self.State.SCREENING:
-            done, total = self.screened_count, self.record_count
-        remaining = None
-        if self.stage_at is not None and 0 < done <= total and self.state in self.WORKING:
-            elapsed = max((at - self.stage_at).total_seconds(), 0.0)
-            remaining = round(elapsed * (total - done) / done)
+            left = (self.to_compare_count or 0) - self.screened_count
         return Progress(
             stage=self.stage,
             record_count=self.record_count,
@@ -156,8 +152,22 @@ class Upload(Leased):
             bytes_done=self.bytes_done,
             bytes_total=self.bytes_total,
             screened_count=self.screened_count,
-            remaining_seconds=remaining,
+            remaining_seconds=round(left / pace) if pace and left >= 0 else None,
+            records_per_second=pace,
+            record_estimate=estimate,
+            to_compare_count=self.to_compare_count,
+            against_records=self.against_records,
+            against_owners=self.against_owners,
+            last_moved_at=datetime.fromtimestamp(self.pace[-1][0], UTC) if self.pace else None,
         )
+
+    def _record_estimate(self) -> int | None:
+        """How many records the file may hold; None before some of it was read."""
+        if not self.record_count or not self.bytes_done or not self.bytes_total:
+            return None
+        if self.state != self.State.READING:
+            return self.record_count
+        return round(self.record_count * max(self.bytes_total / self.bytes_done, 1))
 
 
 class BadRow(models.Model):

@@ -5,10 +5,13 @@ raises a ReaderError, whose code, message and hint say why and what to do, and n
 be kept. Reading again yields the same rows in the same order, so that `skip` resumes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from django.utils.translation import gettext_noop as _noop
 from tallymark.fingerprint.columns import cell_text, column_names
 
 from . import archives, columns, tables, text
@@ -71,7 +74,7 @@ def records(
         seen = True
         yield _fitting(record, kind)
     if not seen and not skip:
-        raise EmptySource("The file has no records.")
+        raise EmptySource(_noop("The file has no records."))
 
 
 def inspect(
@@ -111,12 +114,13 @@ def inspect(
 def _check_kind(found: Detected, kind: str | None) -> None:
     if kind == "image" and found.format in COLUMNAR:
         raise NotWhatItClaims(
-            "This dataset is of images, but the file holds rows.",
-            "Upload images, a zip or tar of them, or choose another kind.",
+            _noop("This dataset is of images, but the file holds rows."),
+            _noop("Upload images, a zip or tar of them, or choose another kind."),
         )
     if kind == "table" and found.format not in (*COLUMNAR, "folder"):
         raise NotWhatItClaims(
-            "This dataset is a table, but the file holds no rows.", "Upload CSV, JSONL or Parquet."
+            _noop("This dataset is a table, but the file holds no rows."),
+            _noop("Upload CSV, JSONL or Parquet."),
         )
 
 
@@ -189,7 +193,8 @@ def _chosen(
         if bad is None or not bad.reason.endswith(text.too_long(limits)):
             raise
         raise LinesTooLong(
-            f"No text could be read. The first problem: line {bad.line}: {bad.reason}."
+            _noop("No text could be read. The first problem: line %(line)s: %(reason)s.")
+            % {"line": bad.line, "reason": bad.reason}
         ) from None
 
 
@@ -205,7 +210,10 @@ def _folder(folder: Path, choice: Choice, limits: Limits, skip: int) -> Iterator
     base = before = 0
     files = archives.folder_files(folder)
     if len(files) > limits.member_count:
-        raise UnpacksTooLarge(f"The folder has more than {limits.member_count:,} files.")
+        raise UnpacksTooLarge(
+            _noop("The folder has more than %(member_count)s files.")
+            % {"member_count": f"{limits.member_count:,}"}
+        )
     for file in files:
         name = file.relative_to(folder).as_posix()
         last = -1
@@ -221,7 +229,7 @@ def _folder_file(file: Path, name: str, choice: Choice, limits: Limits) -> Itera
     try:
         found = detect(file, limits)
         if found.format in ("zip", "tar"):
-            raise Unsupported("an archive within a folder: upload it by itself")
+            raise Unsupported(_noop("an archive within a folder: upload it by itself"))
         if found.format in ("lines", "paragraphs", "image"):
             member = archives.file_member(file, name, limits)
             yield from archives.members_to_records(iter([member]), limits, 0)

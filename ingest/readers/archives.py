@@ -3,6 +3,8 @@
 Nothing is ever unpacked to disk, and every byte that comes out is counted against the limits.
 """
 
+from __future__ import annotations
+
 import stat
 import tarfile
 import zipfile
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, Self, cast
 
+from django.utils.translation import gettext_noop as _noop
 from tallymark.fingerprint.columns import LONGEST_KEY
 
 from .images import IMAGE_BYTES, claims_image, is_image
@@ -51,7 +54,10 @@ def check_name(name: str) -> None:
     plain = name.replace("\\", "/")
     drive = len(plain) > 1 and plain[1] == ":"
     if plain.startswith("/") or drive or ".." in PurePosixPath(plain).parts or "\0" in name:
-        raise UnsafePath(f"The archive has a file named {name[:100]!r}, which leads out of it.")
+        raise UnsafePath(
+            _noop("The archive has a file named %(value)s, which leads out of it.")
+            % {"value": repr(name[:100])}
+        )
 
 
 def members_to_records(
@@ -60,11 +66,14 @@ def members_to_records(
     """Each member as one text or image; what is neither is a bad row."""
     for ordinal, member in enumerate(members):
         if ordinal >= limits.member_count:
-            raise UnpacksTooLarge(f"The archive has more than {limits.member_count:,} files.")
+            raise UnpacksTooLarge(
+                _noop("The archive has more than %(member_count)s files.")
+                % {"member_count": f"{limits.member_count:,}"}
+            )
         if ordinal == 0 and PurePosixPath(member.name).suffix.lower() in TABLES:
             raise Unsupported(
-                f"The archive holds tables ({member.name}).",
-                "Upload a table by itself, or compressed as .gz or .zst.",
+                _noop("The archive holds tables (%(name)s).") % {"name": member.name},
+                _noop("Upload a table by itself, or compressed as .gz or .zst."),
             )
         if ordinal >= skip:
             yield _record(ordinal, member)
@@ -102,7 +111,7 @@ def zip_members(path: Path, limits: Limits) -> Iterator[Member]:
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise CutShort("The zip file has no directory at its end.") from error
+        raise CutShort(_noop("The zip file has no directory at its end.")) from error
     with archive:
         infos = [info for info in archive.infolist() if _is_wanted(info)]
         _check_overlap(infos)
@@ -122,7 +131,7 @@ def zip_members(path: Path, limits: Limits) -> Iterator[Member]:
 def _is_wanted(info: zipfile.ZipInfo) -> bool:
     check_name(info.filename)
     if info.flag_bits & 1:
-        raise Encrypted("The zip file asks for a password.")
+        raise Encrypted(_noop("The zip file asks for a password."))
     is_link = stat.S_ISLNK(info.external_attr >> 16)
     return not (info.is_dir() or is_link or is_hidden(info.filename))
 
@@ -135,7 +144,7 @@ def _check_overlap(infos: list[zipfile.ZipInfo]) -> None:
     end = 0
     for info in sorted(infos, key=lambda one: one.header_offset):
         if info.header_offset < end:
-            raise UnpacksTooLarge("Files in the zip share their bytes: a zip bomb.")
+            raise UnpacksTooLarge(_noop("Files in the zip share their bytes: a zip bomb."))
         end = info.header_offset + info.compress_size
 
 
@@ -145,11 +154,18 @@ def _zip_data(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         with archive.open(info) as file:
             data = file.read(info.file_size)
     except EOFError as error:
-        raise CutShort(f"The zip file ends within {info.filename}.") from error
+        raise CutShort(
+            _noop("The zip file ends within %(filename)s.") % {"filename": info.filename}
+        ) from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, RuntimeError) as error:
-        raise Damaged(f"{info.filename} in the zip file cannot be read: {error}.") from error
+        raise Damaged(
+            _noop("%(filename)s in the zip file cannot be read: %(error)s.")
+            % {"filename": info.filename, "error": error}
+        ) from error
     if len(data) < info.file_size:
-        raise CutShort(f"The zip file ends within {info.filename}.")
+        raise CutShort(
+            _noop("The zip file ends within %(filename)s.") % {"filename": info.filename}
+        )
     return data
 
 
@@ -166,7 +182,9 @@ class _Header(tarfile.TarInfo):
         except END_MARK:
             raise
         except tarfile.HeaderError as error:
-            raise CutShort(f"The tar file ends before its end mark: {error}.") from error
+            raise CutShort(
+                _noop("The tar file ends before its end mark: %(error)s.") % {"error": error}
+            ) from error
 
 
 def tar_members(source: Opened, limits: Limits) -> Iterator[Member]:
@@ -184,9 +202,13 @@ def tar_members(source: Opened, limits: Limits) -> Iterator[Member]:
                     check_unpacked(unpacked, source.bytes_read, limits)
                     yield member
     except tarfile.ReadError as error:
-        raise CutShort(f"The tar file ends in the middle: {error}.") from error
+        raise CutShort(
+            _noop("The tar file ends in the middle: %(error)s.") % {"error": error}
+        ) from error
     except tarfile.TarError as error:
-        raise Damaged(f"The tar file cannot be read: {error}.") from error
+        raise Damaged(
+            _noop("The tar file cannot be read: %(error)s.") % {"error": error}
+        ) from error
 
 
 def _tar_member(
@@ -199,7 +221,7 @@ def _tar_member(
     file = archive.extractfile(info)
     data = file.read() if file is not None else b""
     if len(data) < info.size:
-        raise CutShort(f"The tar file ends within {info.name}.")
+        raise CutShort(_noop("The tar file ends within %(name)s.") % {"name": info.name})
     return Member(info.name, data, "", source.bytes_read)
 
 

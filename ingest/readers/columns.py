@@ -1,7 +1,10 @@
 """Which columns are a record's text, key and maker: guessed from the first rows, or chosen."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 
+from django.utils.translation import gettext_noop as _noop
 from tallymark.fingerprint.columns import (
     LONGEST_KEY,
     cell_text,
@@ -21,14 +24,17 @@ def guessed(rows: Sequence[Mapping[str, object]], choice: Choice) -> Choice:
     names = column_names(rows)
     for name in (choice.text_column, choice.key_column, choice.contributor_column):
         if name is not None and names and name not in names:
-            raise NoSuchColumn(f"There is no column {name!r}; there are {', '.join(names)}.")
+            raise NoSuchColumn(
+                _noop("There is no column %(name)s; there are %(names)s.")
+                % {"name": repr(name), "names": ", ".join(names)}
+            )
     text = choice.text_column
     if text is None and choice.kind != "table":
         text = text_column(rows, names)
         if text is None and choice.kind == "text":
             raise NoSuchColumn(
-                "No column looks like a text.",
-                f"Say which column holds the text: {', '.join(names)}.",
+                _noop("No column looks like a text."),
+                _noop("Say which column holds the text: %(names)s.") % {"names": ", ".join(names)},
             )
     key = choice.key_column or key_column(rows, [name for name in names if name != text])
     kind = choice.kind or ("text" if text else "table")

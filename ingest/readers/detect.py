@@ -1,9 +1,12 @@
 """What a file really is: by its bytes first, by its name second."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from django.utils.translation import gettext_noop as _noop
 from tallymark.fingerprint.columns import Dialect, dialect_of
 
 from . import encodings, images, text
@@ -55,14 +58,17 @@ def detect(path: Path, limits: Limits, name: str | None = None) -> Detected:
     name = name or path.name
     ending, packed = endings(name)
     if path.stat().st_size == 0:
-        raise EmptySource("The file has no bytes.")
+        raise EmptySource(_noop("The file has no bytes."))
     source = open_file(path, limits)
     with source.stream:
         sample = source.stream.read(encodings.SAMPLE_BYTES)
     if packed and source.compression is None:
-        raise NotWhatItClaims(f"{name} ends in {packed}, but it is not compressed.")
+        raise NotWhatItClaims(
+            _noop("%(name)s ends in %(packed)s, but it is not compressed.")
+            % {"name": name, "packed": packed}
+        )
     if not sample:
-        raise EmptySource("The file unpacks to nothing.")
+        raise EmptySource(_noop("The file unpacks to nothing."))
     binary = binary_format(sample, name)
     _check_claim(name, ending, binary, is_packed=source.compression is not None)
     if binary:
@@ -86,16 +92,23 @@ def binary_format(sample: bytes, name: str) -> str | None:
 def _check_claim(name: str, ending: str, binary: str | None, *, is_packed: bool) -> None:
     """Refuse what the bytes belie, and what is not read here at all."""
     if ending in OFFICE_ENDINGS:
-        raise Unsupported(f"{name}: files that end in {ending} are not read here.")
+        raise Unsupported(
+            _noop("%(name)s: files that end in %(ending)s are not read here.")
+            % {"name": name, "ending": ending}
+        )
     claimed = BINARY_ENDINGS.get(ending) or TABLE_ENDINGS.get(ending)
     claimed = claimed or ("image" if images.claims_image(name) else None)
     if claimed and (binary or claimed in (*BINARY_ENDINGS.values(), "image")) and claimed != binary:
         really = NAMES[binary] if binary else "something else"
-        raise NotWhatItClaims(f"{name} ends in {ending}, but its bytes are {really}.")
+        raise NotWhatItClaims(
+            _noop("%(name)s ends in %(ending)s, but its bytes are %(really)s.")
+            % {"name": name, "ending": ending, "really": really}
+        )
     if is_packed and binary and binary != "tar":
         raise Unsupported(
-            f"{name} is {NAMES[binary]}, compressed once more.",
-            "Unpack the outer compression and upload what is inside.",
+            _noop("%(name)s is %(value)s, compressed once more.")
+            % {"name": name, "value": NAMES[binary]},
+            _noop("Unpack the outer compression and upload what is inside."),
         )
 
 
@@ -104,20 +117,26 @@ def _text_format(sample: bytes, name: str, ending: str) -> Detected:
     encoding = encodings.encoding_of(sample)
     if b"\0" in sample[:8192] and encoding not in encodings.WIDE:
         if ending in TABLE_ENDINGS:
-            raise NotWhatItClaims(f"{name} ends in {ending}, but it is not a text.")
-        raise Unsupported(f"{name} is in no format that is read here.")
+            raise NotWhatItClaims(
+                _noop("%(name)s ends in %(ending)s, but it is not a text.")
+                % {"name": name, "ending": ending}
+            )
+        raise Unsupported(_noop("%(name)s is in no format that is read here.") % {"name": name})
     written = sample.decode(encoding, "replace").removeprefix("\ufeff")
     if not written.strip():
-        raise EmptySource("The file holds nothing but spaces.")
+        raise EmptySource(_noop("The file holds nothing but spaces."))
     is_whole = len(sample) < encodings.SAMPLE_BYTES
     claimed, objects = TABLE_ENDINGS.get(ending), _holds_objects(written)
     if claimed == "csv" and objects:
         raise NotWhatItClaims(
-            f"{name} ends in {ending}, but it holds JSON objects.", "Let its name end in .jsonl."
+            _noop("%(name)s ends in %(ending)s, but it holds JSON objects.")
+            % {"name": name, "ending": ending},
+            _noop("Let its name end in .jsonl."),
         )
     if claimed == "jsonl" and written.lstrip().startswith("["):
         raise NotWhatItClaims(
-            f"{name} is one JSON array, not JSONL.", "Write one JSON object on each line instead."
+            _noop("%(name)s is one JSON array, not JSONL.") % {"name": name},
+            _noop("Write one JSON object on each line instead."),
         )
     if claimed == "jsonl" or objects:  # JSON is UTF-8 (RFC 8259), or says what it is
         return Detected("jsonl", encodings.marked_encoding(sample) or "utf-8")

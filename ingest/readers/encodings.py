@@ -1,10 +1,13 @@
 """Which characters the bytes of a text mean."""
 
+from __future__ import annotations
+
 import codecs
 import io
 from typing import Any, BinaryIO, cast
 
 import charset_normalizer
+from django.utils.translation import gettext_noop as _noop
 
 from .refusals import MixedEncodings
 from .streams import CHUNK_BYTES
@@ -73,7 +76,10 @@ class _Transcoded(io.RawIOBase):
                 text = self._decoder.decode(data, final=self._ended)
                 self._ready = text.encode()
             except UnicodeError as error:
-                raise MixedEncodings(f"The text stops being {self._name}: {error}.") from error
+                raise MixedEncodings(
+                    _noop("The text stops being %(_name)s: %(error)s.")
+                    % {"_name": self._name, "error": error}
+                ) from error
         size = min(len(buffer), len(self._ready))
         buffer[:size], self._ready = self._ready[:size], self._ready[size:]
         return size

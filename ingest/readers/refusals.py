@@ -1,11 +1,15 @@
 """Why a file cannot be read: each with a code, what is wrong, and what to do about it."""
 
+from __future__ import annotations
+
+from django.utils.translation import gettext_noop as _noop
+
 
 class ReaderError(Exception):
     """A file that cannot be registered as it is. Nothing of it may be kept."""
 
     code = "unreadable"
-    hint = "Open the file on your machine, save it anew and upload it again."
+    hint = _noop("Open the file on your machine, save it anew and upload it again.")
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -18,16 +22,16 @@ class NotWhatItClaims(ReaderError):
     """The name says one format, the bytes another."""
 
     code = "not_what_it_claims"
-    hint = "Give the file the ending of its real format, or export it again."
+    hint = _noop("Give the file the ending of its real format, or export it again.")
 
 
 class Unsupported(ReaderError):
     """A format that is not read here."""
 
     code = "unsupported_format"
-    hint = (
-        "Send JSONL, CSV, TSV, Parquet, Arrow or plain text (also .gz or .zst), images, or a zip "
-        "or tar of texts or images."
+    hint = _noop(
+        "Send JSONL, CSV, TSV, Parquet, Arrow or plain text (also .gz or .zst), "
+        "images, or a zip or tar of texts or images."
     )
 
 
@@ -35,60 +39,60 @@ class EmptySource(ReaderError):
     """No bytes, or no records."""
 
     code = "empty"
-    hint = "Check that the export finished and that the right file was chosen."
+    hint = _noop("Check that the export finished and that the right file was chosen.")
 
 
 class LinesTooLong(ReaderError):
     """Nothing but lines too long to be records: most often the line ends are missing."""
 
     code = "line_too_long"
-    hint = "Put each record on a line of its own, or into a file of its own in a zip."
+    hint = _noop("Put each record on a line of its own, or into a file of its own in a zip.")
 
 
 class UnpacksTooLarge(ReaderError):
     """A compressed file that unpacks to far more than it should: a zip bomb, or close to one."""
 
     code = "unpacks_too_large"
-    hint = "Unpack it on your machine and upload the parts."
+    hint = _noop("Unpack it on your machine and upload the parts.")
 
 
 class CutShort(ReaderError):
     """A file that ends in the middle."""
 
     code = "cut_short"
-    hint = "The download or export stopped early: make the file again and compare its size."
+    hint = _noop("The download or export stopped early: make the file again and compare its size.")
 
 
 class Damaged(ReaderError):
     """A file whose bytes do not fit their own checksums or structure."""
 
     code = "damaged"
-    hint = "Make the file again from its source; a copy of it went wrong."
+    hint = _noop("Make the file again from its source; a copy of it went wrong.")
 
 
 class MixedEncodings(ReaderError):
     """A text that changes its character encoding on the way."""
 
     code = "mixed_encodings"
-    hint = "Save the whole file as UTF-8 and upload it again."
+    hint = _noop("Save the whole file as UTF-8 and upload it again.")
 
 
 class Encrypted(ReaderError):
     """An archive that asks for a password."""
 
     code = "encrypted"
-    hint = "Make the archive without a password and upload it again."
+    hint = _noop("Make the archive without a password and upload it again.")
 
 
 class UnsafePath(ReaderError):
     """An archive whose names lead out of it."""
 
     code = "unsafe_path"
-    hint = "Make the archive from inside its folder, with relative names and without links."
+    hint = _noop("Make the archive from inside its folder, with relative names and without links.")
 
 
 class NoSuchColumn(ReaderError):
     """The column asked for is not in the file."""
 
     code = "no_such_column"
-    hint = "Choose one of the columns that the file has."
+    hint = _noop("Choose one of the columns that the file has.")

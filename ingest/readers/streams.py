@@ -1,5 +1,7 @@
 """Bytes in bounded pieces: progress, decompression that checks its end, and lines with a limit."""
 
+from __future__ import annotations
+
 import bz2
 import io
 import lzma
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import zstandard
+from django.utils.translation import gettext_noop as _noop
 
 from .refusals import CutShort, Damaged, UnpacksTooLarge
 from .rows import Limits
@@ -109,9 +112,12 @@ class Decompressed(io.RawIOBase):
         try:
             piece = self._decompress()
         except (zlib.error, OSError, lzma.LZMAError, zstandard.ZstdError) as error:
-            raise Damaged(f"The {self._name} data is damaged: {error}.") from error
+            raise Damaged(
+                _noop("The %(_name)s data is damaged: %(error)s.")
+                % {"_name": self._name, "error": error}
+            ) from error
         if self._ended and not piece and not self._open.eof:
-            raise CutShort(f"The {self._name} data ends in the middle.")
+            raise CutShort(_noop("The %(_name)s data ends in the middle.") % {"_name": self._name})
         self._count(len(piece))
         return piece
 
@@ -151,11 +157,13 @@ def check_unpacked(unpacked: int, packed: int, limits: Limits) -> None:
     """Raise UnpacksTooLarge where `unpacked` bytes are too many for `packed` ones."""
     if unpacked > limits.unpacked_bytes:
         raise UnpacksTooLarge(
-            f"It unpacks to more than {limits.unpacked_bytes:,} bytes, the most read here."
+            _noop("It unpacks to more than %(unpacked_bytes)s bytes, the most read here.")
+            % {"unpacked_bytes": f"{limits.unpacked_bytes:,}"}
         )
     if unpacked > limits.ratio_free_bytes and unpacked > packed * limits.unpacked_ratio:
         raise UnpacksTooLarge(
-            f"It unpacks to more than {limits.unpacked_ratio} times its size: a zip bomb?"
+            _noop("It unpacks to more than %(unpacked_ratio)s times its size: a zip bomb?")
+            % {"unpacked_ratio": limits.unpacked_ratio}
         )
 
 

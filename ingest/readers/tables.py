@@ -1,5 +1,7 @@
 """Tables to rows: CSV and TSV of any dialect, Parquet and Arrow."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from django.utils.translation import gettext_noop as _noop
 from tallymark.fingerprint.columns import Dialect
 
 from .refusals import Damaged
@@ -125,7 +128,10 @@ def parquet(path: Path, limits: Limits, skip: int = 0) -> Iterator[Row | BadRow]
                         yield row._replace(bytes_read=total * (row.ordinal + 1) // count)
                 ordinal += len(batch)
     except (pa.ArrowException, OSError) as error:
-        raise Damaged(f"The Parquet file cannot be read: {_first_line(error)}.") from error
+        raise Damaged(
+            _noop("The Parquet file cannot be read: %(first_line)s.")
+            % {"first_line": _first_line(error)}
+        ) from error
 
 
 def batch_rows(group_bytes: int, group_rows: int) -> int:
@@ -150,7 +156,10 @@ def arrow(path: Path, limits: Limits, skip: int = 0) -> Iterator[Row | BadRow]:
                                 yield row._replace(bytes_read=bytes_read)
                     ordinal += len(part)
     except (pa.ArrowException, OSError) as error:
-        raise Damaged(f"The Arrow file cannot be read: {_first_line(error)}.") from error
+        raise Damaged(
+            _noop("The Arrow file cannot be read: %(first_line)s.")
+            % {"first_line": _first_line(error)}
+        ) from error
 
 
 def arrow_batches(opened: pa.NativeFile, total: int) -> Iterator[tuple[pa.RecordBatch, int]]:

@@ -1,7 +1,11 @@
 """Lines of text to rows: JSONL, and plain text by line or by paragraph."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
+
+from django.utils.translation import gettext_noop as _noop
 
 from . import encodings
 from .refusals import LinesTooLong, MixedEncodings, NotWhatItClaims
@@ -24,8 +28,10 @@ def decoded(data: bytes, encoding: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"byte {error.start + 1} of the line is not {encoding}, as the file began: "
-            "mixed encodings"
+            _noop(
+                "byte %(start)s of the line is not %(encoding)s, as the file began: mixed encodings"
+            )
+            % {"start": error.start + 1, "encoding": encoding}
         ) from error
 
 
@@ -72,10 +78,14 @@ def jsonl(source: Opened, encoding: str, limits: Limits, skip: int = 0) -> Itera
         yield row
     if not good and not skip and ordinal >= 0:
         if first_bad.endswith(too_long(limits)):
-            raise LinesTooLong(f"No record could be read. The first problem: {first_bad}.")
+            raise LinesTooLong(
+                _noop("No record could be read. The first problem: %(first_bad)s.")
+                % {"first_bad": first_bad}
+            )
         raise NotWhatItClaims(
-            f"None of its first lines is a JSON object: this is not JSONL. ({first_bad})",
-            "Write one JSON object on each line.",
+            _noop("None of its first lines is a JSON object: this is not JSONL. (%(first_bad)s)")
+            % {"first_bad": first_bad},
+            _noop("Write one JSON object on each line."),
         )
 
 
@@ -96,11 +106,14 @@ def parsed(text: str) -> dict[str, object]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
+        raise ValueError(
+            _noop("not JSON: %(msg)s at column %(colno)s")
+            % {"msg": error.msg, "colno": error.colno}
+        ) from error
     except RecursionError as error:
-        raise ValueError("not JSON that can be read: nested too deeply") from error
+        raise ValueError(_noop("not JSON that can be read: nested too deeply")) from error
     if not isinstance(value, dict):
-        raise ValueError("the line holds JSON, but not an object with named fields")
+        raise ValueError(_noop("the line holds JSON, but not an object with named fields"))
     return value
 
 
@@ -157,4 +170,7 @@ def whole(data: bytes) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise MixedEncodings(f"Byte {error.start + 1} of the text is not {encoding}.") from error
+        raise MixedEncodings(
+            _noop("Byte %(start)s of the text is not %(encoding)s.")
+            % {"start": error.start + 1, "encoding": encoding}
+        ) from error

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest import fetch, storage
+from provenance import network
 
 CONTENT = b'{"id": "a", "text": "one two three"}\n' * 1000
 HERE = ipaddress.ip_address("127.0.0.1")
@@ -63,7 +64,7 @@ def upload_id() -> Iterator[UUID]:
     storage.remove(made)
 
 
-def only_here(address: fetch.Address) -> bool:
+def only_here(address: network.Address) -> bool:
     return address == HERE
 
 
@@ -155,7 +156,7 @@ def test_other_kinds_of_address_are_refused(url: str):
     ],
 )
 def test_only_the_whole_internets_addresses_are_public(address: str, public: bool):
-    assert fetch.is_public(ipaddress.ip_address(address)) is public
+    assert network.is_public(ipaddress.ip_address(address)) is public
 
 
 def test_a_bucket_is_read_only_below_an_allowed_root(settings):

@@ -301,13 +301,6 @@ def test_the_file_of_a_failed_upload_stays_a_day(essays: Dataset):
     assert not path.exists()
 
 
-def test_progress_tells_how_long_it_will_take(essays: Dataset):
-    upload = begin(essays, rows(4))
-    upload.state, upload.stage_at = State.READING, NOON
-    upload.bytes_done, upload.bytes_total = 25, 100
-    assert upload.progress(NOON + timedelta(seconds=10)).remaining_seconds == 30
-
-
 def test_a_local_file_is_read_only_below_an_allowed_root(essays: Dataset, tmp_path, settings):
     from ingest import fetch
 
