@@ -7,6 +7,8 @@ The page must work from a disk, so its scripts and style stand inside it.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import sys
 from pathlib import Path
@@ -18,11 +20,18 @@ PAGE = HERE.parent / "static" / "provenance" / "verify.html"
 def page() -> str:
     """The page, with the named files put in."""
     template = (HERE / "page.html").read_text()
-    return re.sub(r"\{\{ ([a-z]+\.[a-z]+) \}\}", lambda name: _part(name.group(1)), template)
+    whole = re.sub(r"\{\{ ([a-z]+\.[a-z]+) \}\}", lambda name: _part(name.group(1)), template)
+    return re.sub(r"\{\{ hash of ([a-z]+) \}\}", lambda tag: _hash(whole, tag.group(1)), whole)
 
 
 def _part(name: str) -> str:
     return (HERE / name).read_text().strip()
+
+
+def _hash(whole: str, tag: str) -> str:
+    """The hash by which the page's own policy lets its one script, or style, run (CSP level 2)."""
+    (inside,) = re.findall(rf"<{tag}>(.*?)</{tag}>", whole, re.DOTALL)
+    return base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
 
 
 def main() -> int:

@@ -66,7 +66,8 @@ function showReport(report, isOnChain) {
 
 async function check() {
   if (proofText === null) return;
-  const [url, contract] = [find("rpc").value.trim(), find("contract").value.trim()];
+  const urls = find("rpc").value.split(/\s+/).filter(Boolean);
+  const contract = find("contract").value.trim();
   let proof;
   try {
     proof = JSON.parse(proofText);
@@ -76,7 +77,7 @@ async function check() {
   }
   showContent(proof ?? {});
   try {
-    showReport(await verify(proof, { node: url ? new HttpNode(url) : null, contract }), Boolean(url));
+    showReport(await verify(proof, { node: urls.length ? urls.map((url) => new HttpNode(url)) : null, contract }), urls.length > 0);
   } catch (error) {
     show("open", "The chain could not be asked", error.message);
   }

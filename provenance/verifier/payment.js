@@ -239,7 +239,8 @@ async function checkPayout(payout, report, node, contract) {
   report.facts.push(
     `Payout: payee ${short(payout.payee)} is owed ${payout.cumulative} units of token eip155:${payout.chainId}/erc20:${payout.token} in all, to ${payout.account}.`,
   );
-  if (node && (await checkChain(report, "Payout", node, payout))) await checkPayoutOnChain(payout, report, node);
+  const onChain = node && (await serving(node, payout.chainId));
+  if (onChain && (await checkChain(report, "Payout", onChain, payout))) await checkPayoutOnChain(payout, report, onChain);
 }
 
 async function checkPayoutOnChain(payout, report, node) {

@@ -1,5 +1,5 @@
 // Checks a proof file (`tallymark-proof/1`), as the Python client's `tallymark verify` does: the same
-// checks in the same order. A node, if given, has `ask(method, ...params)`.
+// checks in the same order. A node, if given, has `ask(method, ...params)`; or a list of nodes.
 
 const FORMAT = "tallymark-proof/1";
 const HASH = [/^0x[0-9a-f]{64}$/, "0x and 64 hexadecimal digits"];
@@ -187,7 +187,8 @@ function readBatch(anchor) {
   return batch;
 }
 
-async function checkBatchOnChain(report, label, node, batch) {
+async function checkBatchOnChain(report, label, nodes, batch) {
+  const node = await serving(nodes, batch.chainId);
   if (!(await checkChain(report, label, node, batch))) return;
   const held = await call(node, batch.contract, "rootOf(uint64)", word(batch.number));
   report.check(
@@ -209,6 +210,13 @@ async function checkBatchOnChain(report, label, node, batch) {
     `${label}: the transaction ${hexOf(batch.txHash)} did not anchor this batch.`,
   );
   if (receipt) report.facts.push(`${label} existed at ${await blockDate(node, receipt)}.`);
+}
+
+// Of nodes of several chains the first that serves this one, or else the first.
+async function serving(nodes, chainId) {
+  if (!Array.isArray(nodes)) return nodes;
+  for (const one of nodes) if (BigInt(await one.ask("eth_chainId")) === chainId) return one;
+  return nodes[0];
 }
 
 async function checkChain(report, label, node, place) {

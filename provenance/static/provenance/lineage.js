@@ -37,7 +37,8 @@
   });
   graph.on("tap", "node", function (event) {
     var address = new URL(window.location.href);
-    address.searchParams.set("node", event.target.id());
+    address.searchParams.delete("to");
+    address.searchParams.append("open", event.target.id());
     window.location.assign(address);
   });
   place.dataset.nodes = String(graph.nodes().length);
