@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from django.utils.translation import gettext as _
+
 from provenance import evm
 from provenance.refusals import Refused
 
@@ -34,8 +36,8 @@ def checked(address: str) -> str:
     found = evm.checksum(text)
     if text[2:] not in (found[2:], found[2:].lower(), found[2:].upper()):
         raise NotAnAddress(
-            "The capital letters of this address do not fit: it was mistyped.",
-            hint="Copy the address from your wallet again.",
+            _("The capital letters of this address do not fit: it was mistyped."),
+            hint=_("Copy the address from your wallet again."),
         )
     return found
 
@@ -48,12 +50,12 @@ def require_holder(*, address: str, words: str, signature: str) -> None:
     from eth_utils.exceptions import ValidationError
 
     if not SIGNATURE.fullmatch(signature):
-        raise NotTheHolder("A signature is 0x and 130 hexadecimal digits.")
+        raise NotTheHolder(_("A signature is 0x and 130 hexadecimal digits."))
     try:
         signer = Account.recover_message(
             encode_defunct(text=words), signature=bytes.fromhex(signature[2:])
         )
     except (ValueError, BadSignature, ValidationError) as error:
-        raise NotTheHolder("This is no signature of that text.") from error
+        raise NotTheHolder(_("This is no signature of that text.")) from error
     if str(signer).lower() != address.lower():
         raise NotTheHolder

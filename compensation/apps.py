@@ -8,3 +8,7 @@ class CompensationConfig(AppConfig):
 
     name = "compensation"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Declare what parties are told of money."""
+        from compensation import notices  # noqa: F401

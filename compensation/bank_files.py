@@ -12,8 +12,10 @@ from datetime import UTC, datetime, time
 from xml.etree.ElementTree import Element
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
-from compensation import bank_steps, journal, money, secrecy
+from compensation import bank_steps, journal, money
 from compensation.bank import camt053, currency, pain002, reading, references
 from compensation.bank_steps import News
 from compensation.models import (
@@ -25,7 +27,7 @@ from compensation.models import (
     PaymentRun,
     PayoutStep,
 )
-from provenance import ledger
+from provenance import ledger, secrecy
 from provenance.models import User
 from provenance.refusals import Refused
 
@@ -65,7 +67,7 @@ def take_file(*, content: bytes, name: str, at: datetime, by: User | None = None
     elif message.startswith("camt.053."):
         kind = Kind.STATEMENT
     else:
-        raise reading.UnreadableFile(f"The file is a {message}.")
+        raise reading.UnreadableFile(_("The file is a %(message)s.") % {"message": message})
     journal.lock()
     digest = hashlib.sha256(content).digest()
     known = BankFile.objects.filter(digest=digest).first()
@@ -104,7 +106,7 @@ def assign_booking(
     if locked.state == State.MATCHED and locked.payout_id == payout.pk:
         return locked
     if locked.state != State.OPEN or locked.account_id != payout.run.account_id:
-        raise DoesNotFit("This booking is settled already, or on another account.")
+        raise DoesNotFit(_("This booking is settled already, or on another account."))
     is_credit = locked.amount_minor > 0
     kept = payout.amount_minor - abs(locked.amount_minor)
     if kept and not (is_charged and is_credit and kept > 0):
@@ -115,7 +117,7 @@ def assign_booking(
     except journal.NotEnoughMoney as error:
         raise DoesNotFit(_paid_again(payout)) from error
     if not is_new:
-        raise DoesNotFit(f"{payout} was booked before.")
+        raise DoesNotFit(_("%(payout)s was booked before.") % {"payout": payout})
     if kept:
         bank_steps.charge(locked, kept, at=at)
     settle(locked, State.MATCHED, payout)
@@ -134,7 +136,10 @@ def _read_answers(document: Element, file: BankFile, at: datetime) -> BankFile:
     report = pain002.read(document)
     run = PaymentRun.objects.filter(message_id=report.original_message_id).first()
     if run is None:
-        raise NotOurs(f"The order {report.original_message_id or 'without a name'} is not ours.")
+        raise NotOurs(
+            _("The order %(original_message_id)s is not ours.")
+            % {"original_message_id": report.original_message_id or _("without a name")}
+        )
     payouts = {
         one.reference: one for one in run.payouts.select_related("party", "asset", "method__party")
     }
@@ -172,7 +177,10 @@ def _account(statement: camt053.Statement) -> BankAccount:
     account = found.select_related("asset").order_by("pk").first()
     if account is None:
         shown = f"{statement.iban[:4]} … {statement.iban[-4:]}"
-        raise NotOurs(f"The account {shown} in {statement.currency or 'no currency'} is not ours.")
+        raise NotOurs(
+            _("The account %(shown)s in %(currency)s is not ours.")
+            % {"shown": shown, "currency": statement.currency or _("no currency")}
+        )
     return account
 
 
@@ -231,7 +239,7 @@ def _keep_line(
         line.amount_minor,
         line.end_to_end_id[:NAME_LIMIT],
     ):
-        defaults["problem"] = "The bank stated this entry before, with another content."
+        defaults["problem"] = _noop("The bank stated this entry before, with another content.")
         name = changed(line.entry_reference, f"{line.amount_minor} {line.end_to_end_id}")
         BankBooking.objects.get_or_create(**where, entry_reference=name, defaults=defaults)
 
@@ -268,17 +276,26 @@ def match(booking: BankBooking, at: datetime) -> None:
     if is_new:
         settle(booking, State.MATCHED, payout)
     else:
-        settle(booking, State.OPEN, None, f"The bank booked {payout} a second time.")
+        settle(
+            booking,
+            State.OPEN,
+            None,
+            _noop("The bank booked %(payout)s a second time.") % {"payout": payout},
+        )
 
 
 def _misfit(booking: BankBooking, payout: BankPayout | None, reference: str) -> str:
     """Why a booking cannot be counted for a payout; empty where it fits."""
     if payout is None:
-        return f"It names {reference}, and there is no such payout."
+        return _noop("It names %(reference)s, and there is no such payout.") % {
+            "reference": reference
+        }
     if abs(booking.amount_minor) != payout.amount_minor:
         return _other_amount(booking, payout)
     if booking.is_return != (booking.amount_minor > 0):
-        return f"It names {payout} and is neither its payment nor its return."
+        return _noop("It names %(payout)s and is neither its payment nor its return.") % {
+            "payout": payout
+        }
     return ""
 
 
@@ -326,14 +343,16 @@ def _other_amount(booking: BankBooking, payout: BankPayout) -> str:
     name = payout.asset.code.removeprefix(currency.PREFIX)
     booked = currency.to_text(abs(booking.amount_minor), name)
     ordered = money.to_text(payout.amount_units, payout.asset.scale)
-    return f"The bank booked {booked} {name} for {payout}, which is of {ordered} {name}."
+    return _noop(
+        "The bank booked %(booked)s %(name)s for %(payout)s, which is of %(ordered)s %(name)s."
+    ) % {"booked": booked, "name": name, "payout": payout, "ordered": ordered}
 
 
 def _paid_again(payout: BankPayout) -> str:
-    return (
-        f"The bank had rejected {payout} and booked it all the same, and the money has been paid "
-        "to its owner again since: it was paid twice."
-    )
+    return _noop(
+        "The bank had rejected %(payout)s and booked it all the same, and the money "
+        "has been paid to its owner again since: it was paid twice."
+    ) % {"payout": payout}
 
 
 def changed(name: str, content: str) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
+from django.utils.translation import gettext_noop as _noop
+
 from compensation import journal, payees
 from compensation.bank import currency
 from compensation.models import (
@@ -99,7 +101,7 @@ def take(payout: BankPayout, news: News, *, at: datetime) -> bool:
         _record(payout, entry, at)
     if news.kind in BACK:
         why = " ".join(part for part in (news.words, f"({news.code})" if news.code else "") if part)
-        payees.flag_method(method=payout.method, words=why or "No reason was given.", at=at)
+        payees.flag_method(method=payout.method, words=why or _noop("No reason was given."), at=at)
     return True
 
 

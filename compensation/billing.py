@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import structlog
 from django.db import connection, transaction
 
-from compensation import commitments, journal, periods, weights
+from compensation import commitments, cuts, journal, periods, weights
 from compensation.models import Account, Asset, Entry, JournalHead
 from provenance import ledger
 from provenance.models import Event, Party
@@ -59,6 +59,9 @@ SELECT %(batch)s, due.id, due.revision,
       LEFT JOIN compensation_waiting w ON w.usage_id = u.id AND w.revision >= u.revision
       LEFT JOIN compensation_balance b ON b.account_id = w.account_id
      WHERE (l.revision IS NULL OR l.revision < u.revision)
+       -- What was used before its dataset passed on is charged first, by itself (cuts).
+       AND NOT EXISTS (SELECT FROM provenance_usagecut k
+         WHERE k.usage_id = u.id AND k.revision > coalesce(l.revision, 0))
        AND (r.state <> 'running' OR coalesce(l.charged_at, r.started_at) <= %(daily)s)
        AND (w.usage_id IS NULL OR w.tried_at <= %(again)s
             OR (w.reason = 'no_funds'
@@ -100,6 +103,9 @@ def bill_batch(limit: int = BATCH_LIMIT, *, at: datetime, since: datetime | None
     once never take the same usage.
     """
     batch = uuid4()
+    if count := cuts.stage(batch, limit, again=at - TRY_AGAIN_AFTER):
+        bill_stage(batch, at=at)
+        return count
     with connection.cursor() as cursor:
         cursor.execute(
             _STAGE,
@@ -125,6 +131,7 @@ def bill_stage(batch: UUID, *, at: datetime) -> list[Entry]:
     # Before any account is made: whoever waits for our turn must not hold what we need.
     journal.lock()
     _open_accounts(batch)
+    cuts.say_whose(batch)
     weights.ensure(weights.stale(batch, at=at), at=at)
     with connection.cursor() as cursor:
         cursor.execute(

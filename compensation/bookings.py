@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compensation import bank_steps, journal
 from compensation.bank_files import changed, match, settle
@@ -91,7 +92,10 @@ def split_booking(
         raise BadParts
     missing = abs(locked.amount_minor) - sum(part.amount_minor for part in parts)
     if missing:
-        raise BadParts(f"The parts differ from the booking by {missing} of its smallest unit.")
+        raise BadParts(
+            _("The parts differ from the booking by %(missing)s of its smallest unit.")
+            % {"missing": missing}
+        )
     settle(locked, State.SPLIT, None, note[:NOTE_LIMIT])
     made = [_part(locked, number, part) for number, part in enumerate(parts, 1)]
     for one in made:
@@ -106,7 +110,10 @@ def _locked(booking: BankBooking) -> BankBooking:
 
 def _require_open(booking: BankBooking) -> None:
     if booking.state != State.OPEN:
-        raise NotOpen(f"{booking} is settled: {booking.get_state_display()}.")
+        raise NotOpen(
+            _("%(booking)s is settled: %(state)s.")
+            % {"booking": booking, "state": booking.get_state_display()}
+        )
 
 
 def _part(whole: BankBooking, number: int, part: Part) -> BankBooking:

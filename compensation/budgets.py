@@ -13,8 +13,9 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max, Q
+from django.utils.translation import gettext as _
 
-from compensation import debts, money, spending
+from compensation import debts, money, notices, spending
 from compensation.models import (
     Account,
     Asset,
@@ -111,7 +112,12 @@ class Standing:
         """The budget in a sentence."""
         asset = self.budget.asset
         said = [money.to_text(units, asset.scale) for units in (self.spent_units, self._limit)]
-        return f"{self.budget}: {said[0]} of {said[1]} {asset.symbol} are spent."
+        return _("%(budget)s: %(value)s of %(value_2)s %(symbol)s are spent.") % {
+            "budget": self.budget,
+            "value": said[0],
+            "value_2": said[1],
+            "symbol": asset.symbol,
+        }
 
     @property
     def _limit(self) -> int:
@@ -259,17 +265,25 @@ def require_funds(*, lab: Party, purpose: str, at: datetime) -> None:
         asset = account.asset
         owed = debts.owed_units(lab, asset)
         if owed:
-            raise NoFunds(f"A refund took back money that was spent: {_say(owed, asset)} are owed.")
+            raise NoFunds(
+                _("A refund took back money that was spent: %(say)s are owed.")
+                % {"say": _say(owed, asset)}
+            )
         free = debts.spendable(Balance.objects.get(account=account))
         needed = Waiting.objects.filter(account=account, reason=Waiting.Reason.NO_FUNDS)
         most = needed.aggregate(most=Max("needed_units"))["most"] or 0
         if free is not None and most > free:
-            raise NoFunds(f"Uses wait for {_say(most - free, asset)} that are missing.")
+            raise NoFunds(
+                _("Uses wait for %(say)s that are missing.") % {"say": _say(most - free, asset)}
+            )
     for asset in _asked_for(lab, purpose, at):
         held = Balance.objects.filter(account__in=accounts, account__asset=asset).first()
         free = debts.spendable(held)
         if free is not None and free <= 0:
-            raise NoFunds(f"Nothing is left in {asset.symbol}, which your grants are priced in.")
+            raise NoFunds(
+                _("Nothing is left in %(symbol)s, which your grants are priced in.")
+                % {"symbol": asset.symbol}
+            )
 
 
 def cap_given(asset: str, units: int | None) -> Cap | None:
@@ -277,7 +291,7 @@ def cap_given(asset: str, units: int | None) -> Cap | None:
     if not asset and units is None:
         return None
     if not asset or units is None or not Asset.objects.filter(code=asset).exists():
-        raise projects.BadCap("A cap is whole units of an asset that is registered here.")
+        raise projects.BadCap(_("A cap is whole units of an asset that is registered here."))
     return Cap(asset, units)
 
 
@@ -303,7 +317,9 @@ def _accepted_cap(lab: Party, project: Project | None, cap: Cap | None, at: date
     limiting = tightest.get(cap.asset)
     if limiting is not None and cap.units > limiting.left_units:
         left = _say(limiting.left_units, limiting.budget.asset)
-        raise CapOverBudget(f"{limiting.words} {left} are left.")
+        raise CapOverBudget(
+            _("%(words)s %(left)s are left.") % {"words": limiting.words, "left": left}
+        )
     return cap
 
 
@@ -336,7 +352,7 @@ def _notice_budget(standing: Standing, at: datetime) -> None:
     budget = standing.budget
     for percent in LEVELS:
         if standing.percent >= percent:
-            BudgetNotice.objects.get_or_create(
+            made, is_new = BudgetNotice.objects.get_or_create(
                 budget=budget,
                 run=None,
                 period=standing.period,
@@ -349,6 +365,8 @@ def _notice_budget(standing: Standing, at: datetime) -> None:
                     "noticed_at": at,
                 },
             )
+            if is_new:
+                notices.warn(made)
 
 
 def _notice_cap(run: Run, at: datetime) -> None:
@@ -358,7 +376,7 @@ def _notice_cap(run: Run, at: datetime) -> None:
     units = spending.charged(run, asset)
     for percent in LEVELS:
         if 100 * units // run.cap_units >= percent:
-            BudgetNotice.objects.get_or_create(
+            made, is_new = BudgetNotice.objects.get_or_create(
                 budget=None,
                 run=run,
                 period="",
@@ -371,6 +389,8 @@ def _notice_cap(run: Run, at: datetime) -> None:
                     "noticed_at": at,
                 },
             )
+            if is_new:
+                notices.warn(made)
 
 
 def _months(every: str, month: str) -> tuple[str, str]:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from hashlib import sha256
 
+from django.utils.translation import gettext as _
+
 from provenance.refusals import Refused
 
 # https://chainagnostic.org/CAIPs/caip-10
@@ -39,18 +41,24 @@ def checked(account: str) -> tuple[str, str]:
     """The chain (CAIP-2) and the address of a CAIP-10 account; raises BadAccountName."""
     matched = ACCOUNT.fullmatch(account.strip())
     if matched is None or len(account.strip()) > LONGEST:
-        raise BadAccountName(f"{account.strip()!r} is not written as CAIP-10.")
+        raise BadAccountName(
+            _("%(account)s is not written as CAIP-10.") % {"account": repr(account.strip())}
+        )
     namespace, reference, address = matched.groups()
     check = CHECKS.get(namespace)
     if namespace == "eip155":
         raise BadAccountName(
-            "Addresses of EVM chains are proved by a signature.",
-            hint="Name the address with its chain_id, and sign the challenge.",
+            _("Addresses of EVM chains are proved by a signature."),
+            hint=_("Name the address with its chain_id, and sign the challenge."),
         )
     if check is not None and not check(reference, address):
         raise BadAccountName(
-            f"{address} is no address of {namespace}:{reference}: a character is wrong or missing.",
-            hint="Copy it from your wallet again.",
+            _(
+                "%(address)s is no address of %(namespace)s:%(reference)s: a character is "
+                "wrong or missing."
+            )
+            % {"address": address, "namespace": namespace, "reference": reference},
+            hint=_("Copy it from your wallet again."),
         )
     return f"{namespace}:{reference}", address
 

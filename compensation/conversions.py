@@ -11,8 +11,9 @@ from fractions import Fraction
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
-from compensation import journal
+from compensation import journal, limits
 from compensation.models import Account, Asset, Conversion, Entry
 from provenance import ledger
 from provenance.models import Party, User
@@ -61,24 +62,29 @@ def convert(
     reason: str,
     at: datetime,
     by: User | None = None,
+    approved_units: int | None = None,
 ) -> Conversion:
     """Turn `units` of an account into another asset of the same party, at `rate`.
 
     `rate` is whole amounts of the target for one whole amount of the source. The same reference
     again returns the conversion made with it. Raises BadConversion, TreasuryTooSmall,
-    ReferenceUsed, journal.NotEnoughMoney or journal.AmountTooLarge.
+    ReferenceUsed, journal.NotEnoughMoney, journal.AmountTooLarge or limits.TakesTwo.
     """
     _check(source, target_asset, units, rate, reference)
     price = _unit_price(rate, source.asset, target_asset)
     given = int(units * price)
     if not given:
-        raise BadConversion(f"{units} units are less than one unit of {target_asset}.")
+        raise BadConversion(
+            _("%(units)s units are less than one unit of %(target_asset)s.")
+            % {"units": units, "target_asset": target_asset}
+        )
     journal.lock()
     target = journal.account(Kind(source.kind), target_asset, party=source.party)
     for asset in (source.asset, target_asset):
         journal.account(Kind.TREASURY, asset)
     earlier = Conversion.objects.filter(idempotency_key=reference).first()
     if earlier is None:
+        limits.require(limits.Act.ENTRY, {source.asset: units}, approved_units=approved_units)
         _check_funds(target_asset, given)
     facts = {
         "conversion": reference,
@@ -112,7 +118,7 @@ def fund_treasury(*, asset: Asset, amount_units: int, reference: str, at: dateti
     BadConversion, journal.NotEnoughMoney or journal.AmountTooLarge.
     """
     if not amount_units or not reference or len(reference) > 150:
-        raise BadConversion("Give an amount, and the reference under which it moved.")
+        raise BadConversion(_("Give an amount, and the reference under which it moved."))
     try:
         return journal.post(
             kind=Entry.Kind.ADJUSTMENT,
@@ -136,21 +142,26 @@ def _unit_price(rate: Fraction, source: Asset, target: Asset) -> Fraction:
 
 def _check(source: Account, target: Asset, units: int, rate: Fraction, reference: str) -> None:
     if source.kind not in CONVERTIBLE:
-        raise BadConversion(f"{source} holds nothing that may be converted.")
+        raise BadConversion(
+            _("%(source)s holds nothing that may be converted.") % {"source": source}
+        )
     if source.asset_id == target.pk:
-        raise BadConversion(f"It is in {target} already.")
+        raise BadConversion(_("It is in %(target)s already.") % {"target": target})
     if units <= 0 or rate <= 0 or not reference or len(reference) > 150:
         raise BadConversion
     limit = 10**30
     if rate.numerator > limit or rate.denominator > limit:
-        raise BadConversion("The price has more digits than are kept.")
+        raise BadConversion(_("The price has more digits than are kept."))
 
 
 def _check_funds(asset: Asset, units: int) -> None:
     treasury = journal.account(Kind.TREASURY, asset)
     available = treasury.balance.available
     if available < units:
-        raise TreasuryTooSmall(f"It has {available} units, and {units} are asked for.")
+        raise TreasuryTooSmall(
+            _("It has %(available)s units, and %(units)s are asked for.")
+            % {"available": available, "units": units}
+        )
 
 
 def _record(made: Conversion) -> None:

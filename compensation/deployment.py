@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-
-from django.conf import settings
+from typing import Any
 
 from compensation.contracts import owner_payouts
 from compensation.models import Asset
-from provenance import deployment, evm, outbox, signers
+from provenance import chains, deployment, evm, outbox, signers
 from provenance.models import ChainContract, OutboxTransaction
 
 Kind = ChainContract.Kind
@@ -21,44 +20,55 @@ MINT_GAS = 200_000
 
 
 def deploy_all(
-    *, token: str, admin: str, clock: Callable[[], datetime], say: Callable[[str], None]
+    *,
+    token: str,
+    admin: str,
+    clock: Callable[[], datetime],
+    say: Callable[[str], None],
+    chain_id: int | None = None,
 ) -> list[ChainContract]:
-    """See to it that all contracts stand; returns them.
+    """See to it that all contracts stand on a chain, home unless named; returns them.
 
-    Without a `token` a TestToken is deployed, which only the development chain allows. Raises what
-    provenance.deployment.deploy raises.
+    The ledger is anchored at home only. Without a `token` a TestToken is deployed, which only
+    the development chain allows. Raises what provenance.deployment.deploy raises.
     """
-    anchorer = signers.address("anchorer")
-    orders = [
-        deployment.Order(Kind.LINEAGE_ANCHOR, evm.lineage_anchor(), [admin, anchorer]),
-    ]
+    told = chains.settings_of(chain_id or chains.home())
+    where: dict[str, Any] = {"chain_id": told.chain_id, "clock": clock, "say": say}
+    orders = []
+    if told.chain_id == chains.home():
+        first = [admin, signers.address("anchorer")]
+        orders.append(deployment.Order(Kind.LINEAGE_ANCHOR, evm.lineage_anchor(), first))
     if not token:
         orders.append(deployment.Order(Kind.TEST_TOKEN, evm.development_token(), []))
-    standing = deployment.deploy(orders=orders, clock=clock, say=say)
-    token_address = evm.checksum(token) if token else standing[1].address
+    standing = deployment.deploy(orders=orders, **where)
+    token_address = evm.checksum(token) if token else standing[-1].address
     roles = [admin, signers.address("proposer"), signers.address("guardian")]
     payouts = deployment.Order(
         Kind.OWNER_PAYOUTS,
         owner_payouts(),
-        [token_address, settings.PAYOUT_DELAY_SECONDS, *roles],
+        [token_address, told.payout_delay_seconds, *roles],
         token_address,
     )
     # Queued first, so that one block can carry both.
-    minting = [] if token else [_fill_treasury(standing[1], clock)]
-    standing += deployment.deploy(orders=[payouts], clock=clock, say=say)
+    minting = [] if token else [_fill_treasury(standing[-1], clock)]
+    standing += deployment.deploy(orders=[payouts], **where)
     deployment.wait_until_mined(rows=minting, clock=clock)
-    asset = payable_asset(token_address=token_address)
+    asset = payable_asset(token_address=token_address, chain_id=told.chain_id)
     say(f"owners are paid in {asset.symbol}: {asset.code}")
     return standing
 
 
-def payable_asset(*, token_address: str) -> Asset:
-    """The token as an asset of the journal, made from what the token says of itself."""
-    code = f"{evm.caip2(settings.CHAIN_ID)}/erc20:{token_address}"
+def payable_asset(*, token_address: str, chain_id: int | None = None) -> Asset:
+    """A token on a chain (home unless named) as an asset of the journal.
+
+    It is made from what the token says of itself.
+    """
+    chain_id = chain_id or chains.home()
+    code = f"{evm.caip2(chain_id)}/erc20:{token_address}"
     found = Asset.objects.filter(code=code).first()
     if found is not None:
         return found
-    chain, artefact = evm.connect(), evm.development_token()
+    chain, artefact = evm.connect(chain_id), evm.development_token()
     name, symbol, decimals = (
         chain.call(artefact, token_address, question) for question in ("name", "symbol", "decimals")
     )

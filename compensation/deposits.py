@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compensation import debts, journal
 from compensation.models import Account, Asset, Balance, Deposit, Entry
@@ -51,8 +52,11 @@ def register_asset(
 ) -> Asset:
     """Register what amounts may be counted in. Safe to repeat; its scale never changes."""
     if not 0 <= scale <= LARGEST_SCALE:
-        raise AssetDiffers(f"A scale of {scale} is not between 0 and {LARGEST_SCALE}.")
-    asset, _ = Asset.objects.get_or_create(
+        raise AssetDiffers(
+            _("A scale of %(scale)s is not between 0 and %(LARGEST_SCALE)s.")
+            % {"scale": scale, "LARGEST_SCALE": LARGEST_SCALE}
+        )
+    asset, _is_new = Asset.objects.get_or_create(
         code=code,
         defaults={
             "symbol": symbol,
@@ -62,7 +66,9 @@ def register_asset(
         },
     )
     if (asset.scale, asset.token_decimals) != (scale, token_decimals):
-        raise AssetDiffers(f"{code} has the scale {asset.scale}.")
+        raise AssetDiffers(
+            _("%(code)s has the scale %(scale)s.") % {"code": code, "scale": asset.scale}
+        )
     return asset
 
 
@@ -89,7 +95,9 @@ def deposit(
     earlier = Deposit.objects.filter(asset=asset, reference=reference).first()
     if earlier is not None:
         if (earlier.lab_id, earlier.amount_units) != (lab.pk, amount_units):
-            raise ReferenceUsed(f"{reference} was {earlier}.")
+            raise ReferenceUsed(
+                _("%(reference)s was %(earlier)s.") % {"reference": reference, "earlier": earlier}
+            )
         return earlier
     made = Deposit.objects.create(
         lab=lab,
@@ -149,7 +157,7 @@ def set_credit_limit(
     if not lab.is_lab:
         raise NotALab
     if limit_units < 0:
-        raise BadDeposit("A limit is not negative.", hint="Give 0 for a prepaid lab.")
+        raise BadDeposit(_("A limit is not negative."), hint=_("Give 0 for a prepaid lab."))
     journal.lock()
     target = journal.account(Kind.LAB, asset, party=lab)
     journal.set_floor(target=target, limit_units=limit_units, reason=reason, at=at)

@@ -14,7 +14,9 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import DataError, IntegrityError, connection, transaction
+from django.utils.translation import gettext as _
 
+from compensation import limits
 from compensation.models import Account, Asset, Entry
 from provenance import ledger
 from provenance.models import Conflict, Party, User
@@ -136,14 +138,22 @@ def post(
 
 
 @transaction.atomic
-def reverse(*, entry: Entry, reason: str, at: datetime, by: User | None = None) -> Entry:
+def reverse(
+    *,
+    entry: Entry,
+    reason: str,
+    at: datetime,
+    by: User | None = None,
+    approved_units: int | None = None,
+) -> Entry:
     """Take an entry back by another one, effective now; the first stays as it is. Once only.
 
-    Raises CannotReverse, or NotEnoughMoney where it was spent already.
+    Raises CannotReverse, NotEnoughMoney where it was spent already, or limits.TakesTwo.
     """
     if entry.kind not in REVERSIBLE:
         raise CannotReverse(
-            f"Entry {entry.pk} is a {entry.get_kind_display().lower()}.",
+            _("Entry %(pk)s is a %(kind)s.")
+            % {"pk": entry.pk, "kind": entry.get_kind_display().lower()},
             hint=CORRECTED_BY.get(entry.kind, CannotReverse.hint),
         )
     lock()
@@ -151,6 +161,8 @@ def reverse(*, entry: Entry, reason: str, at: datetime, by: User | None = None) 
     if earlier is not None:
         return earlier
     lines = entry.lines.select_related("account__party")
+    moved = sum(line.amount_units for line in lines if line.amount_units > 0)
+    limits.require(limits.Act.ENTRY, {entry.asset: moved}, approved_units=approved_units)
     made = post(
         kind=Entry.Kind.REVERSAL,
         lines=[(line.account, -line.amount_units) for line in lines],
@@ -233,7 +245,9 @@ def refusals(key: str) -> Iterator[None]:
         if diagnosis is not None and diagnosis.constraint_name == "balance_not_under_its_floor":
             raise NotEnoughMoney from error
         if diagnosis is not None and diagnosis.sqlstate == "23505" and "key" in str(error):
-            raise KeyMovedSomethingElse(f"The key {key!r} was used before.") from error
+            raise KeyMovedSomethingElse(
+                _("The key %(key)s was used before.") % {"key": repr(key)}
+            ) from error
         raise
     except DataError as error:
         if getattr(error.__cause__, "sqlstate", "") == "22003":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
+from django.utils.translation import gettext as _
+
 
 class BadAmount(ValueError):
     """A text is no amount of this asset; the message says why."""
@@ -30,9 +32,13 @@ def to_units(text: str, scale: int) -> int:
     try:
         scaled = Decimal(text.strip()).scaleb(scale)
     except InvalidOperation as error:
-        raise BadAmount(f"{text!r} is not a number: write it like 12.50.") from error
+        raise BadAmount(
+            _("%(text)s is not a number: write it like 12.50.") % {"text": repr(text)}
+        ) from error
     if not scaled.is_finite() or scaled != scaled.to_integral_value():
-        raise BadAmount(f"{text!r} has more than {scale} decimals.")
+        raise BadAmount(
+            _("%(text)s has more than %(scale)s decimals.") % {"text": repr(text), "scale": scale}
+        )
     return int(scaled)
 
 

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from compensation import addresses, siwe
 from compensation.models import PayoutMethod
-from provenance import evm, merkle
+from provenance import chains, evm, merkle
 from provenance.models import Party
 from provenance.refusals import Refused
 
@@ -101,11 +102,14 @@ def require_shown(method: PayoutMethod, text: str, signature: str, at: datetime)
         ("statement", message.statement, _statement(method.party)),
     ):
         if found != wanted:
-            raise NotThisMessage(f"Its {name} is {found}, not {wanted}.")
+            raise NotThisMessage(
+                _("Its %(name)s is %(found)s, not %(wanted)s.")
+                % {"name": name, "found": found, "wanted": wanted}
+            )
     if message.nonce != method.nonce:
         raise NonceUsed
     if text != method.challenge:
-        raise NotThisMessage("Its times are not those that were asked for.")
+        raise NotThisMessage(_("Its times are not those that were asked for."))
     if not message.issued_at <= at + AHEAD or at >= message.expires_at:
         raise MessageExpired
     _require_signed(method, text, signature)
@@ -117,18 +121,19 @@ def _require_signed(method: PayoutMethod, text: str, signature: str) -> None:
     try:
         addresses.require_holder(address=method.chain_address, words=text, signature=signature)
     except addresses.NotTheHolder:
-        # Only our own chain can be asked what stands there.
-        if _chain_id(method) != settings.CHAIN_ID or not _accepts(
-            method.chain_address, text, signature
+        # Only our own chains can be asked what stands there.
+        chain_id = _chain_id(method)
+        if chain_id not in chains.ids() or not _accepts(
+            chain_id, method.chain_address, text, signature
         ):
             raise
 
 
-def _accepts(address: str, text: str, signature: str) -> bool:
+def _accepts(chain_id: int, address: str, text: str, signature: str) -> bool:
     """Whether a contract wallet stands at an address and accepts the signature (EIP-1271)."""
     from eth_abi.abi import encode
 
-    chain = evm.connect()
+    chain = evm.connect(chain_id)
     if not chain.has_code(address):
         return False
     words = text.encode()

@@ -11,13 +11,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 from schwifty import BIC, IBAN
 from schwifty.exceptions import SchwiftyException
 
-from compensation import addresses, chain_accounts, letters, ownership, secrecy
+from compensation import addresses, chain_accounts, ownership
 from compensation.bank import charset, currency, pain001
 from compensation.models import Asset, PayoutMethod
-from provenance import evm, ledger, merkle, signers
+from provenance import chains, evm, ledger, merkle, restrictions, secrecy, signers
 from provenance.models import Party, User
 from provenance.refusals import Refused
 
@@ -52,15 +53,15 @@ def payee_id(party: Party) -> bytes:
 
 
 def method_in_force(party: Party, asset: Asset | None = None) -> PayoutMethod | None:
-    """Where a party wants to be paid an asset (a token of this service's own chain where none is
-    named), if it has said so.
+    """Where a party wants to be paid an asset (a token of this service's home chain where none
+    is named), if it has said so.
 
     Whether money may go there yet, `PayoutMethod.is_payable` says.
     """
     in_force = PayoutMethod.objects.filter(party=party, verified_at__isnull=False, removed_at=None)
     if asset is not None and asset.code.startswith(currency.PREFIX):
         return in_force.filter(asset=asset).first()
-    chain = asset.chain if asset is not None else evm.caip2(settings.CHAIN_ID)
+    chain = asset.chain if asset is not None else evm.caip2(chains.home())
     return in_force.filter(kind=Kind.CHAIN, chain=chain).first()
 
 
@@ -71,10 +72,13 @@ def payable_methods(*, asset: Asset, at: datetime) -> dict[UUID, PayoutMethod]:
         found = rows.filter(kind=Kind.CHAIN, chain=asset.chain)
     else:
         found = rows.filter(kind=Kind.BANK, asset=asset)
+    stopped = restrictions.unpaid(None, at)
     return {
         one.party_id: one
         for one in found
-        if one.is_payable(at) and (one.is_bank or not ownership.is_refused(one.address))
+        if one.party_id not in stopped
+        and one.is_payable(at)
+        and (one.is_bank or not ownership.is_refused(one.address))
     }
 
 
@@ -85,8 +89,10 @@ def add_method(
     """Name an address to be paid at. It takes effect once its holder has signed the challenge.
 
     The challenge is a sign-in message (EIP-4361). On the development chain nobody has a wallet:
-    there it takes effect at once. Raises NotAnAddress, ownership.AddressRefused.
+    there it takes effect at once. Raises NotAnAddress, ownership.AddressRefused and, where this
+    service is not on that chain, chains.UnknownChain.
     """
+    chains.settings_of(chain_id)
     found = addresses.checked(address)
     ownership.require_payable(found)
     made = PayoutMethod.objects.create(
@@ -155,11 +161,11 @@ def add_account(
     The account that is in force already is returned as it is. Raises BadAccount or NotPaidByBank.
     """
     if not asset.code.startswith(currency.PREFIX):
-        raise NotPaidByBank(f"{asset} is not paid by bank.")
+        raise NotPaidByBank(_("%(asset)s is not paid by bank.") % {"asset": asset})
     number, branch = checked_account(iban=iban, bic=bic)
     if not charset.latin(holder, pain001.NAME_LIMIT):
         raise BadAccount(
-            "Banks cannot write this holder's name.", hint="Give it in Latin letters as well."
+            _("Banks cannot write this holder's name."), hint=_("Give it in Latin letters as well.")
         )
     _lock(party)
     mark = secrecy.print_of(f"{party.pk}:{number}")
@@ -190,12 +196,15 @@ def checked_account(*, iban: str, bic: str) -> tuple[str, str]:
     try:
         number = IBAN(iban)
     except (SchwiftyException, ValueError) as error:
-        raise BadAccount(f"This IBAN is wrong: {str(error).lower()}.") from error
+        raise BadAccount(
+            _("This IBAN is wrong: %(error)s.") % {"error": str(error).lower()}
+        ) from error
     try:
         branch = str(BIC(bic)) if bic.strip() else ""
     except (SchwiftyException, ValueError) as error:
         raise BadAccount(
-            f"This BIC is wrong: {str(error).lower()}.", hint="Leave it out if you do not know it."
+            _("This BIC is wrong: %(error)s.") % {"error": str(error).lower()},
+            hint=_("Leave it out if you do not know it."),
         ) from error
     return str(number), branch
 
@@ -257,8 +266,6 @@ def flag_method(*, method: PayoutMethod, words: str, at: datetime) -> None:
     locked.flagged_at, locked.flag_words = at, words[:300]
     locked.save(update_fields=["flagged_at", "flag_words"])
     _record("payout_method.flagged", locked, at)
-    if locked.removed_at is None:
-        letters.tell_of_return(locked)
 
 
 @transaction.atomic
@@ -302,7 +309,6 @@ def _put_in_force(method: PayoutMethod, signature: str, at: datetime) -> PayoutM
         method.held_until = at + timedelta(hours=settings.PAYOUT_ACCOUNT_HOLD_HOURS)
     method.save(update_fields=["challenge", "nonce", "verified_at", "signature", "held_until"])
     _record("payout_method.verified", method, at)
-    letters.tell_of_method(method)
     return method
 
 

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
-from compensation import bank_steps, dues, journal, payees, secrecy
+from compensation import bank_steps, dues, journal, limits, payees
 from compensation.bank import charset, currency, pain001, references
 from compensation.models import Asset, BankAccount, BankPayout, PaymentRun, PayoutStep
-from provenance import ledger
+from provenance import ledger, secrecy
 from provenance.models import User
 from provenance.refusals import Refused
 
@@ -79,11 +80,11 @@ def name_account(
     Raises payees.BadAccount, payees.NotPaidByBank or UnknownMessage.
     """
     if not asset.code.startswith(currency.PREFIX):
-        raise payees.NotPaidByBank(f"{asset} is not paid by bank.")
+        raise payees.NotPaidByBank(_("%(asset)s is not paid by bank.") % {"asset": asset})
     if message not in pain001.VERSIONS:
         raise UnknownMessage
     if not charset.latin(holder, pain001.NAME_LIMIT):
-        raise payees.BadAccount("The holder's name is missing.")
+        raise payees.BadAccount(_("The holder's name is missing."))
     number, branch = payees.checked_account(iban=iban, bic=bic)
     Asset.objects.select_for_update().get(pk=asset.pk)
     BankAccount.objects.filter(asset=asset, closed_at=None).update(closed_at=at)
@@ -99,10 +100,18 @@ def name_account(
 
 
 @transaction.atomic
-def make_run(*, asset: Asset, execute_on: date, at: datetime, by: User | None = None) -> PaymentRun:
+def make_run(
+    *,
+    asset: Asset,
+    execute_on: date,
+    at: datetime,
+    by: User | None = None,
+    approved_units: int | None = None,
+) -> PaymentRun:
     """Order everything that is due in an asset from our bank.
 
-    Raises NoBankAccount, DayIsPast or NothingIsDue. What is below a currency's unit stays owed.
+    Raises NoBankAccount, DayIsPast, NothingIsDue or limits.TakesTwo. What is below a currency's
+    unit stays owed.
     """
     if execute_on < at.date():
         raise DayIsPast
@@ -112,6 +121,8 @@ def make_run(*, asset: Asset, execute_on: date, at: datetime, by: User | None = 
         raise NoBankAccount
     number = (PaymentRun.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     due = _due(asset, number, at)
+    total = {asset: sum(one.units for one in due)}
+    limits.require(limits.Act.PAYOUT, total, approved_units=approved_units)
     order = _order(account, number, due, execute_on, at)
     content = pain001.write(order)
     run = PaymentRun.objects.create(
@@ -121,7 +132,7 @@ def make_run(*, asset: Asset, execute_on: date, at: datetime, by: User | None = 
         message=order.version,
         execute_on=execute_on,
         payout_count=len(due),
-        amount_units=sum(one.units for one in due),
+        amount_units=total[asset],
         control_minor=order.control_minor,
         hidden_file=secrecy.hide(content),
         file_digest=hashlib.sha256(content).digest(),

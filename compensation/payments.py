@@ -14,6 +14,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from compensation import debts, deposits, journal, money, providers
 from compensation.models import Asset, Payment, PaymentEvent
@@ -75,7 +77,7 @@ def receive(*, provider: str, body: bytes, signature: str, at: datetime) -> Paym
     except (providers.NotAnEvent, UnicodeDecodeError) as error:
         raise BadEvent(str(error)) from error
     if "\x00" in text or "\\u0000" in text:
-        raise BadEvent("An event holds no null character.")
+        raise BadEvent(_("An event holds no null character."))
     kept = _keep(provider, told, text, signature, at)
     if kept.payment is not None and kept.payment.is_stale:
         apply(payment=kept.payment, at=at)
@@ -109,7 +111,7 @@ def assign(*, payment: Payment, lab: Party, reason: str, at: datetime, by: User 
     journal.lock()
     row = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
     if row.lab is not None and row.lab != lab:
-        raise AlreadyAssigned(f"It is {row.lab}'s.")
+        raise AlreadyAssigned(_("It is %(lab)s's.") % {"lab": row.lab})
     if row.lab is None:
         row.lab, row.assigned_by, row.reason = lab, by, reason[:300]
         row.save(update_fields=["lab", "assigned_by", "reason"])
@@ -175,12 +177,16 @@ def _credit(row: Payment, said: providers.Standing, at: datetime) -> tuple[State
     row.asset = row.asset or Asset.objects.filter(code=f"iso4217:{said.currency}").first()
     row.lab = row.lab or _lab_named(said.lab)
     if row.asset is None:
-        return State.REVIEW, f"Register iso4217:{said.currency} and replay: nothing is counted in."
+        return State.REVIEW, _noop(
+            "Register iso4217:%(currency)s and replay: nothing is counted in."
+        ) % {"currency": said.currency}
     units = providers.to_units(said.received, said.currency, row.asset.scale)
     if units is None or not 0 < units <= LARGEST:
-        return State.REVIEW, f"{said.received} minor units of {said.currency} are no sure amount."
+        return State.REVIEW, _noop(
+            "%(received)s minor units of %(currency)s are no sure amount."
+        ) % {"received": said.received, "currency": said.currency}
     if row.lab is None:
-        return State.UNASSIGNED, "It names no lab of ours: say whose it is."
+        return State.UNASSIGNED, _noop("It names no lab of ours: say whose it is.")
     try:
         with transaction.atomic():
             row.deposit = deposits.deposit(
@@ -232,9 +238,12 @@ def _debt_in_words(row: Payment) -> list[str]:
     scale, symbol = deposit.asset.scale, deposit.asset.symbol
     short, open_now = (money.to_text(units, scale) for units in (row.short_units, owed))
     return [
-        f"{short} {symbol} of what went back had been spent already, and nothing that is spent is "
-        f"taken: {deposit.lab} now owes {open_now} {symbol}. It is paid first from what comes in; "
-        "new runs wait for it."
+        _noop(
+            "%(short)s %(symbol)s of what went back had been spent already, and nothing "
+            "that is spent is taken: %(lab)s now owes %(open_now)s %(symbol)s. It is "
+            "paid first from what comes in; new runs wait for it."
+        )
+        % {"short": short, "symbol": symbol, "lab": deposit.lab, "open_now": open_now}
     ]
 
 

@@ -13,38 +13,44 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
+import structlog
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
+from django.utils.translation import gettext as _
 
-from compensation import dues, journal, payees, publication, totals
+from compensation import dues, journal, limits, payees, publication, totals
 from compensation.contracts import owner_payouts
 from compensation.dues import Due
 from compensation.models import (
     Account,
     Asset,
+    Balance,
     Entry,
     PayoutEpoch,
     PayoutLeaf,
     PayoutMethod,
 )
-from provenance import deployment, evm, ledger, outbox, signers, trees
+from provenance import chains, deployment, evm, ledger, outbox, signers, trees
 from provenance.models import ChainAccount, ChainContract, Event, OutboxTransaction
 from provenance.refusals import Refused
 
 Kind = Account.Kind
 State = PayoutEpoch.State
 
+log = structlog.get_logger(__name__)
+
 LEAF_TYPES = ("bytes32", "address", "uint256")
 # Outside of development a root costs real gas, so that one a day must do.
 EPOCH_EVERY = timedelta(days=1)
+UNLIMITED = 2**256 - 1
 APPROVE_GAS, FUND_GAS, PROPOSE_GAS, ACTIVATE_GAS = 100_000, 200_000, 250_000, 200_000
 
 
 class NotOnThisChain(Refused):
-    """This asset is not paid on the chain that we are connected to."""
+    """This asset is not paid on a chain that this service is on."""
 
     code = "not_on_this_chain"
-    hint = "Choose an asset whose token lives on this service's chain."
+    hint = "Choose an asset whose token lives on one of this service's chains."
 
 
 class NotVetoed(Refused):
@@ -67,16 +73,26 @@ class _Call:
 
 def contract_of(asset: Asset) -> ChainContract:
     """The contract that pays out an asset; raises NotOnThisChain or ContractMissing."""
-    if not asset.is_on_chain or asset.chain_id != settings.CHAIN_ID:
-        raise NotOnThisChain(f"{asset.code} is not on chain {settings.CHAIN_ID}.")
-    return deployment.contract(ChainContract.Kind.OWNER_PAYOUTS, token_address=asset.token_address)
+    if not asset.is_on_chain or asset.chain_id not in chains.ids():
+        named = ", ".join(evm.caip2(one) for one in chains.ids())
+        raise NotOnThisChain(
+            _("%(code)s is not on %(named)s.") % {"code": asset.code, "named": named}
+        )
+    return deployment.contract(
+        ChainContract.Kind.OWNER_PAYOUTS,
+        token_address=asset.token_address,
+        chain_id=asset.chain_id,
+    )
 
 
 @transaction.atomic
-def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
+def build_epoch(
+    asset: Asset, at: datetime, *, approved_units: int | None = None
+) -> PayoutEpoch | None:
     """Propose the next tree: all that is due to owners with an address. None if it must wait.
 
-    It waits while another is under way, and while nothing has changed. Raises outbox.ChainIsAhead.
+    It waits while another is under way, and while nothing has changed. Raises outbox.ChainIsAhead,
+    or limits.TakesTwo where what it adds is over the limit and over what was approved.
     """
     contract = contract_of(asset)
     outbox.require_not_behind(chain_id=contract.chain_id)
@@ -88,6 +104,8 @@ def build_epoch(asset: Asset, at: datetime) -> PayoutEpoch | None:
     methods = payees.payable_methods(asset=asset, at=at)
     key = f"{contract.pk}:{number}"
     added = dues.take(asset=asset, methods=methods, decimals=decimals(asset), key=key, at=at)
+    total = {asset: sum(one.units for one in added)}
+    limits.require(limits.Act.PAYOUT, total, approved_units=approved_units)
     before = {leaf.party_id: leaf for leaf in last.leaves.select_related("party")} if last else {}
     leaves = _leaves(before, added, methods)
     if not leaves or (not added and _addresses(before.values()) == _addresses(leaves)):
@@ -121,28 +139,67 @@ def store(epoch: PayoutEpoch, leaves: Sequence[PayoutLeaf]) -> None:
     PayoutLeaf.objects.bulk_create(leaves)
 
 
-def build_epochs(*, at: datetime) -> int:
-    """Build what is due for every asset that is paid on this chain; how many were proposed.
+def build_epochs(*, at: datetime, chain_id: int | None = None) -> int:
+    """Build what is due for every asset that is paid on a chain, home unless named.
 
-    Raises outbox.ChainIsAhead where the chain has a tree that our books do not know.
+    What is over the limit waits for two operators. Returns how many were proposed. Raises
+    outbox.ChainIsAhead where the chain has a tree that our books do not know.
     """
-    contracts = ChainContract.objects.filter(
-        chain_id=settings.CHAIN_ID, kind=ChainContract.Kind.OWNER_PAYOUTS
-    )
     built = 0
+    for asset in assets_to_build(at, chain_id or chains.home()):
+        try:
+            built += build_epoch(asset, at) is not None
+        except limits.TakesTwo as waits:
+            log.info("payout_tree_waits_for_two", asset=asset.code, reason=waits.detail)
+    return built
+
+
+def assets_to_build(at: datetime, chain_id: int) -> list[Asset]:
+    """The assets paid on a chain whose next tree may be built at `at`."""
+    contracts = ChainContract.objects.filter(
+        chain_id=chain_id, kind=ChainContract.Kind.OWNER_PAYOUTS
+    )
+    found = []
     for contract in contracts:
         code = f"{evm.caip2(contract.chain_id)}/erc20:{contract.token_address}"
         asset = Asset.objects.filter(code__iexact=code).first()
         last = PayoutEpoch.objects.filter(contract=contract).order_by("number").last()
         is_early = (
             last is not None
-            and settings.CHAIN_ID != signers.DEVELOPMENT_CHAIN
+            and contract.chain_id != signers.DEVELOPMENT_CHAIN
             and at < last.built_at + EPOCH_EVERY
         )
         if asset is not None and not is_early:
             _require_no_unknown_tree(contract, last, at)
-            built += build_epoch(asset, at) is not None
-    return built
+            found.append(asset)
+    return found
+
+
+def over_limit() -> QuerySet[Any]:
+    """Assets of which more is payable to addresses on their chain than one operator may send.
+
+    `payable_units` is what they are owed now; thresholds and schedules may let some of it wait.
+    """
+    named = PayoutMethod.objects.filter(
+        party=OuterRef("account__party"),
+        verified_at__isnull=False,
+        removed_at=None,
+        flagged_at=None,
+    )
+    payable = Q(pk__in=[])
+    for one in map(evm.caip2, chains.ids()):
+        payable |= Q(Exists(named.filter(chain=one)), account__asset__code__startswith=f"{one}/")
+    owed = Balance.objects.filter(payable, account__kind=Kind.OWNER, posted__gt=0)
+    sums = owed.values("account__asset").annotate(total=Sum("posted")).order_by()
+    assets = Asset.objects.in_bulk([row["account__asset"] for row in sums])
+    over = [
+        row["account__asset"]
+        for row in sums
+        if assets[row["account__asset"]].is_on_chain
+        and row["total"] > limits.limit_units(limits.Act.PAYOUT, assets[row["account__asset"]])
+    ]
+    mine = sums.filter(account__asset=OuterRef("pk")).values("total")
+    return Asset.objects.filter(pk__in=over).annotate(payable_units=Subquery(mine))
 
 
 def _require_no_unknown_tree(
@@ -152,7 +209,7 @@ def _require_no_unknown_tree(
 
     Its leaves cannot be had from the chain, which holds only their root.
     """
-    chain, known = evm.connect(), last.number if last else 0
+    chain, known = evm.connect(contract.chain_id), last.number if last else 0
     active = int(chain.call(owner_payouts(), contract.address, "epoch"))
     if active <= known:
         return
@@ -181,12 +238,12 @@ def propose_again(*, epoch: PayoutEpoch, reason: str, at: datetime) -> OutboxTra
     """
     locked = PayoutEpoch.objects.select_for_update(of=("self",)).get(pk=epoch.pk)
     contract = locked.contract
-    waiting = evm.connect().call(owner_payouts(), contract.address, "pending")[0]
+    waiting = evm.connect(contract.chain_id).call(owner_payouts(), contract.address, "pending")[0]
     if locked.state == State.ACTIVE or bytes(waiting) != bytes(32) or not reason.strip():
         raise NotVetoed
     rows = locked.outbox.all()
     if any(row.state != OutboxTransaction.State.FINAL for row in rows):
-        raise NotVetoed("Its proposal is still on its way.")
+        raise NotVetoed(_("Its proposal is still on its way."))
     call, count = _proposal(locked), _proposals(locked)
     row = _enqueue_call(locked, call, f"{call.verb}:{count + 1}", at)
     locked.outbox.add(row)
@@ -206,9 +263,11 @@ def propose_again(*, epoch: PayoutEpoch, reason: str, at: datetime) -> OutboxTra
     return row
 
 
-def advance(*, at: datetime) -> int:
-    """Take every epoch that is under way a step further; how many moved."""
-    under_way = PayoutEpoch.objects.exclude(state=State.ACTIVE).select_related("contract")
+def advance(*, at: datetime, chain_id: int | None = None) -> int:
+    """Take every epoch that is under way on a chain (home unless named) further; how many moved."""
+    under_way = PayoutEpoch.objects.exclude(state=State.ACTIVE).filter(
+        contract__chain_id=chain_id or chains.home()
+    )
     return sum(activate(epoch=epoch, at=at) for epoch in under_way)
 
 
@@ -256,9 +315,35 @@ def _addresses(leaves: Any) -> dict[Any, str]:
 
 
 def _enqueue(epoch: PayoutEpoch, new_tokens: int, at: datetime) -> list[OutboxTransaction]:
-    """Approve and fund what is new, and propose the root, each by its own account."""
-    funding = _funding(epoch.contract, new_tokens) if new_tokens else []
-    return [_enqueue_call(epoch, call, call.verb, at) for call in (*funding, _proposal(epoch))]
+    """Fund what is new, and propose the root, each by its own account."""
+    proposal = _enqueue_call(epoch, _proposal(epoch), "propose", at)
+    if not new_tokens:
+        return [proposal]
+    approval = _enqueue_approval(epoch.contract, at)
+    return [
+        approval,
+        _enqueue_call(epoch, _funding(epoch.contract, new_tokens), "fund", at),
+        proposal,
+    ]
+
+
+def _enqueue_approval(contract: ChainContract, at: datetime) -> OutboxTransaction:
+    """Let the contract draw what the treasury funds it with, once and for all epochs.
+
+    An allowance for one epoch would be overwritten by another's where a restored backup sends both
+    again. Nothing but the treasury's own call of `fund` draws on it.
+    """
+    data = evm.encode_call(evm.development_token(), "approve", contract.address, UNLIMITED)
+    return outbox.enqueue(
+        purpose="approve payouts",
+        idempotency_key=f"payouts:{contract.address}:approve",
+        account=signers.address("treasury"),
+        to_address=contract.token_address,
+        data=data,
+        gas_limit=APPROVE_GAS,
+        chain_id=contract.chain_id,
+        at=at,
+    )
 
 
 def _enqueue_call(epoch: PayoutEpoch, call: _Call, name: str, at: datetime) -> OutboxTransaction:
@@ -280,13 +365,9 @@ def _proposals(epoch: PayoutEpoch) -> int:
     return epoch.outbox.filter(purpose__startswith="propose ").count()
 
 
-def _funding(contract: ChainContract, tokens: int) -> list[_Call]:
-    approval = evm.encode_call(evm.development_token(), "approve", contract.address, tokens)
-    funding = evm.encode_call(owner_payouts(), "fund", tokens)
-    return [
-        _Call("approve", "treasury", contract.token_address, approval, APPROVE_GAS),
-        _Call("fund", "treasury", contract.address, funding, FUND_GAS),
-    ]
+def _funding(contract: ChainContract, tokens: int) -> _Call:
+    data = evm.encode_call(owner_payouts(), "fund", tokens)
+    return _Call("fund", "treasury", contract.address, data, FUND_GAS)
 
 
 def _proposal(epoch: PayoutEpoch) -> _Call:
@@ -310,7 +391,8 @@ def _begin_activation(epoch: PayoutEpoch, at: datetime) -> bool:
         return False
     final_at = max(row.final_at or at for row in rows)
     # The proposal was mined before it was final: a delay counted from then is over on the chain.
-    if at < final_at + timedelta(seconds=settings.PAYOUT_DELAY_SECONDS):
+    delay = chains.settings_of(epoch.contract.chain_id).payout_delay_seconds
+    if at < final_at + timedelta(seconds=delay):
         return False
     data = evm.encode_call(owner_payouts(), "activateRoot", epoch.number)
     call = _Call("activate", "proposer", epoch.contract.address, data, ACTIVATE_GAS)

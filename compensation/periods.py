@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from compensation import journal
 from compensation.models import Entry, Period, Stage
@@ -59,10 +60,13 @@ def open_period(at: datetime) -> str:
 def check_may_close(period: Period, *, at: datetime) -> None:
     """Raise PeriodNotOver, EarlierPeriodOpen or UsagesStaged where it cannot be closed."""
     if at < period.ends_at:
-        raise PeriodNotOver(f"{period.name} ends at {period.ends_at:%Y-%m-%d %H:%M} UTC.")
+        raise PeriodNotOver(
+            _("%(name)s ends at %(ends_at)s UTC.")
+            % {"name": period.name, "ends_at": f"{period.ends_at:%Y-%m-%d %H:%M}"}
+        )
     earlier = Period.objects.filter(closed_at=None, starts_at__lt=period.starts_at)
     if first := earlier.order_by("starts_at").first():
-        raise EarlierPeriodOpen(f"{first.name} is open.")
+        raise EarlierPeriodOpen(_("%(name)s is open.") % {"name": first.name})
     if Stage.objects.exists():
         raise UsagesStaged
 
@@ -76,7 +80,7 @@ def close_period(*, name: str, at: datetime, by: User | None = None) -> Period:
     journal.lock()
     period = Period.objects.filter(name=name).first()
     if period is None:
-        raise NoSuchPeriod(f"Nothing was posted in {name!r}.")
+        raise NoSuchPeriod(_("Nothing was posted in %(name)s.") % {"name": repr(name)})
     if period.is_closed:
         return period
     check_may_close(period, at=at)

@@ -24,6 +24,7 @@ from compensation.division import (
 from compensation.models import Cell, WeightVersion
 from compensation.models import Portion as StoredPortion
 from compensation.standings import Grounds
+from provenance import tenures
 from provenance.models import DatasetVersion, Record
 
 Counted = WeightVersion.Counted
@@ -40,12 +41,12 @@ class Step:
 
 def begin(row: WeightVersion, grounds: Grounds) -> Division:
     """The division of a weight version that opens now."""
-    portions = grounds.portions(row.version, row.opened_at)
+    portions = grounds.portions(row.version, row.opened_at, row.owned_at)
     places = {
         portion.source_id: {
             key: one.place
             for key, one in grounds.standings(
-                grounds.version(portion.source_id), row.opened_at
+                grounds.version(portion.source_id), row.opened_at, row.owned_at
             ).items()
         }
         for portion in portions
@@ -67,7 +68,7 @@ def stored(row: WeightVersion) -> Division:
         Portion(str(one.source_id), int(one.parts), _holders(one.holders))
         for one in kept
         if one.restatement == kept[0].restatement
-    ) or (Portion(str(version.pk), WHOLE_PARTS, ((str(version.dataset.owner_id), 1),)),)
+    ) or (Portion(str(version.pk), WHOLE_PARTS, ((_owner_of(row), 1),)),)
     cells: dict[str, list[Part]] = {str(version.pk): []}
     for cell in row.cells.filter(restatement=last).order_by("ordinal"):
         part = Part(place_of(cell), cell.count, tuple(cell.record_ids))
@@ -124,7 +125,7 @@ def steps(row: WeightVersion, grounds: Grounds, now: Division) -> list[Step]:
     A portion that is new takes part in later resolutions only: a hold takes nothing back.
     """
     found = []
-    portions = grounds.portions(row.version, row.opened_at)
+    portions = grounds.portions(row.version, row.opened_at, row.owned_at)
     if portions != now.portions:
         kept = {one.source_id for one in portions}
         now = Division(portions, {key: part for key, part in now.cells.items() if key in kept})
@@ -147,7 +148,7 @@ def _moves(
     found: dict[str, dict[str, dict[int, Place]]] = {}
     for portion in now.portions:
         source = portion.source_id
-        standings = grounds.standings(grounds.version(source), row.opened_at)
+        standings = grounds.standings(grounds.version(source), row.opened_at, row.owned_at)
         places = _places(now.cells.get(source, ()))
         for record_id in {*places, *standings}:
             before = places.get(record_id, OWN_PLACE)
@@ -171,8 +172,14 @@ def _cells(
     places: Mapping[int, Place],
     version: DatasetVersion,
 ) -> list[Part]:
-    counts = _counts(row, version, places, grounds.standings(version, row.opened_at))
+    standings = grounds.standings(version, row.opened_at, row.owned_at)
+    counts = _counts(row, version, places, standings)
     return parts(places, counts, OWN_PLACE, _total(row, version))
+
+
+def _owner_of(row: WeightVersion) -> str:
+    """Who owned the dataset when that was used which a weight version divides."""
+    return str(tenures.owner_at(row.version.dataset, row.owned_at).pk)
 
 
 def _by_tokens(row: WeightVersion, version: DatasetVersion) -> bool:

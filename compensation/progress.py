@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Min, Sum
+from django.utils.translation import gettext as _
 
 from compensation import money, payees, terms
 from compensation.models import (
@@ -89,6 +90,7 @@ class PaidLine:
     at: datetime
     words: str
     amount_units: int
+    is_earned: bool = False
 
 
 def gathering(*, party: Party, asset: Asset, at: datetime) -> list[Progress]:
@@ -111,8 +113,10 @@ def gathering(*, party: Party, asset: Asset, at: datetime) -> list[Progress]:
             entry__lines__account__kind=Kind.OWNER_PENDING,
             entry__asset=asset,
         ).aggregate(first=Min("matures_at"))["first"]
-        words = "It was earned, and is held back so that mistakes can be put right"
-        words += f"; the first of it is payable on {first:%Y-%m-%d}." if first else "."
+        words = _("It was earned, and is held back so that mistakes can be put right.")
+        if first:
+            payable = _("The first of it is payable on %(day)s.") % {"day": f"{first:%Y-%m-%d}"}
+            words = f"{words} {payable}"
         found.append(
             Progress(amount_units=held[Kind.OWNER_PENDING], state=ACCRUED, words=words, **shared)
         )
@@ -184,13 +188,13 @@ def lines_of(made: Progress) -> list[PaidLine]:
     rest = _sum(lines.filter(entry__lte=since))
     found = []
     if rest and before is not None:
-        words = "Left over from the payout before"
+        words = _("Left over from the payout before")
         found.append(PaidLine(since, before.entry.posted_at, words, rest))
     for line in lines.filter(entry__gt=since, entry__lt=made.entry):
         found += _opened(line, made.party)
     left = _sum(lines.filter(entry__lte=made.entry))
     if left:
-        words = "Too fine to be paid, or set aside: it stays yours"
+        words = _("Too fine to be paid, or set aside: it stays yours")
         found.append(PaidLine(made.entry.pk, made.entry.posted_at, words, -left))
     return found
 
@@ -233,40 +237,56 @@ def _opened(line: Line, party: Party) -> Iterator[PaidLine]:
     ).select_related("entry")
     rest = line.amount_units
     for one in earned.order_by("entry"):
-        words = f"Earned: {str(one.entry.get_kind_display()).lower()}"
-        yield PaidLine(one.entry_id, one.entry.effective_at, words, one.amount_units)
+        words = _("Earned: %(kind)s") % {"kind": str(one.entry.get_kind_display()).lower()}
+        yield PaidLine(
+            one.entry_id, one.entry.effective_at, words, one.amount_units, is_earned=True
+        )
         rest -= one.amount_units
     if rest:
-        words = "Taken by a decision in a conflict while it was held back"
+        words = _("Taken by a decision in a conflict while it was held back")
         yield PaidLine(entry.pk, entry.posted_at, words, rest)
 
 
 def waits_for(*, party: Party, asset: Asset, units: int, at: datetime) -> tuple[str, str]:
     """Whether what is payable can be sent (`held` or `payable`), and what it waits for."""
     method = payees.method_in_force(party, asset)
-    what = "an address" if asset.chain else "a bank account"
     if method is None:
-        return HELD, f"It waits until you name {what} for {asset}."
+        waits = (
+            _("It waits until you name an address for %(asset)s.")
+            if asset.chain
+            else _("It waits until you name a bank account for %(asset)s.")
+        )
+        return HELD, waits % {"asset": asset}
     if method.flagged_at is not None:
-        return HELD, f"A payout there came back: {method.flag_words} Confirm it or name another."
+        return HELD, _("A payout there came back: %(flag_words)s Confirm it or name another.") % {
+            "flag_words": method.flag_words
+        }
     if method.held_until is not None and method.held_until > at:
         return HELD, (
-            f"Where it goes is new: nothing is paid there before {method.held_until:%Y-%m-%d %H:%M}"
-            " UTC, so that a stranger's change is noticed."
+            _(
+                "Where it goes is new: nothing is paid there before %(held_until)s UTC, so "
+                "that a stranger's change is noticed."
+            )
+            % {"held_until": f"{method.held_until:%Y-%m-%d %H:%M}"}
         )
     own = terms.terms_of(party, asset)
     if units < own.threshold_units:
         least = f"{money.to_text(own.threshold_units, asset.scale)} {asset.symbol}"
-        return PAYABLE, f"It is paid once {least} have gathered."
+        return PAYABLE, _("It is paid once %(least)s have gathered.") % {"least": least}
     last = terms.last_payouts(asset, party).get(party.pk)
     if not own.is_due(at, last):
         slot = own.next_slot(at)
         assert slot is not None, "only a schedule makes wait"
         often = str(Schedule(own.schedule).label).lower()
-        return PAYABLE, f"You are paid {often}, next from {slot:%Y-%m-%d} on."
+        return PAYABLE, _("You are paid %(often)s, next from %(slot)s on.") % {
+            "often": often,
+            "slot": f"{slot:%Y-%m-%d}",
+        }
     if asset.is_on_another_chain:
-        return PAYABLE, "It goes with the next file for the operator's payout tool."
-    return PAYABLE, "It goes with the next " + ("tree." if asset.chain else "payment run.")
+        return PAYABLE, _("It goes with the next file for the operator's payout tool.")
+    if asset.chain:
+        return PAYABLE, _("It goes with the next tree.")
+    return PAYABLE, _("It goes with the next payment run.")
 
 
 def _banks() -> Any:
@@ -309,9 +329,10 @@ def _exported() -> Any:
 
 def _of_export(one: ExportedPayout) -> Progress:
     words = {
-        ExportedPayout.State.SENT: "In the file for the operator's payout tool.",
-        ExportedPayout.State.PAID: f"Paid in {one.tx_hash}.",
-        ExportedPayout.State.RETURNED: f"It could not be paid: {one.words or 'no reason given.'}",
+        ExportedPayout.State.SENT: _("In the file for the operator's payout tool."),
+        ExportedPayout.State.PAID: _("Paid in %(tx_hash)s.") % {"tx_hash": one.tx_hash},
+        ExportedPayout.State.RETURNED: _("It could not be paid: %(words)s")
+        % {"words": one.words or _("no reason given.")},
     }
     return Progress(
         reference=one.reference,
@@ -386,25 +407,29 @@ def _covers(payout: Payout, leaf: PayoutLeaf) -> bool:
 
 def _on_chain(leaf: PayoutLeaf, claim: PayoutClaim | None, payout: Payout | None) -> str:
     if payout is not None:
-        return f"Paid in {payout.tx_hash}."
+        return _("Paid in %(tx_hash)s.") % {"tx_hash": payout.tx_hash}
     if leaf.epoch.state != PayoutEpoch.State.ACTIVE:
-        return f"In the tree of epoch {leaf.epoch.number}, which the chain does not follow yet."
+        return _("In the tree of epoch %(number)s, which the chain does not follow yet.") % {
+            "number": leaf.epoch.number
+        }
     if claim is None:
-        return "Ready: claim it, or wait until the service sends it."
+        return _("Ready: claim it, or wait until the service sends it.")
     if leaf.failures.filter(tx_hash=claim.outbox.tx_hash).exists():
-        return (
-            f"The token refused the transfer to {leaf.address}; it stays yours. Name another "
+        return _(
+            "The token refused the transfer to %(address)s; it stays yours. Name another "
             "address, or claim again when this one may receive."
-        )
+        ) % {"address": leaf.address}
+    if claim.outbox.state == "dismissed":
+        return _("Ready: claim it, or wait until the service sends it.")
     if claim.outbox.state == "review":
-        return "The chain refused the transaction, and an operator looks at it."
-    return "On its way; it counts as paid once the chain can no longer change it."
+        return _("The chain refused the transaction, and an operator looks at it.")
+    return _("On its way; it counts as paid once the chain can no longer change it.")
 
 
 def _staged(made: Progress, later: list[Stage]) -> Progress:
     """The payout with its stages from the first earning on."""
     lines = lines_of(made)
-    earned = [one.at for one in lines if one.words.startswith("Earned")]
+    earned = [one.at for one in lines if one.is_earned]
     assert made.entry is not None, "a payout that was made has its entry"
     matured = Line.objects.filter(
         account__kind=Kind.OWNER,
@@ -417,13 +442,17 @@ def _staged(made: Progress, later: list[Stage]) -> Progress:
     stages = []
     if earned:
         stages += [
-            Stage(ACCRUED, min(earned), "The first of it was earned."),
-            Stage(HELD, min(earned), "Held back, so that mistakes can be put right."),
+            Stage(ACCRUED, min(earned), _("The first of it was earned.")),
+            Stage(HELD, min(earned), _("Held back, so that mistakes can be put right.")),
         ]
     if last is not None:
-        stages.append(Stage(PAYABLE, last.entry.posted_at, "The last of it became payable."))
+        stages.append(Stage(PAYABLE, last.entry.posted_at, _("The last of it became payable.")))
     if made.way == PayoutMethod.Kind.CHAIN:
-        how = "Put into a file" if made.asset.is_on_another_chain else "Put into the tree"
-        stages.append(Stage(SENT, made.made_at, f"{how}; it is for {made.to}."))
+        how = (
+            _("Put into a file; it is for %(to)s.")
+            if made.asset.is_on_another_chain
+            else _("Put into the tree; it is for %(to)s.")
+        )
+        stages.append(Stage(SENT, made.made_at, how % {"to": made.to}))
         later = [stage for stage in later if stage.state != SENT]
     return Progress(**{**made.__dict__, "stages": [*stages, *later]})

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext_noop as _noop
+
 TOLERANCE_SECONDS = 300
 # Under this key of a payment's metadata stands whose it is: the party's id or its namespace.
 LAB_KEY = "tallymark_lab"
@@ -135,15 +137,15 @@ def standing(events: Sequence[Told]) -> Standing:
     amounts = {_whole(one.thing.get("amount_received")) for one in paid}
     currencies = {_currency(one.thing) for one in paid}
     if len(amounts) > 1 or len(currencies) > 1:
-        doubts.append("Its events name several amounts or currencies; the first one counts.")
+        doubts.append(_noop("Its events name several amounts or currencies; the first one counts."))
     told = [_currency(one.thing) for one in ordered if one.kind != PAID]
     if any(currency not in currencies for currency in told):
-        doubts.append("A refund or dispute names another currency.")
+        doubts.append(_noop("A refund or dispute names another currency."))
     metadata = first.get("metadata")
     refunded, disputed = _refunded(ordered), _disputed(ordered)
     received = _whole(first.get("amount_received"))
     if refunded + disputed > received:
-        doubts.append("Refunds and disputes name more than was paid; no more was taken.")
+        doubts.append(_noop("Refunds and disputes name more than was paid; no more was taken."))
     return Standing(
         currency=_currency(first),
         lab=str(metadata.get(LAB_KEY) or "") if isinstance(metadata, dict) else "",

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compensation import periods, pricing
 from compensation.models import Account, Tally
@@ -75,6 +77,24 @@ class Terms:
     rate: Rate | None
 
 
+class Ground(Protocol):
+    """What was agreed with a lab, and what it used before."""
+
+    def terms(
+        self, lab: Party, version: DatasetVersion, purpose: str, licence: UUID | None, at: datetime
+    ) -> Terms:
+        """What a use would be priced by. Raises NotOnOffer or SeveralLicences."""
+        ...
+
+    def used(self, lab: Party, rate: Rate, period: str) -> int:
+        """How much of the plan of `rate` was used in a month."""
+        ...
+
+    def period(self, at: datetime) -> str:
+        """The month in which a use at `at` counts."""
+        ...
+
+
 @transaction.atomic
 def make_quote(
     *, lab: Party, purpose: str, wanted: Sequence[Wanted], at: datetime, by: User | None = None
@@ -91,24 +111,32 @@ def make_quote(
 
 
 def reckon(
-    *, lab: Party, purpose: str, wanted: Sequence[Wanted], at: datetime, by: User | None = None
+    *,
+    lab: Party,
+    purpose: str,
+    wanted: Sequence[Wanted],
+    at: datetime,
+    by: User | None = None,
+    ground: Ground | None = None,
 ) -> tuple[Quote, list[QuoteItem]]:
     """A quote as it would be made now; nothing is kept or promised.
 
-    Raises BadQuote, NotOnOffer, SeveralLicences or licensing.NotALab.
+    `ground` says what was agreed and used before, where that is not what the books say. Raises
+    BadQuote, NotOnOffer, SeveralLicences or licensing.NotALab.
     """
     if not lab.is_lab:
         raise licensing.NotALab
     _require_sound(purpose, wanted)
+    ground = ground or Books()
     quote = Quote(
         lab=lab,
         purpose=purpose,
-        period=periods.open_period(at),
+        period=ground.period(at),
         asked_by=by,
         created_at=at,
         valid_until=at + timedelta(days=settings.QUOTE_VALIDITY_DAYS),
     )
-    so_far = _SoFar(lab, quote.period)
+    so_far = _SoFar(ground, lab, quote.period)
     return quote, [_item(quote, one, so_far, at) for one in wanted]
 
 
@@ -128,25 +156,48 @@ def expected(wanted: Wanted) -> Count:
     return Count(records, tokens, count.epochs, count.fetches)
 
 
+class Books:
+    """The real ground of a quote: the lab's grants, and what it has used in the month."""
+
+    def terms(
+        self, lab: Party, version: DatasetVersion, purpose: str, licence: UUID | None, at: datetime
+    ) -> Terms:
+        """What a use that begins now would be priced by: the lab's grant, else what is on offer."""
+        grant = Grant.objects.covering(
+            lab=lab, version=version, purpose=purpose, at=at, licence=licence
+        )
+        if grant is not None and licence in (None, grant.licence_id):
+            return Terms(grant.licence, grant.rate)
+        return on_offer(version, purpose, licence, at)
+
+    def used(self, lab: Party, rate: Rate, period: str) -> int:
+        """How much of the plan of `rate` the lab has used in a month, in what the plan counts."""
+        tally = Tally.objects.filter(
+            account__kind=Account.Kind.LAB,
+            account__party=lab,
+            account__asset__code=rate.asset,
+            plan=rate.plan_id,
+            period=period,
+        ).first()
+        return tally.quantity if tally is not None else 0
+
+    def period(self, at: datetime) -> str:
+        """The journal's open month."""
+        return periods.open_period(at)
+
+
 class _SoFar:
     """How much of each plan a lab has used in a period, and what this quote adds to it."""
 
-    def __init__(self, lab: Party, period: str) -> None:
-        self.lab, self.period = lab, period
+    def __init__(self, ground: Ground, lab: Party, period: str) -> None:
+        self.ground, self.lab, self.period = ground, lab, period
         self._added: dict[tuple[int, str], int] = {}
 
     def used(self, rate: Rate) -> int:
         """What counts already before the next item at `rate`; nothing where no plan counts it."""
         if rate.plan_id is None:
             return 0
-        tally = Tally.objects.filter(
-            account__kind=Account.Kind.LAB,
-            account__party=self.lab,
-            account__asset__code=rate.asset,
-            plan=rate.plan_id,
-            period=self.period,
-        ).first()
-        before = tally.quantity if tally is not None else 0
+        before = self.ground.used(self.lab, rate, self.period)
         return before + self._added.get((rate.plan_id, rate.asset), 0)
 
     def add(self, rate: Rate, quantity: int) -> None:
@@ -157,7 +208,7 @@ class _SoFar:
 
 
 def _item(quote: Quote, wanted: Wanted, so_far: _SoFar, at: datetime) -> QuoteItem:
-    terms = terms_for(quote.lab, wanted.version, quote.purpose, wanted.licence, at)
+    terms = so_far.ground.terms(quote.lab, wanted.version, quote.purpose, wanted.licence, at)
     count, rate = expected(wanted), terms.rate
     quantity = used = amount = 0
     if rate is not None:
@@ -166,7 +217,10 @@ def _item(quote: Quote, wanted: Wanted, so_far: _SoFar, at: datetime) -> QuoteIt
         amount = schedule.price(used + quantity) - schedule.price(used)
         so_far.add(rate, quantity)
     if amount > licensing.LARGEST_PRICE:
-        raise BadQuote(f"The price of {wanted.version} is greater than what we can count.")
+        raise BadQuote(
+            _("The price of %(version)s is greater than what we can count.")
+            % {"version": wanted.version}
+        )
     return QuoteItem(
         quote=quote,
         version=wanted.version,
@@ -182,15 +236,8 @@ def _item(quote: Quote, wanted: Wanted, so_far: _SoFar, at: datetime) -> QuoteIt
     )
 
 
-def terms_for(
-    lab: Party, version: DatasetVersion, purpose: str, licence: UUID | None, at: datetime
-) -> Terms:
-    """What a use that begins now would be priced by: the lab's grant, else what is on offer."""
-    grant = Grant.objects.covering(
-        lab=lab, version=version, purpose=purpose, at=at, licence=licence
-    )
-    if grant is not None and licence in (None, grant.licence_id):
-        return Terms(grant.licence, grant.rate)
+def on_offer(version: DatasetVersion, purpose: str, licence: UUID | None, at: datetime) -> Terms:
+    """What anybody may have at `at`. Raises NotOnOffer or SeveralLicences."""
     offers = Licence.objects.filter(
         dataset=version.dataset_id,
         purposes__contains=[purpose],
@@ -199,26 +246,48 @@ def terms_for(
     ).order_by("created_at", "id")
     found = list(offers.filter(pk=licence) if licence else offers)
     if not found:
-        raise NotOnOffer(f"Nothing allows '{purpose}' on {version}.")
+        raise NotOnOffer(
+            _("Nothing allows '%(purpose)s' on %(version)s.")
+            % {"purpose": purpose, "version": version}
+        )
     if len(found) > 1:
         names = ", ".join(f"{one.pk} ({one.name})" for one in found)
-        raise SeveralLicences(f"{version} is offered under: {names}.")
+        raise SeveralLicences(
+            _("%(version)s is offered under: %(names)s.") % {"version": version, "names": names}
+        )
     return Terms(found[0], licensing.rate_in_force(found[0], at))
+
+
+def totals_of(items: Sequence[QuoteItem]) -> list[dict[str, Any]]:
+    """The sum of the items in whole units, asset by asset."""
+    sums: dict[str, int] = {}
+    for item in items:
+        if item.rate is not None:
+            sums[item.rate.asset] = sums.get(item.rate.asset, 0) + item.amount_units
+    return [{"asset": asset, "amount_units": units} for asset, units in sorted(sums.items())]
 
 
 def _require_sound(purpose: str, wanted: Sequence[Wanted]) -> None:
     if purpose not in Purpose.values:
-        raise BadQuote(f"'{purpose}' is no purpose.", hint=f"One of: {', '.join(Purpose.values)}.")
+        raise BadQuote(
+            _("'%(purpose)s' is no purpose.") % {"purpose": purpose},
+            hint=_("One of: %(names)s.") % {"names": ", ".join(Purpose.values)},
+        )
     if not 1 <= len(wanted) <= MOST_ITEMS:
-        raise BadQuote(f"A quote has 1 to {MOST_ITEMS} items.")
+        raise BadQuote(_("A quote has 1 to %(MOST_ITEMS)s items.") % {"MOST_ITEMS": MOST_ITEMS})
     if len({one.version.pk for one in wanted}) < len(wanted):
-        raise BadQuote("A version is named twice.")
+        raise BadQuote(_("A version is named twice."))
     for one in wanted:
         if one.version.state != DatasetVersion.State.SEALED:
-            raise BadQuote(f"{one.version} is not on offer.", hint="Name a sealed version.")
+            raise BadQuote(
+                _("%(version)s is not on offer.") % {"version": one.version},
+                hint=_("Name a sealed version."),
+            )
         counts = (one.count.records, one.count.tokens, one.count.epochs, one.count.fetches)
         if not all(0 <= count <= licensing.LARGEST_QUANTITY for count in counts):
-            raise BadQuote(f"What you expect to use of {one.version} is no count.")
+            raise BadQuote(
+                _("What you expect to use of %(version)s is no count.") % {"version": one.version}
+            )
 
 
 def _record(quote: Quote, items: Sequence[QuoteItem], at: datetime) -> None:

@@ -24,7 +24,7 @@ from compensation.models import (
     WeightVersion,
 )
 from compensation.standings import Grounds
-from provenance import ledger
+from provenance import ledger, tenures
 from provenance.models import Conflict, Party
 
 Kind = Account.Kind
@@ -214,7 +214,7 @@ def _tell(
 
 
 def _told(row: WeightVersion, conflict: Conflict | None) -> tuple[Party, Party | None]:
-    owner = row.version.dataset.owner
+    owner = tenures.owner_at(row.version.dataset, row.owned_at)
     if conflict is None:
         return owner, None
     sides = (conflict.later.owner, conflict.earlier.owner)

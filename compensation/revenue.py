@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compensation import journal, months
 from compensation.models import Asset, Pool, RevenueReport
@@ -45,18 +46,21 @@ def report_revenue(
     Raises BadRevenue, RevenueLowered.
     """
     if model.lab_id != lab.pk:
-        raise BadRevenue("The model is another lab's.", hint="Name a model of your own.")
+        raise BadRevenue(_("The model is another lab's."), hint=_("Name a model of your own."))
     if not months.NAME.fullmatch(period) or period > months.name_of(at):
-        raise BadRevenue(f"'{period}' is no month that has begun.")
+        raise BadRevenue(_("'%(period)s' is no month that has begun.") % {"period": period})
     if not 0 <= revenue_units <= LARGEST_PRICE:
-        raise BadRevenue(f"{revenue_units} is no amount.")
+        raise BadRevenue(_("%(revenue_units)s is no amount.") % {"revenue_units": revenue_units})
     journal.lock()
     earlier = RevenueReport.objects.filter(model=model, asset=asset, period=period)
     last = earlier.order_by("revision").last()
     if last is not None and last.revenue_units == revenue_units:
         return last
     if Pool.objects.filter(report__in=earlier, amount_units__gt=revenue_units).exists():
-        raise RevenueLowered(f"The revenue of {model} in {period} was shared out already.")
+        raise RevenueLowered(
+            _("The revenue of %(model)s in %(period)s was shared out already.")
+            % {"model": model, "period": period}
+        )
     report = RevenueReport.objects.create(
         model=model,
         asset=asset,

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Sum
+from django.utils.translation import gettext_noop as _noop
 
 from compensation import journal, money, payees, reading
 from compensation.contracts import owner_payouts
@@ -29,17 +29,18 @@ from compensation.models import (
     PayoutLeaf,
 )
 from compensation.payouts import contract_of, decimals, leaf_row, proof_of
-from provenance import evm, ledger, merkle, outbox, signers, trees
-from provenance.models import ChainContract, Party, User
+from provenance import chains, evm, ledger, merkle, outbox, restrictions, signers, trees
+from provenance.models import ChainContract, OutboxTransaction, Party, User
 from provenance.refusals import Refused
 
 Kind = Account.Kind
 State = PayoutEpoch.State
 
 PUSH_LIMIT = 200
-FAILED_WORDS = (
-    "The token refused the transfer to this address; the money stays yours. Name another address, "
-    "or ask the token's issuer why, and confirm this one when it may receive."
+FAILED_WORDS = _noop(
+    "The token refused the transfer to this address; the money stays yours. Name "
+    "another address, or ask the token's issuer why, and confirm this one when "
+    "it may receive."
 )
 CLAIM_GAS = 250_000
 PUSH_GAS_EACH = 120_000
@@ -87,6 +88,8 @@ def claim(*, party: Party, asset: Asset, at: datetime, by: User | None = None) -
 
     After a push that failed it is sent anew. Raises NothingToClaim or outbox.ChainIsAhead.
     """
+    restrictions.require_payable(party, at)
+    _lock_active(asset)
     found = claimable(party, asset)
     if found is None:
         raise NothingToClaim
@@ -118,16 +121,19 @@ def push(*, asset: Asset, at: datetime, by: User | None = None) -> int:
     """Send every open amount of the active tree, many at once with one proof; how many payees."""
     contract = contract_of(asset)
     outbox.require_not_behind(chain_id=contract.chain_id)
-    epoch = PayoutEpoch.objects.filter(contract=contract, state=State.ACTIVE).last()
+    epoch = _lock_active(asset)
     if epoch is None:
         return 0
     leaves = list(epoch.leaves.order_by("position"))
     paid = _paid(contract)
     asked = set(PayoutClaim.objects.filter(leaf__epoch=epoch).values_list("leaf", flat=True))
+    stopped = restrictions.unpaid(None, at)
     wanted = [
         leaf.position
         for leaf in leaves
-        if leaf.pk not in asked and int(leaf.cumulative) > paid.get(leaf.party_id, 0)
+        if leaf.pk not in asked
+        and leaf.party_id not in stopped
+        and int(leaf.cumulative) > paid.get(leaf.party_id, 0)
     ]
     for start in range(0, len(wanted), PUSH_LIMIT):
         proof = trees.multiproof(epoch.tree, wanted[start : start + PUSH_LIMIT])
@@ -135,14 +141,20 @@ def push(*, asset: Asset, at: datetime, by: User | None = None) -> int:
     return len(wanted)
 
 
-def settle(*, at: datetime) -> int:
-    """Book what final `Paid` logs say, and note what could not be paid; how much of it was new.
+def _lock_active(asset: Asset) -> PayoutEpoch | None:
+    """The active tree of an asset; until this transaction ends nobody else asks for its leaves."""
+    rows = PayoutEpoch.objects.filter(asset=asset, state=State.ACTIVE)
+    return rows.select_for_update(of=("self",)).last()
 
-    The chain is read outside of the transaction. Raises evm.ChainUnreachable or
-    reading.HistoryChanged.
+
+def settle(*, at: datetime, chain_id: int | None = None) -> int:
+    """Book what final `Paid` logs of a chain (home unless named) say, and what could not be paid.
+
+    Returns how much of it was new. The chain is read outside of the transaction. Raises
+    evm.ChainUnreachable or reading.HistoryChanged.
     """
     contracts = ChainContract.objects.filter(
-        chain_id=settings.CHAIN_ID, kind=ChainContract.Kind.OWNER_PAYOUTS
+        chain_id=chain_id or chains.home(), kind=ChainContract.Kind.OWNER_PAYOUTS
     )
     return sum(_settle(contract, at) for contract in contracts if contract.epochs.exists())
 
@@ -150,7 +162,9 @@ def settle(*, at: datetime) -> int:
 def _open_claim(leaf: PayoutLeaf) -> PayoutClaim | None:
     """The last claim of a leaf, unless it failed: then it may be claimed again."""
     last = leaf.claims.select_related("outbox").order_by("number").last()
-    if last is None or leaf.failures.filter(tx_hash=last.outbox.tx_hash).exists():
+    if last is None or last.outbox.state == OutboxTransaction.State.DISMISSED:
+        return None
+    if leaf.failures.filter(tx_hash=last.outbox.tx_hash).exists():
         return None
     return last
 
@@ -223,7 +237,7 @@ def _enqueue_push(
 
 def _settle(contract: ChainContract, at: datetime) -> int:
     """Book the final logs of one contract from where the last pass ended."""
-    chain = evm.connect()
+    chain = evm.connect(contract.chain_id)
     cursor, _ = PaidCursor.objects.get_or_create(
         contract=contract, defaults={"next_block": contract.block_number}
     )

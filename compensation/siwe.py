@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.utils.translation import gettext as _
+
 _FORM = re.compile(
     r"(?P<domain>[^\s/?#]+) wants you to sign in with your Ethereum account:\n"
     r"(?P<address>0x[0-9a-fA-F]{40})\n\n"
@@ -61,7 +63,7 @@ def parse(text: str) -> Message:
     """The message that a text is; raises NotAMessage."""
     found = _FORM.fullmatch(text)
     if found is None:
-        raise NotAMessage("It has not the form of EIP-4361 with all the lines that we ask for.")
+        raise NotAMessage(_("It has not the form of EIP-4361 with all the lines that we ask for."))
     fields = found.groupdict()
     try:
         message = Message(
@@ -72,9 +74,11 @@ def parse(text: str) -> Message:
         )
         is_exact = message.text() == text
     except ValueError as error:
-        raise NotAMessage(f"It names a moment that is none: {error}.") from error
+        raise NotAMessage(
+            _("It names a moment that is none: %(error)s.") % {"error": error}
+        ) from error
     if not is_exact:
-        raise NotAMessage("Moments are written in UTC, with whole seconds and a Z.")
+        raise NotAMessage(_("Moments are written in UTC, with whole seconds and a Z."))
     return message
 
 

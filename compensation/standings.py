@@ -19,7 +19,7 @@ from django.db.models import Q
 
 from compensation.derivation import WHOLE_PARTS, flow
 from compensation.division import OWN, Holders, Portion, Standing
-from provenance import conflicts, debts
+from provenance import conflicts, debts, tenures
 from provenance.models import Conflict, Dataset, DatasetVersion, Split
 
 # Counts only: cheap enough to ask before every batch, and changed by every step of a conflict.
@@ -47,6 +47,7 @@ SELECT later_id FROM provenance_conflict
  UNION SELECT earlier_id FROM provenance_conflict
  UNION SELECT dataset_id FROM provenance_split
  UNION SELECT child_id FROM provenance_derivation WHERE accepted_at IS NOT NULL
+ UNION SELECT dataset_id FROM provenance_tenure
 """
 
 
@@ -57,6 +58,7 @@ class SplitTerms:
     number: int
     from_the_start: bool
     applies_at: datetime
+    made_at: datetime
     holders: Holders
 
     @property
@@ -79,33 +81,42 @@ class Grounds:
         self._others = _others(self._datasets)
         opposite = {other for of_one in self._others.values() for other in of_one.values()}
         self._splits = _splits(self._datasets | opposite)
+        self._owners = tenures.Owners(self._datasets | opposite)
         self._disputes = _disputes(self._datasets)
-        self._owed: dict[datetime, dict[UUID, list[debts.Debt]]] = {}
+        self._owed: dict[tuple[datetime, datetime], dict[UUID, list[debts.Debt]]] = {}
         self._standings: dict[UUID, list[conflicts.Standing]] = {}
 
     def markers(self, at: datetime) -> dict[UUID, str]:
         """For each dataset a digest of how it is divided at `at`; empty where nothing says."""
-        owed = self._owed_at(at)
+        owed = self._owed_at(at, at)
         digests: dict[UUID, str] = {}
         for node in debts.ascending(self._datasets, owed):
             digests[node] = self._digest(node, at, digests)
         return digests
 
-    def portions(self, version: DatasetVersion, at: datetime) -> tuple[Portion, ...]:
-        """What is a version's own, parted among it and those it was made from; itself first."""
-        owed = self._owed_at(at)
+    def portions(
+        self, version: DatasetVersion, at: datetime, owned_at: datetime
+    ) -> tuple[Portion, ...]:
+        """What is a version's own, parted among it and those it was made from; itself first.
+
+        By what is known at `at`, and among those who owned the datasets at `owned_at`.
+        """
+        owed = self._owed_at(at, owned_at)
         if not owed.get(version.dataset_id):
-            return (Portion(str(version.pk), WHOLE_PARTS, self._holders(version.dataset_id, at)),)
+            holders = self._holders(version.dataset_id, at, owned_at)
+            return (Portion(str(version.pk), WHOLE_PARTS, holders),)
         kept = flow(version.dataset_id, version.pk, owed)
         datasets = {debt.source: debt.parent for of_one in owed.values() for debt in of_one} | {
             version.pk: version.dataset_id
         }
         return tuple(
-            Portion(str(source), parts, self._holders(datasets[source], at))
+            Portion(str(source), parts, self._holders(datasets[source], at, owned_at))
             for source, parts in kept.items()
         )
 
-    def standings(self, version: DatasetVersion, at: datetime) -> dict[int, Standing]:
+    def standings(
+        self, version: DatasetVersion, at: datetime, owned_at: datetime
+    ) -> dict[int, Standing]:
         """The records of `version` that are not simply its registrant's at `at`, by record id.
 
         What a resolution leaves to the registrant is the dataset's own; what it gives to the other
@@ -117,7 +128,7 @@ class Grounds:
             self._standings[version.pk] = conflicts.standings(version)
         return {
             one.record_id: Standing(
-                holders=self._holders_of(one, version.dataset, at),
+                holders=self._holders_of(one, version.dataset, at, owned_at),
                 conflict_id=str(one.conflict_id),
                 resolution_id=str(one.resolution_id or ""),
                 is_held=one.is_held,
@@ -140,45 +151,69 @@ class Grounds:
         sources = rows.in_bulk({debt.source for debt in self._debts})
         return {str(pk): version for pk, version in sources.items()}
 
-    @cached_property
-    def _owners(self) -> dict[UUID, UUID]:
-        return dict(Dataset.objects.filter(pk__in=self._datasets).values_list("pk", "owner"))
+    def _owed_at(self, at: datetime, owned_at: datetime) -> dict[UUID, list[debts.Debt]]:
+        """What is owed at `at`, but for what later owners than those of `owned_at` took on."""
+        key = (at, owned_at)
+        if key not in self._owed:
+            self._owed[key] = debts.by_child(
+                debt
+                for debt in self._debts
+                if debt.holds_at(at) and self._was_made(debt.declared_at, debt.child, owned_at)
+            )
+        return self._owed[key]
 
-    def _owed_at(self, at: datetime) -> dict[UUID, list[debts.Debt]]:
-        if at not in self._owed:
-            self._owed[at] = debts.by_child(debt for debt in self._debts if debt.holds_at(at))
-        return self._owed[at]
+    def _was_made(self, made_at: datetime, dataset: UUID, owned_at: datetime) -> bool:
+        """Whether something was made before those took over who own `dataset` after `owned_at`."""
+        ends_at = self._owners.ends_at(dataset, owned_at)
+        return ends_at is None or made_at < ends_at
 
-    def _split(self, dataset: UUID, at: datetime) -> SplitTerms | None:
-        holding = [split for split in self._splits.get(dataset, ()) if split.holds_at(at)]
+    def _split(self, dataset: UUID, at: datetime, owned_at: datetime) -> SplitTerms | None:
+        holding = [
+            split
+            for split in self._splits.get(dataset, ())
+            if split.holds_at(at) and self._was_made(split.made_at, dataset, owned_at)
+        ]
         return holding[-1] if holding else None
 
-    def _holders(self, dataset: UUID, at: datetime) -> Holders:
-        split = self._split(dataset, at)
-        return split.holders if split else ((str(self._owners[dataset]), 1),)
+    def _holders(self, dataset: UUID, at: datetime, owned_at: datetime) -> Holders:
+        """Who has which weight in a dataset: contributors keep theirs when its owner changes."""
+        owner = str(self._owners.at(dataset, owned_at))
+        split = self._split(dataset, at, owned_at)
+        if split is None:
+            return ((owner, 1),)
+        maker = str(self._owners.at(dataset, split.made_at))
+        if maker == owner:
+            return split.holders
+        weights: dict[str, int] = defaultdict(int)
+        for holder, weight in split.holders:
+            weights[owner if holder == maker else holder] += weight
+        return tuple(sorted(weights.items()))
 
-    def _holders_of(self, one: conflicts.Standing, dataset: Dataset, at: datetime) -> Holders:
+    def _holders_of(
+        self, one: conflicts.Standing, dataset: Dataset, at: datetime, owned_at: datetime
+    ) -> Holders:
         """Whose a contested record is, in whole weights."""
-        split = self._split(self._others[dataset.pk][one.conflict_id], at)
+        others = self._holders(self._others[dataset.pk][one.conflict_id], at, owned_at)
+        weight_sum = sum(weight for _, weight in others)
         found: list[tuple[str, int]] = []
-        for party, weight in one.holders:
-            if party == dataset.owner_id:
-                found.append((OWN, weight * (split.weight_sum if split else 1)))
-            elif split:
-                found += [(holder, weight * part) for holder, part in split.holders]
+        for side, weight in one.sides:
+            if side == dataset.pk:
+                found.append((OWN, weight * weight_sum))
             else:
-                found.append((str(party), weight))
+                found += [(holder, weight * part) for holder, part in others]
         return tuple(found)
 
     def _digest(self, dataset: UUID, at: datetime, above: dict[UUID, str]) -> str:
-        split = self._split(dataset, at)
+        split = self._split(dataset, at, at)
         words = [self._disputes.get(dataset, ""), str(split.number if split else "")]
-        opposite = {other: self._split(other, at) for other in self._others[dataset].values()}
-        words += [f"{other},{one.number}" for other, one in sorted(opposite.items()) if one]
+        others = sorted(self._others[dataset].values())
+        opposite = {other: self._split(other, at, at) for other in others}
+        words += [f"{other},{one.number}" for other, one in opposite.items() if one]
+        words += [f"{one},passed" for one in (dataset, *others) if self._owners.has_passed(one)]
         words += [
             f"{debt.source},{debt.policy},{debt.basis_points},{debt.declared_at},"
             f"{above[debt.parent]}"
-            for debt in self._owed_at(at).get(dataset, ())
+            for debt in self._owed_at(at, at).get(dataset, ())
         ]
         return hashlib.sha256("\n".join(words).encode()).hexdigest() if any(words) else ""
 
@@ -208,6 +243,7 @@ def _splits(datasets: Iterable[UUID]) -> dict[UUID, list[SplitTerms]]:
         shares: Sequence[tuple[str, int]] = sorted(
             (str(share.party_id), share.weight) for share in split.shares.all()
         )
-        terms = SplitTerms(split.number, split.from_the_start, split.applies_at, tuple(shares))
+        when = (split.applies_at, split.made_at)
+        terms = SplitTerms(split.number, split.from_the_start, *when, tuple(shares))
         found[split.dataset_id].append(terms)
     return found

@@ -22,9 +22,10 @@ from compensation import (
     reconciliation,
     settlement,
     transfers,
+    trials,
     weights,
 )
-from provenance import deployment, evm, outbox, signers
+from provenance import chains, deployment, evm, outbox, signers
 
 log = structlog.get_logger(__name__)
 
@@ -68,13 +69,19 @@ def apply_resolutions() -> int:
 
 
 @shared_task
+def delete_old_tests() -> int:
+    """Delete test data that is old enough."""
+    return trials.delete_old(at=timezone.now())
+
+
+@shared_task
 def watch_deposits() -> int:
     """Credit what labs sent on the chain, once it is final."""
-    try:
-        return transfers.watch(at=timezone.now())
-    except AWAY as reason:
-        log.warning("deposits_wait", reason=str(reason))
-        return 0
+    return chains.on_each(
+        lambda chain_id: transfers.watch(chain_id=chain_id, at=timezone.now()),
+        unless=AWAY,
+        waits="deposits_wait",
+    )
 
 
 @shared_task
@@ -110,24 +117,25 @@ def add_turnovers() -> int:
 @shared_task
 def build_epochs() -> int:
     """Propose the next payouts, where something is payable."""
-    try:
-        return payouts.build_epochs(at=timezone.now())
-    except AWAY as reason:
-        log.warning("payouts_wait", reason=str(reason))
-        return 0
+    return chains.on_each(
+        lambda chain_id: payouts.build_epochs(chain_id=chain_id, at=timezone.now()),
+        unless=AWAY,
+        waits="payouts_wait",
+    )
 
 
 @shared_task
 def advance_payouts() -> int:
     """Activate what is ready, and book what the chain has paid."""
-    try:
-        moved = payouts.advance(at=timezone.now()) + settlement.settle(at=timezone.now())
-    except AWAY as reason:
-        log.warning("payouts_wait", reason=str(reason))
-        return 0
+    moved = chains.on_each(_advance, unless=AWAY, waits="payouts_wait")
     if moved:
         billing.seal_journal(at=timezone.now())
     return moved
+
+
+def _advance(chain_id: int) -> int:
+    at = timezone.now()
+    return payouts.advance(chain_id=chain_id, at=at) + settlement.settle(chain_id=chain_id, at=at)
 
 
 @shared_task

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from compensation import money
 from compensation.models import (
@@ -200,16 +201,20 @@ def _require_within(
     """Refuse a choice outside of the operator's bounds, or a day that the schedule has not."""
     say = f"{money.to_text(bounds.least_units, asset.scale)} {asset.symbol}"
     if threshold_units < bounds.least_units:
-        raise OutsideBounds(f"Payouts begin at {say}.")
+        raise OutsideBounds(_("Payouts begin at %(say)s.") % {"say": say})
     if bounds.most_units is not None and threshold_units > bounds.most_units:
         most = f"{money.to_text(bounds.most_units, asset.scale)} {asset.symbol}"
-        raise OutsideBounds(f"No more than {most} may gather before it is paid.")
+        raise OutsideBounds(
+            _("No more than %(most)s may gather before it is paid.") % {"most": most}
+        )
     if schedule not in bounds.schedules:
-        raise OutsideBounds(f"Payouts are made {_named(bounds.schedules)}.")
+        raise OutsideBounds(_("Payouts are made %(named)s.") % {"named": _named(bounds.schedules)})
     last = LAST_DAY.get(Schedule(schedule))
     if (last is None) != (day is None) or not 1 <= (day or 1) <= (last or 1):
         raise OutsideBounds(
-            f"The day is between 1 and {last}." if last else "Payouts at once have no day."
+            _("The day is between 1 and %(last)s.") % {"last": last}
+            if last
+            else _("Payouts at once have no day.")
         )
 
 

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compensation import addresses, deposits, journal, money, reading
 from compensation.models import Asset, Deposit, PayingAddress, Transfer, TransferCursor
-from provenance import evm, ledger, merkle, signers
+from provenance import chains, evm, ledger, merkle, signers
 from provenance.models import ChainContract, Party, User
 from provenance.refusals import Refused
 
@@ -73,15 +74,22 @@ def pay_to() -> str:
 
 @transaction.atomic
 def name_address(
-    *, lab: Party, address: str, at: datetime, by: User | None = None
+    *,
+    lab: Party,
+    address: str,
+    at: datetime,
+    by: User | None = None,
+    chain_id: int | None = None,
 ) -> PayingAddress:
     """Name an address that a lab pays from; it counts once its holder has signed the challenge.
 
-    On the development chain nobody has a wallet: there it counts at once. Safe to repeat.
+    It counts on one chain, home unless named. Raises chains.UnknownChain. On the development
+    chain nobody has a wallet: there it counts at once. Safe to repeat.
     """
     if not lab.is_lab:
         raise deposits.NotALab
-    found, chain_id = addresses.checked(address), settings.CHAIN_ID
+    found = addresses.checked(address)
+    chain_id = chains.settings_of(chain_id or chains.home()).chain_id
     standing = PayingAddress.objects.filter(
         lab=lab, chain_id=chain_id, address=found, removed_at=None
     ).first()
@@ -127,17 +135,14 @@ def remove_address(*, named: PayingAddress, at: datetime) -> PayingAddress:
     return row
 
 
-def watch(*, at: datetime) -> int:
-    """Keep and credit what final blocks brought; how many transfers were new.
+def watch(*, at: datetime, chain_id: int | None = None) -> int:
+    """Keep and credit what final blocks of a chain (home unless named) brought.
 
-    The chain is read outside of transactions. Raises evm.ChainUnreachable, reading.HistoryChanged
-    or signers.KeyMissing.
+    Returns how many transfers were new. The chain is read outside of transactions. Raises
+    evm.ChainUnreachable, reading.HistoryChanged or signers.KeyMissing.
     """
-    tokens = [
-        asset
-        for asset in Asset.objects.filter(code__startswith=f"{evm.caip2(settings.CHAIN_ID)}/erc20:")
-        if asset.is_on_chain
-    ]
+    prefix = f"{evm.caip2(chain_id or chains.home())}/erc20:"
+    tokens = [one for one in Asset.objects.filter(code__startswith=prefix) if one.is_on_chain]
     return sum(_watch(asset, deposit_address(), at) for asset in tokens)
 
 
@@ -152,19 +157,21 @@ def assign(
     row = Transfer.objects.select_for_update(of=("self",)).get(pk=transfer.pk)
     if row.deposit is not None:
         if row.deposit.lab_id != lab.pk:
-            raise TransferAssigned(f"It was credited to {row.deposit.lab}.")
+            raise TransferAssigned(_("It was credited to %(lab)s.") % {"lab": row.deposit.lab})
         return row
     if not 0 < row.amount_units < LARGEST:
         raise NoAmount
     if _recorded_by_hand(row):
-        raise deposits.ReferenceUsed(f"A deposit has the reference {row.tx_hash} already.")
+        raise deposits.ReferenceUsed(
+            _("A deposit has the reference %(tx_hash)s already.") % {"tx_hash": row.tx_hash}
+        )
     row.assigned_by, row.reason = by, reason[:300]
     _credit(row, lab, at, by)
     return row
 
 
 def _watch(asset: Asset, address: str, at: datetime) -> int:
-    chain = evm.connect()
+    chain = evm.connect(asset.chain_id)
     cursor, _ = TransferCursor.objects.get_or_create(
         asset=asset,
         address=address,
@@ -196,7 +203,7 @@ def _read(chain: evm.Chain, asset: Asset, address: str, span: reading.Span) -> l
         filters={"to": address},
     )
     reading.require_canonical(chain, logs)
-    ours = _own_addresses()
+    ours = _own_addresses(chain.chain_id)
     wanted = [
         one for one in logs if int(one.args["value"]) and str(one.args["from"]).lower() not in ours
     ]
@@ -204,9 +211,9 @@ def _read(chain: evm.Chain, asset: Asset, address: str, span: reading.Span) -> l
     return [_Seen(one, datetime.fromtimestamp(times[one.block_number], UTC)) for one in wanted]
 
 
-def _own_addresses() -> set[str]:
+def _own_addresses(chain_id: int) -> set[str]:
     """From where nothing is a deposit: minting, our own accounts, our contracts."""
-    contracts = ChainContract.objects.filter(chain_id=settings.CHAIN_ID)
+    contracts = ChainContract.objects.filter(chain_id=chain_id)
     named: Iterable[str] = [NOBODY, *signers.accounts(), *(one.address for one in contracts)]
     return {one.lower() for one in named}
 

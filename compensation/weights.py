@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Max
 
 from compensation import journal, portions, pricing
 from compensation.models import Account, Asset, PlatformFee, Weight, WeightVersion
@@ -22,7 +23,7 @@ from compensation.portions import targets_of
 from compensation.restatements import accounts_of, matures_at, restate
 from compensation.standings import TOUCHED, Grounds
 from provenance.debts import WHOLE_BASIS_POINTS
-from provenance.models import DatasetVersion, Rate
+from provenance.models import FIRST, DatasetVersion, Rate
 
 __all__ = ["Revenue", "apply_resolutions", "ensure", "matures_at", "stale", "targets_of"]
 
@@ -32,26 +33,27 @@ Counted = WeightVersion.Counted
 # another one: none yet, another fee, or a dataset with something that can change.
 _SUSPECTS = f"""
 WITH staged AS (
-  SELECT DISTINCT version_id, rate_id, asset_id, counted FROM compensation_stage
+  SELECT DISTINCT version_id, rate_id, asset_id, counted, owned_at FROM compensation_stage
    WHERE batch = %(batch)s AND version_id IS NOT NULL
      AND (rate_id IS NOT NULL OR fixed_units IS NOT NULL)
 ), wanted AS (
-  SELECT s.version_id, a.id AS asset_id,
+  SELECT s.version_id, a.id AS asset_id, s.owned_at,
          CASE WHEN r.basis = ANY(%(by_tokens)s) THEN 'tokens' ELSE 'records' END AS counted
     FROM staged s JOIN provenance_rate r ON r.id = s.rate_id
     JOIN compensation_asset a ON a.code = r.asset
    UNION
-  SELECT version_id, asset_id, counted FROM staged WHERE rate_id IS NULL
+  SELECT version_id, asset_id, owned_at, counted FROM staged WHERE rate_id IS NULL
 )
-SELECT w.version_id, w.asset_id, w.counted, v.dataset_id,
+SELECT w.version_id, w.asset_id, w.counted, w.owned_at, v.dataset_id,
        CASE WHEN o.fee_basis_points = %(fee)s THEN o.marker END
   FROM wanted w
   JOIN provenance_datasetversion v ON v.id = w.version_id
   LEFT JOIN compensation_weightversion o ON o.version_id = w.version_id
-   AND o.asset_id = w.asset_id AND o.counted = w.counted AND o.closed_at IS NULL
+   AND o.asset_id = w.asset_id AND o.counted = w.counted AND o.owned_at = w.owned_at
+   AND o.closed_at IS NULL
  WHERE o.id IS NULL OR o.fee_basis_points <> %(fee)s OR o.marker <> ''
     OR v.dataset_id IN ({TOUCHED})
- ORDER BY w.version_id, w.asset_id, w.counted
+ ORDER BY w.version_id, w.asset_id, w.counted, w.owned_at
 """  # noqa: S608  (constants only: everything from outside is a parameter)
 # Each is closed that is in force still; the next is opened with its owner's and the fee's weight.
 _OPEN_PLAIN = """
@@ -86,11 +88,20 @@ ON CONFLICT DO NOTHING
 
 @dataclass(frozen=True)
 class Revenue:
-    """Revenue that is divided alike: a dataset version's, in one asset, by one count."""
+    """Revenue that is divided alike: a dataset version's, in one asset, by one count.
+
+    Of what was used since `owned_at`, when the dataset, or one that has a part, last passed on.
+    """
 
     version: DatasetVersion
     asset: Asset
     counted: str
+    owned_at: datetime = FIRST
+
+    @property
+    def key(self) -> tuple[UUID, int, str, datetime]:
+        """What no two weight versions in force share."""
+        return (self.version.pk, self.asset.pk, self.counted, self.owned_at)
 
 
 @dataclass(frozen=True)
@@ -100,16 +111,12 @@ class _Renewal:
     revenue: Revenue
     current: WeightVersion | None
     marker: str
+    number: int
 
     @property
     def is_plain(self) -> bool:
         """Whether only the dataset's owner has, and had, a part."""
         return not self.marker and (self.current is None or not self.current.marker)
-
-    @property
-    def number(self) -> int:
-        """The number of the weight version to open."""
-        return self.current.number + 1 if self.current else 1
 
 
 @transaction.atomic
@@ -123,13 +130,14 @@ def ensure(revenues: Iterable[Revenue], *, at: datetime) -> int:
     grounds = Grounds({one.version.dataset_id for one in wanted})
     markers = grounds.markers(at)
     fee = PlatformFee.at(at)
-    in_force = _in_force(wanted)
+    in_force, numbers = _in_force(wanted), _numbers(wanted)
     renewals = []
     for one in wanted:
-        current = in_force.get((one.version.pk, one.asset.pk, one.counted))
+        current = in_force.get(one.key)
         marker = markers[one.version.dataset_id]
         if current is None or (current.marker, current.fee_basis_points) != (marker, fee):
-            renewals.append(_Renewal(one, current, marker))
+            numbers[one.key[:3]] += 1
+            renewals.append(_Renewal(one, current, marker, numbers[one.key[:3]]))
     _close([each.current for each in renewals if each.current], at)
     _open_plain([each for each in renewals if each.is_plain], fee, at)
     for renewal in renewals:
@@ -150,18 +158,15 @@ def stale(batch: UUID, *, at: datetime) -> list[Revenue]:
         suspects = cursor.fetchall()
     if not suspects:
         return []
-    markers = Grounds({dataset for _, _, _, dataset, _ in suspects}).markers(at)
-    wanting = [
-        (version, asset, counted)
-        for version, asset, counted, dataset, marker in suspects
-        if marker != markers[dataset]
-    ]
+    markers = Grounds({row[4] for row in suspects}).markers(at)
+    wanting = [tuple(key) for *key, dataset, marker in suspects if marker != markers[dataset]]
     versions = DatasetVersion.objects.select_related("dataset__owner").in_bulk(
-        {version for version, _, _ in wanting}
+        {version for version, *_ in wanting}
     )
-    assets = Asset.objects.in_bulk({asset for _, asset, _ in wanting})
+    assets = Asset.objects.in_bulk({asset for _, asset, *_ in wanting})
     return [
-        Revenue(versions[version], assets[asset], counted) for version, asset, counted in wanting
+        Revenue(versions[version], assets[asset], counted, owned_at)
+        for version, asset, counted, owned_at in wanting
     ]
 
 
@@ -173,7 +178,7 @@ def apply_resolutions(*, at: datetime, limit: int = 200) -> int:
     markers = Grounds(datasets).markers(at)
     rows = WeightVersion.objects.filter(closed_at=None, version__dataset__in=datasets)
     overtaken = [
-        Revenue(row.version, row.asset, row.counted)
+        Revenue(row.version, row.asset, row.counted, row.owned_at)
         for row in rows.select_related("version__dataset__owner", "asset").order_by("pk")
         if row.marker != markers[row.version.dataset_id]
     ]
@@ -182,11 +187,18 @@ def apply_resolutions(*, at: datetime, limit: int = 200) -> int:
     return len(overtaken[:limit])
 
 
-def _in_force(wanted: list[Revenue]) -> dict[tuple[UUID, int, str], WeightVersion]:
+def _in_force(wanted: list[Revenue]) -> dict[tuple[UUID, int, str, datetime], WeightVersion]:
     rows = WeightVersion.objects.filter(
         closed_at=None, version__in={one.version.pk for one in wanted}
     )
-    return {(row.version_id, row.asset_id, row.counted): row for row in rows}
+    return {(row.version_id, row.asset_id, row.counted, row.owned_at): row for row in rows}
+
+
+def _numbers(wanted: list[Revenue]) -> dict[tuple[UUID, int, str], int]:
+    """The last number of each version, asset and count, whoever owned it when."""
+    rows = WeightVersion.objects.filter(version__in={one.version.pk for one in wanted})
+    last = rows.values_list("version", "asset", "counted").annotate(last=Max("number"))
+    return defaultdict(int, {(version, asset, by): n for version, asset, by, n in last.order_by()})
 
 
 def _close(rows: Sequence[WeightVersion], at: datetime) -> None:
@@ -225,6 +237,7 @@ def _open(renewal: _Renewal, grounds: Grounds, fee: int, at: datetime) -> None:
         asset=revenue.asset,
         counted=revenue.counted,
         number=renewal.number,
+        owned_at=revenue.owned_at,
         fee_basis_points=fee,
         marker=renewal.marker,
         opened_at=at,

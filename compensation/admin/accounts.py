@@ -9,6 +9,8 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import holds, journal
 from compensation.models import Account, Hold, Line
@@ -26,14 +28,14 @@ class MomentForm(forms.Form):
     """A past moment, in UTC, and by which of an entry's dates."""
 
     at = forms.DateTimeField(
-        label="What it held at (UTC)",
+        label=_lazy("What it held at (UTC)"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
     by = forms.ChoiceField(
-        label="By",
+        label=_lazy("By"),
         choices=[
-            (journal.By.POSTED.value, "when entries were posted"),
-            (journal.By.EFFECTIVE.value, "when entries were effective"),
+            (journal.By.POSTED.value, _lazy("when entries were posted")),
+            (journal.By.EFFECTIVE.value, _lazy("when entries were effective")),
         ],
     )
 
@@ -47,27 +49,27 @@ class AccountAdmin(ReadOnlyFacts):
     list_filter = ("kind",)
     search_fields = ("party__name",)
     ordering = ("id",)
-    list_words = "Each balance is the sum of the account's lines; the database keeps it so."
-    empty_title = "No account yet"
-    empty_words = "One is opened with the first money that moves."
+    list_words = _lazy("Each balance is the sum of the account's lines; the database keeps it so.")
+    empty_title = _lazy("No account yet")
+    empty_words = _lazy("One is opened with the first money that moves.")
 
-    @column("Account", ordering="kind")
+    @column(_lazy("Account"), ordering="kind")
     def kind_word(self, account: Account) -> str:
         return str(account.get_kind_display())
 
-    @column("Whose", ordering="party__name")
+    @column(_lazy("Whose"), ordering="party__name")
     def party_word(self, account: Account) -> str:
-        return str(account.party or "The platform")
+        return str(account.party or _("The platform"))
 
-    @column("Balance", ordering="balance__posted")
+    @column(_lazy("Balance"), ordering="balance__posted")
     def posted(self, account: Account) -> str:
         return amount(account.balance.posted, account.asset)
 
-    @column("Held", ordering="balance__held")
+    @column(_lazy("Held"), ordering="balance__held")
     def held(self, account: Account) -> str:
         return amount(account.balance.held, account.asset)
 
-    @column("Free")
+    @column(_lazy("Free"))
     def available(self, account: Account) -> str:
         return amount(account.balance.available, account.asset)
 
@@ -92,7 +94,7 @@ class AccountAdmin(ReadOnlyFacts):
 
 def _void(request: HttpRequest, hold: Any, cleaned: dict[str, Any]) -> str:
     holds.void(key=hold.idempotency_key)
-    return "What was left of it is given back."
+    return _("What was left of it is given back.")
 
 
 class HoldAdmin(ReadOnlyFacts):
@@ -103,28 +105,30 @@ class HoldAdmin(ReadOnlyFacts):
     list_select_related = ("account__asset", "account__party")
     list_filter = ("state",)
     ordering = ("-id",)
-    list_words = "Set aside for something that may be posted, whole or in parts; never beyond it."
-    empty_title = "Nothing is held"
+    list_words = _lazy(
+        "Set aside for something that may be posted, whole or in parts; never beyond it."
+    )
+    empty_title = _lazy("Nothing is held")
     verbs = (
         Verb(
             "void",
-            "Give it back",
+            _lazy("Give it back"),
             "finance",
             _void,
-            explains="What is left of it is free again at once.",
+            explains=_lazy("What is left of it is free again at once."),
             offered=lambda viewer, hold: viewer.is_operator and hold.state == Hold.State.OPEN,
         ),
     )
 
-    @column("Held", ordering="amount_units")
+    @column(_lazy("Held"), ordering="amount_units")
     def amount_word(self, hold: Hold) -> str:
         return amount(hold.amount_units, hold.account.asset)
 
-    @column("Left", ordering="remaining_units")
+    @column(_lazy("Left"), ordering="remaining_units")
     def left_word(self, hold: Hold) -> str:
         return amount(hold.remaining_units, hold.account.asset)
 
-    @column("State", label={"open": "warning", "posted": "success"})
+    @column(_lazy("State"), label={"open": "warning", "posted": "success"})
     def label(self, hold: Hold) -> str:
         return str(hold.state)
 
@@ -133,7 +137,7 @@ class HoldAdmin(ReadOnlyFacts):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {
-            "title": f"Hold {subject.pk}",
+            "title": _("Hold %(pk)s") % {"pk": subject.pk},
             "parts": subject.parts.select_related("entry").order_by("pk"),
             "is_late": bool(subject.expires_at and subject.expires_at <= timezone.now()),
         }

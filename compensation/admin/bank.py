@@ -9,8 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import bank_files, bookings, money, payment_runs, terms
+from compensation.admin.approving import done_or_put_forward
 from compensation.admin.deposits import AmountForm
 from compensation.bank import currency, pain001, reading
 from compensation.models import (
@@ -29,12 +32,13 @@ from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.api.files import file_of
+from provenance.models import Proposal
 
 
 def _currencies() -> Any:
     return forms.ModelChoiceField(
         queryset=Asset.objects.filter(code__startswith=currency.PREFIX).order_by("symbol"),
-        label="In",
+        label=_lazy("In"),
         empty_label=None,
     )
 
@@ -44,7 +48,9 @@ class RunForm(VerbForm):
 
     asset = _currencies()
     execute_on = forms.DateField(
-        label="On", widget=forms.DateInput(attrs={"type": "date"}), initial=timezone.localdate
+        label=_lazy("On"),
+        widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"),
+        initial=timezone.localdate,
     )
 
 
@@ -54,19 +60,19 @@ class AccountForm(VerbForm):
     asset = _currencies()
     holder = forms.CharField(max_length=70)
     iban = forms.CharField(max_length=50, label="IBAN")
-    bic = forms.CharField(max_length=11, label="BIC", required=False)
+    bic = forms.CharField(max_length=11, label=_lazy("BIC"), required=False)
     message = forms.ChoiceField(choices=[(one, one) for one in pain001.VERSIONS])
     is_structured = forms.BooleanField(
         required=False,
-        label="Remittance as a creditor reference (ISO 11649)",
-        help_text="Otherwise it is text that names the statement.",
+        label=_lazy("Remittance as a creditor reference (ISO 11649)"),
+        help_text=_lazy("Otherwise it is text that names the statement."),
     )
 
 
 class BoundsForm(AmountForm):
     """Between what payees may choose."""
 
-    most = forms.CharField(required=False, help_text="Empty: any amount may gather.")
+    most = forms.CharField(required=False, help_text=_lazy("Empty: any amount may gather."))
     schedules = forms.MultipleChoiceField(
         choices=Schedule.choices,
         widget=forms.CheckboxSelectMultiple,
@@ -89,7 +95,7 @@ class BoundsForm(AmountForm):
 class FileForm(VerbForm):
     """A file as the bank gave it."""
 
-    file = forms.FileField(help_text="pain.002 or camt.053, XML.", allow_empty_file=True)
+    file = forms.FileField(help_text=_lazy("pain.002 or camt.053, XML."), allow_empty_file=True)
 
 
 class ReasonForm(VerbForm):
@@ -101,17 +107,19 @@ class ReasonForm(VerbForm):
 class AssignForm(VerbForm):
     """To which payout a booking belongs."""
 
-    payout = forms.CharField(max_length=35, help_text="Its reference, such as TM0000010000119.")
-    note = forms.CharField(max_length=500, label="How you know")
+    payout = forms.CharField(
+        max_length=35, help_text=_lazy("Its reference, such as TM0000010000119.")
+    )
+    note = forms.CharField(max_length=500, label=_lazy("How you know"))
     is_charged = forms.BooleanField(
-        required=False, label="It is a return, and the bank kept a charge of it"
+        required=False, label=_lazy("It is a return, and the bank kept a charge of it")
     )
 
 
 class NoteForm(VerbForm):
     """How the operator knows."""
 
-    note = forms.CharField(max_length=bookings.NOTE_LIMIT, label="How you know")
+    note = forms.CharField(max_length=bookings.NOTE_LIMIT, label=_lazy("How you know"))
 
 
 class SplitForm(NoteForm):
@@ -119,9 +127,10 @@ class SplitForm(NoteForm):
 
     parts = forms.CharField(
         widget=forms.Textarea,
-        label="Its payments",
-        help_text="A line each: the payout's reference and its amount, such as TM0000010000119 "
-        "12.50",
+        label=_lazy("Its payments"),
+        help_text=_lazy(
+            "A line each: the payout's reference and its amount, such as TM0000010000119 12.50"
+        ),
     )
     field_order = ("parts", "note")
 
@@ -140,13 +149,24 @@ class SplitForm(NoteForm):
 
 
 def _run(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
-    made = payment_runs.make_run(at=timezone.now(), by=person_of(request), **cleaned)
-    return HttpResponseRedirect(reverse("admin:compensation_paymentrun_change", args=[made.pk]))
+    code = cleaned["asset"].code
+    return done_or_put_forward(
+        request,
+        Proposal.Kind.RUN,
+        str(cleaned["asset"].pk),
+        {"asset": code, "execute_on": cleaned["execute_on"].isoformat()},
+        lambda made: HttpResponseRedirect(
+            reverse("admin:compensation_paymentrun_change", args=[made.pk])
+        ),
+    )
 
 
 def _name_account(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
     made = payment_runs.name_account(at=timezone.now(), **cleaned)
-    return f"Payouts in {made.asset} leave from {made} from now on."
+    return _("Payouts in %(asset)s leave from %(made)s from now on.") % {
+        "asset": made.asset,
+        "made": made,
+    }
 
 
 def _set_bounds(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
@@ -158,14 +178,18 @@ def _set_bounds(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> 
         at=timezone.now(),
         by=person_of(request),
     )
-    return f"Payees may choose from {amount(made.least_units, made.asset)} on."
+    return _("Payees may choose from %(amount)s on.") % {
+        "amount": amount(made.least_units, made.asset)
+    }
 
 
 def _withdraw(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:
     count = payment_runs.withdraw_run(
         run=run, reason=cleaned["reason"], at=timezone.now(), by=person_of(request)
     )
-    return f"{count} payments are payable again. Do not give the file to the bank any more."
+    return _("%(count)s payments are payable again. Do not give the file to the bank any more.") % {
+        "count": count
+    }
 
 
 def _take_file(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -186,7 +210,9 @@ def _assign(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
         .first()
     )
     if payout is None:
-        raise bank_files.DoesNotFit(f"There is no payout {cleaned['payout']}.")
+        raise bank_files.DoesNotFit(
+            _("There is no payout %(payout)s.") % {"payout": cleaned["payout"]}
+        )
     bank_files.assign_booking(
         booking=booking,
         payout=payout,
@@ -195,14 +221,14 @@ def _assign(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
         at=timezone.now(),
         by=person_of(request),
     )
-    return f"It belongs to {payout} now."
+    return _("It belongs to %(payout)s now.") % {"payout": payout}
 
 
 def _charge(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
     bookings.book_charge(
         booking=booking, note=cleaned["note"], at=timezone.now(), by=person_of(request)
     )
-    return "It is booked as what the bank took."
+    return _("It is booked as what the bank took.")
 
 
 def _split(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
@@ -210,7 +236,10 @@ def _split(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
         booking=booking, at=timezone.now(), by=person_of(request), **cleaned
     )
     found = sum(one.state == BankBooking.State.MATCHED for one in made)
-    return f"{found} of its {len(made)} payments found their payouts."
+    return _("%(found)s of its %(made_count)s payments found their payouts.") % {
+        "found": found,
+        "made_count": len(made),
+    }
 
 
 def _is_open(viewer: Viewer, booking: Any) -> bool:
@@ -239,60 +268,66 @@ class OperatorPages(ReadOnlyFacts):
 class PaymentRunAdmin(OperatorPages):
     """Orders to our bank."""
 
-    list_title = "Payment runs"
+    list_title = _lazy("Payment runs")
     page_template = "compensation/payment_run.html"
     list_display = ("__str__", "amount_word", "payout_count", "standing", "execute_on", "made_at")
     list_select_related = ("account__asset", "entry", "made_by")
     ordering = ("-number",)
-    list_words = "Each run orders everything that is due in a currency, in one file for the bank."
-    empty_title = "No payment run yet"
-    empty_words = "Name the account that payouts leave from, then order what is due."
+    list_words = _lazy(
+        "Each run orders everything that is due in a currency, in one file for the bank."
+    )
+    empty_title = _lazy("No payment run yet")
+    empty_words = _lazy("Name the account that payouts leave from, then order what is due.")
     list_verbs = (
         Verb(
             "order",
-            "Make a payment run",
+            _lazy("Make a payment run"),
             "finance",
             _run,
             RunForm,
-            "Everything that is due now. The money is in flight at once; the file can be "
-            "downloaded as often as you like, and its payments exist once.",
+            _lazy(
+                "Everything that is due now. The money is in flight at once; the file can be "
+                "downloaded as often as you like, and its payments exist once."
+            ),
             tone="primary",
         ),
         Verb(
             "account",
-            "Name our account",
+            _lazy("Name our account"),
             "finance",
             _name_account,
             AccountForm,
-            "The account of the operator that payouts of a currency leave from.",
+            _lazy("The account of the operator that payouts of a currency leave from."),
         ),
         Verb(
             "bounds",
-            "Set bounds for payees",
+            _lazy("Set bounds for payees"),
             "finance",
             _set_bounds,
             BoundsForm,
-            "Least and most that may gather before a payout, and how often payees may be paid.",
+            _lazy(
+                "Least and most that may gather before a payout, and how often payees may be paid."
+            ),
         ),
     )
     verbs = (
         Verb(
             "withdraw",
-            "Withdraw the run",
+            _lazy("Withdraw the run"),
             "finance",
             _withdraw,
             ReasonForm,
-            "Only where the bank never had the file: its payments become payable again.",
+            _lazy("Only where the bank never had the file: its payments become payable again."),
             offered=_may_withdraw,
             tone="danger",
         ),
     )
 
-    @column("Amount", ordering="amount_units")
+    @column(_lazy("Amount"), ordering="amount_units")
     def amount_word(self, run: PaymentRun) -> str:
         return amount(run.amount_units, run.account.asset)
 
-    @column("Where its payments stand")
+    @column(_lazy("Where its payments stand"))
     def standing(self, run: PaymentRun) -> str:
         states = list(run.payouts.values_list("state", flat=True))
         return ", ".join(f"{states.count(one)} {one}" for one in sorted(set(states)))
@@ -309,7 +344,9 @@ class PaymentRunAdmin(OperatorPages):
         """The order as a download; every look at it is logged for those it pays."""
         run = self.found(request, str(object_id))
         if not viewer_of(request).may("finance"):
-            raise PermissionDenied("The order names bank accounts: it needs the right 'finance'.")
+            raise PermissionDenied(
+                _("The order names bank accounts: it needs the right 'finance'.")
+            )
         stopped = self.look(request, run)
         return stopped or file_of(payment_runs.file_of(run), run.message_id, "xml")
 
@@ -325,22 +362,24 @@ class PaymentRunAdmin(OperatorPages):
 class BankFileAdmin(OperatorPages):
     """What the bank gave us."""
 
-    list_title = "Files of the bank"
+    list_title = _lazy("Files of the bank")
     page_template = "compensation/bank_file.html"
     list_display = ("name", "kind", "line_count", "brought_at")
     list_select_related = ("brought_by",)
     ordering = ("-brought_at",)
-    list_words = "Answers and statements. The same file again, or an entry in two, counts once."
-    empty_title = "No file yet"
-    empty_words = "Upload what the bank answers (pain.002) and its statements (camt.053)."
+    list_words = _lazy(
+        "Answers and statements. The same file again, or an entry in two, counts once."
+    )
+    empty_title = _lazy("No file yet")
+    empty_words = _lazy("Upload what the bank answers (pain.002) and its statements (camt.053).")
     list_verbs = (
         Verb(
             "read",
-            "Upload a file of the bank",
+            _lazy("Upload a file of the bank"),
             "finance",
             _take_file,
             FileForm,
-            "What was booked is paid, what came back is payable again, the rest is listed.",
+            _lazy("What was booked is paid, what came back is payable again, the rest is listed."),
             tone="primary",
         ),
     )
@@ -356,53 +395,57 @@ class BankFileAdmin(OperatorPages):
 class BankBookingAdmin(OperatorPages):
     """What the bank booked, payment by payment."""
 
-    list_title = "Bookings of the bank"
+    list_title = _lazy("Bookings of the bank")
     page_template = "compensation/bank_booking.html"
     list_display = ("__str__", "amount_word", "booked_on", "label", "payout", "problem")
     list_select_related = ("account__asset", "payout__party")
     list_filter = ("state",)
     search_fields = ("end_to_end_id", "remittance", "counterparty", "servicer_reference")
     ordering = ("-booked_on", "-pk")
-    list_words = "Each belongs to a payout by our reference and the exact amount, or waits for you."
-    empty_title = "No booking yet"
-    empty_words = "Bookings come with the statements of the bank."
+    list_words = _lazy(
+        "Each belongs to a payout by our reference and the exact amount, or waits for you."
+    )
+    empty_title = _lazy("No booking yet")
+    empty_words = _lazy("Bookings come with the statements of the bank.")
     verbs = (
         Verb(
             "assign",
-            "Say to which payout it belongs",
+            _lazy("Say to which payout it belongs"),
             "finance",
             _assign,
             AssignForm,
-            "Amount and direction must be the payout's. It is kept in the ledger who said so.",
+            _lazy(
+                "Amount and direction must be the payout's. It is kept in the ledger who said so."
+            ),
             offered=_is_open,
             is_inline=True,
         ),
         Verb(
             "charge",
-            "Book it as a charge of the bank",
+            _lazy("Book it as a charge of the bank"),
             "finance",
             _charge,
             NoteForm,
-            "What banks take is the platform's cost, never an owner's.",
+            _lazy("What banks take is the platform's cost, never an owner's."),
             offered=_is_open_debit,
         ),
         Verb(
             "split",
-            "Split a batch",
+            _lazy("Split a batch"),
             "finance",
             _split,
             SplitForm,
-            "Its payments stand in its place and add up to it; each finds its payout.",
+            _lazy("Its payments stand in its place and add up to it; each finds its payout."),
             offered=_is_open,
         ),
     )
 
-    @column("Amount", ordering="amount_minor")
+    @column(_lazy("Amount"), ordering="amount_minor")
     def amount_word(self, booking: BankBooking) -> str:
         return booked_in_words(booking)
 
     @column(
-        "State",
+        _lazy("State"),
         label={
             "matched": "success",
             "repeated": "info",

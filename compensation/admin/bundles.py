@@ -9,9 +9,11 @@ from django import forms
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation.admin.deposits import AmountForm
-from compensation.wording import bundle_in_words
+from compensation.wording import assets_named, bundle_in_words
 from provenance import licensing
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
@@ -24,11 +26,11 @@ from provenance.models import Bundle, Licence, Party, Subscription
 class BundleForm(AmountForm):
     """Licences of one's own, and what they cost together."""
 
-    name = forms.CharField(max_length=200, help_text="As labs find it.")
+    name = forms.CharField(max_length=200, help_text=_lazy("As labs find it."))
     licences = forms.ModelMultipleChoiceField(
         queryset=Licence.objects.none(),
         widget=forms.CheckboxSelectMultiple,
-        help_text="Each is granted, for all its purposes, to whoever subscribes.",
+        help_text=_lazy("Each is granted, for all its purposes, to whoever subscribes."),
     )
     field_order = ("name", "licences", "amount", "asset")
 
@@ -55,7 +57,7 @@ def _offer(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outco
 
 def _retire(request: HttpRequest, bundle: Any, cleaned: dict[str, Any]) -> str:
     licensing.retire_bundle(bundle=bundle, at=timezone.now())
-    return "Nobody can subscribe to it any more; subscriptions go on."
+    return _("Nobody can subscribe to it any more; subscriptions go on.")
 
 
 def _subscribe(request: HttpRequest, bundle: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -67,7 +69,9 @@ def _subscribe(request: HttpRequest, bundle: Any, cleaned: dict[str, Any]) -> Ou
 
 def _end(request: HttpRequest, subscription: Any, cleaned: dict[str, Any]) -> str:
     ended = licensing.unsubscribe(subscription=subscription, at=timezone.now())
-    return f"It ends on {ended.ends_at:%Y-%m-%d}; the running month is owed still."
+    return _("It ends on %(ends_at)s; the running month is owed still.") % {
+        "ends_at": f"{ended.ends_at:%Y-%m-%d}"
+    }
 
 
 def _may_subscribe(viewer: Viewer, bundle: Any) -> bool:
@@ -87,51 +91,61 @@ class BundleAdmin(ReadOnlyFacts):
     search_fields = ("name", "owner__name")
     list_select_related = ("owner",)
     ordering = ("-created_at",)
-    list_words = "Several datasets for a flat amount a month, shared among them by use."
-    empty_title = "No bundle is on offer"
-    empty_words = "An owner puts licences together here; labs subscribe to them."
+    list_words = _lazy("Several datasets for a flat amount a month, shared among them by use.")
+    empty_title = _lazy("No bundle is on offer")
+    empty_words = _lazy("An owner puts licences together here; labs subscribe to them.")
     list_verbs = (
         Verb(
             "offer",
-            "Offer a bundle",
+            _lazy("Offer a bundle"),
             "rights",
             _offer,
             BundleForm,
-            "It never changes once it is offered. Uses under it cost nothing more.",
+            _lazy("It never changes once it is offered. Uses under it cost nothing more."),
             offered=lambda viewer, subject: viewer.party.is_owner,
         ),
     )
     verbs = (
         Verb(
             "subscribe",
-            "Subscribe",
+            _lazy("Subscribe"),
             "rights",
             _subscribe,
-            explains="Its price is owed in full for every calendar month that you stay, charged "
-            "when the month has ended.",
+            explains=_lazy(
+                "Its price is owed in full for every calendar month that you stay, charged "
+                "when the month has ended."
+            ),
             offered=_may_subscribe,
             tone="primary",
         ),
         Verb(
             "retire",
-            "Retire this bundle",
+            _lazy("Retire this bundle"),
             "rights",
             _retire,
             offered=lambda viewer, bundle: owns(viewer, bundle) and bundle.retired_at is None,
         ),
     )
 
-    @column("Bundle", header=True)
+    @column(_lazy("Bundle"), header=True)
     def name_and_owner(self, bundle: Bundle) -> list[str]:
-        return [bundle.name, f"of {bundle.owner}"]
+        return [bundle.name, _("of %(owner)s") % {"owner": bundle.owner}]
 
-    @column("Price")
+    @column(_lazy("Price"))
     def price(self, bundle: Bundle) -> str:
-        return bundle_in_words(bundle)
+        words: str = bundle.price_words  # type: ignore[attr-defined]
+        return words
 
-    @column("State", label={"on offer": "success", "retired": "danger"})
+    @column(_lazy("State"), label={"on offer": "success", "retired": "danger"})
     def label(self, bundle: Bundle) -> str:
         return "retired" if bundle.retired_at else "on offer"
+
+    def prepare(self, rows: list[Bundle]) -> None:
+        """The prices of a page, in one query."""
+        assets = assets_named(row.asset for row in rows)
+        for row in rows:
+            row.price_words = bundle_in_words(row, assets)  # type: ignore[attr-defined]
+        super().prepare(rows)
 
     def look(self, request: HttpRequest, subject: Any, reason: str = "") -> Any:
         """An offer is public among members: looking at it needs no reason."""
@@ -149,27 +163,38 @@ class SubscriptionAdmin(ReadOnlyFacts):
     list_display = ("bundle_and_lab", "price", "started_at", "ends_at")
     list_select_related = ("lab", "bundle__owner")
     ordering = ("-started_at",)
-    empty_title = "No subscription yet"
-    empty_words = "A lab subscribes on the page of a bundle."
+    empty_title = _lazy("No subscription yet")
+    empty_words = _lazy("A lab subscribes on the page of a bundle.")
     verbs = (
         Verb(
             "end",
-            "End this subscription",
+            _lazy("End this subscription"),
             "rights",
             _end,
-            explains="It and its grants end with this month, which is owed still.",
+            explains=_lazy("It and its grants end with this month, which is owed still."),
             offered=_may_end,
             tone="danger",
         ),
     )
 
-    @column("Bundle, lab", header=True)
+    @column(_lazy("Bundle, lab"), header=True)
     def bundle_and_lab(self, row: Subscription) -> list[str]:
-        return [row.bundle.name, f"of {row.bundle.owner}, for {row.lab}"]
+        return [
+            row.bundle.name,
+            _("of %(owner)s, for %(lab)s") % {"owner": row.bundle.owner, "lab": row.lab},
+        ]
 
-    @column("Price")
+    @column(_lazy("Price"))
     def price(self, row: Subscription) -> str:
-        return bundle_in_words(row.bundle)
+        words: str = row.price_words  # type: ignore[attr-defined]
+        return words
+
+    def prepare(self, rows: list[Subscription]) -> None:
+        """The prices of a page, in one query."""
+        assets = assets_named(row.bundle.asset for row in rows)
+        for row in rows:
+            row.price_words = bundle_in_words(row.bundle, assets)  # type: ignore[attr-defined]
+        super().prepare(rows)
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         return [subject.lab, subject.bundle.owner]

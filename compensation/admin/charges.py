@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from compensation import billing, pricing
 from compensation.models import Account, Charge, Waiting, Weight
@@ -29,7 +30,7 @@ def _charges(request: HttpRequest, usage: Any) -> Panel | None:
     ]
     waiting = Waiting.objects.visible_to(viewer).filter(usage=usage).select_related("account")
     context = {"charges": shown, "waiting": waiting.first()}
-    return Panel("What it cost", "compensation/charges_panel.html", context)
+    return Panel(_("What it cost"), "compensation/charges_panel.html", context)
 
 
 def shares_of(charge: Charge, party_id: Any = None) -> list[dict[str, Any]]:
@@ -54,7 +55,7 @@ def shares_of(charge: Charge, party_id: Any = None) -> list[dict[str, Any]]:
 def _name(account: Account) -> str:
     """Whose part it is, in words."""
     if account.kind == Account.Kind.ESCROW:
-        return "held while a conflict is open"
+        return _("held while a conflict is open")
     return str(account.party or account.get_kind_display())
 
 

@@ -8,17 +8,19 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import conversions, money
+from compensation.admin.approving import done_or_put_forward
 from compensation.admin.deposits import AmountForm
 from compensation.models import Account, Asset, Conversion
 from compensation.templatetags.money import amount
 from provenance.admin.base import EVERYONE, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
-from provenance.admin.verbs import Verb, VerbForm, person_of
-from provenance.models import Party
+from provenance.admin.verbs import Outcome, Verb, VerbForm
+from provenance.models import Party, Proposal
 
 
 class ConvertForm(VerbForm):
@@ -28,18 +30,20 @@ class ConvertForm(VerbForm):
         queryset=Account.objects.filter(kind__in=conversions.CONVERTIBLE)
         .select_related("party", "asset")
         .order_by("party__name", "pk"),
-        label="From",
+        label=_lazy("From"),
         empty_label=None,
     )
-    amount = forms.CharField(help_text="In the asset of that account, such as 1500.00")
+    amount = forms.CharField(help_text=_lazy("In the asset of that account, such as 1500.00"))
     target_asset = forms.ModelChoiceField(
-        queryset=Asset.objects.order_by("symbol"), label="Into", empty_label=None
+        queryset=Asset.objects.order_by("symbol"), label=_lazy("Into"), empty_label=None
     )
     rate = forms.CharField(
-        label="Price",
-        help_text="What one of the first is worth in the second: 1.0842, or a fraction like 13/12",
+        label=_lazy("Price"),
+        help_text=_lazy(
+            "What one of the first is worth in the second: 1.0842, or a fraction like 13/12"
+        ),
     )
-    reference = forms.CharField(max_length=150, help_text="Yours; each converts once.")
+    reference = forms.CharField(max_length=150, help_text=_lazy("Yours; each converts once."))
     reason = forms.CharField(max_length=300)
 
     def clean_rate(self) -> Fraction:
@@ -47,7 +51,7 @@ class ConvertForm(VerbForm):
         try:
             return Fraction(self.cleaned_data["rate"].replace(" ", ""))
         except (ValueError, ZeroDivisionError) as error:
-            raise forms.ValidationError("Write the price like 1.0842 or 13/12.") from error
+            raise forms.ValidationError(_("Write the price like 1.0842 or 13/12.")) from error
 
     def clean(self) -> dict[str, Any]:
         """The amount in whole units of the account's asset."""
@@ -64,24 +68,52 @@ class ConvertForm(VerbForm):
 class FundForm(AmountForm):
     """Money of the platform itself that came in, or went out."""
 
-    reference = forms.CharField(max_length=150, help_text="The bank's own; each counts once.")
+    reference = forms.CharField(
+        max_length=150, help_text=_lazy("The bank's own; each counts once.")
+    )
     field_order = ("amount", "asset", "reference")
 
 
-def _convert(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
-    made = conversions.convert(at=timezone.now(), by=person_of(request), **cleaned)
-    source, target = made.from_account.asset, made.to_account.asset
-    return f"{amount(made.from_units, source)} became {amount(made.to_units, target)}."
-
-
-def _fund(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
-    conversions.fund_treasury(
-        asset=cleaned["asset"],
-        amount_units=cleaned["amount_units"],
-        reference=cleaned["reference"],
-        at=timezone.now(),
+def _convert(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    source, target, rate = cleaned["source"], cleaned["target_asset"], cleaned["rate"]
+    return done_or_put_forward(
+        request,
+        Proposal.Kind.CONVERSION,
+        f"{source.asset_id}:{cleaned['reference']}",
+        {
+            "account": source.pk,
+            "asset": target.code,
+            "units": str(cleaned["units"]),
+            "rate": f"{rate.numerator}/{rate.denominator}",
+            "reference": cleaned["reference"],
+            "reason": cleaned["reason"],
+        },
+        lambda made: (
+            _("%(amount)s became %(amount_2)s.")
+            % {
+                "amount": amount(made.from_units, source.asset),
+                "amount_2": amount(made.to_units, target),
+            }
+        ),
     )
-    return f"{amount(cleaned['amount_units'], cleaned['asset'])} are in the treasury."
+
+
+def _fund(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    asset = cleaned["asset"]
+    return done_or_put_forward(
+        request,
+        Proposal.Kind.FUNDING,
+        f"{asset.pk}:{cleaned['reference']}",
+        {
+            "asset": asset.code,
+            "units": str(cleaned["amount_units"]),
+            "reference": cleaned["reference"],
+        },
+        lambda made: (
+            _("%(amount)s are in the treasury.")
+            % {"amount": amount(cleaned["amount_units"], asset)}
+        ),
+    )
 
 
 class ConversionAdmin(ReadOnlyFacts):
@@ -92,45 +124,45 @@ class ConversionAdmin(ReadOnlyFacts):
     list_display = ("from_word", "to_word", "price_word", "party_word", "converted_at")
     list_select_related = ("from_account__asset", "from_account__party", "to_account__asset")
     ordering = ("-converted_at", "-id")
-    list_words = (
-        "Each at a stated price, out of the treasury. What is given is rounded down to a unit; the"
-        " part of a unit that is left stays with the treasury."
+    list_words = _lazy(
+        "Each at a stated price, out of the treasury. What is given is rounded down "
+        "to a unit; the part of a unit that is left stays with the treasury."
     )
-    empty_title = "Nothing was converted yet"
+    empty_title = _lazy("Nothing was converted yet")
     list_verbs = (
         Verb(
-            "convert", "Convert", "finance", _convert, ConvertForm,
-            "Two entries, one in each asset, that belong together.",
+            "convert", _lazy("Convert"), "finance", _convert, ConvertForm,
+            _lazy("Two entries, one in each asset, that belong together."),
             offered=lambda viewer, subject: viewer.is_operator, tone="primary",
         ),
         Verb(
-            "fund", "Fund the treasury", "finance", _fund, FundForm,
-            "The platform's own money, from outside; a negative amount goes out again.",
+            "fund", _lazy("Fund the treasury"), "finance", _fund, FundForm,
+            _lazy("The platform's own money, from outside; a negative amount goes out again."),
             offered=lambda viewer, subject: viewer.is_operator,
         ),
     )  # fmt: skip
 
-    @column("From", ordering="from_units")
+    @column(_lazy("From"), ordering="from_units")
     def from_word(self, made: Conversion) -> str:
         return amount(made.from_units, made.from_account.asset)
 
-    @column("To", ordering="to_units")
+    @column(_lazy("To"), ordering="to_units")
     def to_word(self, made: Conversion) -> str:
         return amount(made.to_units, made.to_account.asset)
 
-    @column("Price")
+    @column(_lazy("Price"))
     def price_word(self, made: Conversion) -> str:
         return f"{float(made.rate):.6g}"
 
-    @column("Whose")
+    @column(_lazy("Whose"))
     def party_word(self, made: Conversion) -> str:
-        return str(made.from_account.party or "The platform")
+        return str(made.from_account.party or _("The platform"))
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         return [subject.from_account.party] if subject.from_account.party else []
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        return {"title": f"Conversion {subject.pk}", "rate": subject.rate}
+        return {"title": _("Conversion %(pk)s") % {"pk": subject.pk}, "rate": subject.rate}
 
 
 site.register(Conversion, ConversionAdmin)

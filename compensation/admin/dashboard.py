@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from compensation import budgets, payees
 from compensation.admin.payouts import open_amounts
@@ -27,9 +28,9 @@ def cards(viewer: Viewer, at: datetime) -> list[Card]:
         left = _held(Account.objects.filter(kind=Kind.LAB, party=viewer.party))
         found.append(
             Card(
-                "Balance",
-                left or "Nothing",
-                "left of what you paid in",
+                _("Balance"),
+                left or _("Nothing"),
+                _("left of what you paid in"),
                 reverse("admin:compensation_deposit_changelist"),
             )
         )
@@ -37,9 +38,9 @@ def cards(viewer: Viewer, at: datetime) -> list[Card]:
         count = Waiting.objects.count()
         found.append(
             Card(
-                "Waiting to be charged",
+                _("Waiting to be charged"),
                 f"{count:,}",
-                "uses whose lab has no funds, or whose asset is unknown",
+                _("uses whose lab has no funds, or whose asset is unknown"),
                 reverse("admin:provenance_usage_changelist"),
                 calls=bool(count),
             )
@@ -54,17 +55,28 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
     if viewer.party.is_owner and viewer.may("finance"):
         for one in open_amounts(viewer.party):
             if one["claim"] is None:
-                found.append(Todo(f"Claim {one['words']}", payouts))
+                found.append(Todo(_("Claim %(words)s") % {"words": one["words"]}, payouts))
         owed = _held(_owed_nowhere(viewer))
         if owed:
-            found.append(Todo(f"Say where you want to be paid: {owed} adds up for you", payouts))
+            found.append(
+                Todo(
+                    _("Say where you want to be paid: %(owed)s adds up for you") % {"owed": owed},
+                    payouts,
+                )
+            )
         for method in PayoutMethod.objects.filter(
             party=viewer.party, removed_at=None, flagged_at__isnull=False
         ):
-            found.append(Todo(f"A payout to {method.address} came back: confirm it", payouts))
+            found.append(
+                Todo(
+                    _("A payout to %(address)s came back: confirm it")
+                    % {"address": method.address},
+                    payouts,
+                )
+            )
     if viewer.party.is_lab and Waiting.objects.visible_to(viewer).exists():
         url = reverse("admin:compensation_deposit_changelist")
-        found.append(Todo("Pay in: some uses wait to be charged", url))
+        found.append(Todo(_("Pay in: some uses wait to be charged"), url))
     if viewer.party.is_lab:
         url = reverse("admin:compensation_budget_changelist")
         found += [Todo(standing.words, url) for standing in budgets.pressing(viewer.party, at)]
@@ -79,12 +91,14 @@ def _of_owner(viewer: Viewer) -> list[Card]:
     disputed = _held(Account.objects.filter(side, kind=Kind.ESCROW))
     url = reverse("admin:compensation_payout_changelist")
     return [
-        Card("Payable", ready or "Nothing", "goes out with the next payout", url),
-        Card("Held back", pending or "Nothing", "is earned and becomes payable later", url),
+        Card(_("Payable"), ready or _("Nothing"), _("goes out with the next payout"), url),
         Card(
-            "In question",
-            disputed or "Nothing",
-            "is held while conflicts are open",
+            _("Held back"), pending or _("Nothing"), _("is earned and becomes payable later"), url
+        ),
+        Card(
+            _("In question"),
+            disputed or _("Nothing"),
+            _("is held while conflicts are open"),
             reverse("admin:provenance_conflict_changelist"),
         ),
     ]

@@ -6,29 +6,55 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
-from compensation import payouts, settlement
+from compensation import approvals, payouts, settlement
 from compensation.models import PayoutEpoch
-from provenance import evm
+from provenance import chains, evm
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, person_of
+from provenance.models import Proposal
 from provenance.refusals import Refused
 
 
 def _build(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
+    at = timezone.now()
     try:
-        count = payouts.build_epochs(at=timezone.now())
+        assets = [one for each in chains.ids() for one in payouts.assets_to_build(at, each)]
     except (evm.ChainUnreachable, evm.WrongChain) as loss:
-        raise Refused(str(loss), hint="Try again once the chain answers.") from loss
-    return f"{count} proposed." if count else "Nothing is payable now, or an epoch is under way."
+        raise Refused(str(loss), hint=_("Try again once the chain answers.")) from loss
+    words = []
+    for asset in assets:
+        try:
+            made = approvals.attempt(
+                kind=Proposal.Kind.ROOT,
+                subject=str(asset.pk),
+                body={"asset": asset.code},
+                by=person_of(request),
+                at=at,
+            )
+        except approvals.NothingToBuild:
+            continue
+        is_waiting = isinstance(made, Proposal)
+        words.append(
+            _("%(asset)s takes a second person: it waits under Second opinions.") % {"asset": asset}
+            if is_waiting
+            else _("%(tree)s is proposed.") % {"tree": made}
+        )
+    return " ".join(words) or _("Nothing is payable now, or an epoch is under way.")
 
 
 def _push(request: HttpRequest, epoch: Any, cleaned: dict[str, Any]) -> str:
     count = settlement.push(asset=epoch.asset, at=timezone.now(), by=person_of(request))
-    return f"Sent to {count} payees." if count else "Every payee of this tree was paid or asked."
+    return (
+        _("Sent to %(count)s payees.") % {"count": count}
+        if count
+        else _("Every payee of this tree was paid or asked.")
+    )
 
 
 class PayoutEpochAdmin(ReadOnlyFacts):
@@ -39,19 +65,25 @@ class PayoutEpochAdmin(ReadOnlyFacts):
     list_display = ("name_word", "label", "payee_count", "built_at", "active_at")
     list_select_related = ("asset", "contract", "entry", "activation")
     ordering = ("-built_at",)
-    list_words = "Each holds all that every payee is owed, ever. Leaves never fall."
-    empty_title = "No epoch yet"
-    empty_words = "One is built when something is payable to an owner who named an address."
+    list_words = _lazy("Each holds all that every payee is owed, ever. Leaves never fall.")
+    empty_title = _lazy("No epoch yet")
+    empty_words = _lazy("One is built when something is payable to an owner who named an address.")
     list_verbs = (
-        Verb("build", "Build what is due", "finance", _build, explains="For every asset."),
+        Verb(
+            "build",
+            _lazy("Build what is due"),
+            "finance",
+            _build,
+            explains=_lazy("For every asset."),
+        ),
     )
     verbs = (
         Verb(
             "push",
-            "Pay everybody who has not claimed",
+            _lazy("Pay everybody who has not claimed"),
             "finance",
             _push,
-            explains="The service sends all open amounts of the active tree with one proof.",
+            explains=_lazy("The service sends all open amounts of the active tree with one proof."),
             offered=lambda viewer, epoch: (
                 viewer.is_operator and epoch.state == PayoutEpoch.State.ACTIVE
             ),
@@ -62,18 +94,18 @@ class PayoutEpochAdmin(ReadOnlyFacts):
         rows = PayoutEpoch.objects.select_related(*self.list_select_related)
         return rows if viewer.is_operator else rows.none()
 
-    @column("Epoch", ordering="number")
+    @column(_lazy("Epoch"), ordering="number")
     def name_word(self, epoch: PayoutEpoch) -> str:
         return str(epoch)
 
     @column(
-        "State",
+        _lazy("State"),
         label={"active": "success", "failed": "danger", "proposed": "warning"},
     )
     def label(self, epoch: PayoutEpoch) -> str:
         return str(epoch.state)
 
-    @column("Payees", ordering="leaf_count")
+    @column(_lazy("Payees"), ordering="leaf_count")
     def payee_count(self, epoch: PayoutEpoch) -> str:
         return f"{epoch.leaf_count:,}"
 

@@ -8,6 +8,8 @@ from django import forms
 from django.contrib.admin import EmptyFieldListFilter
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import payments, transfers
 from compensation.admin.payees import AddressForm, SignatureForm
@@ -27,39 +29,40 @@ class AssignForm(VerbForm):
     lab = forms.ModelChoiceField(
         queryset=Party.objects.filter(is_lab=True).order_by("name"), empty_label=None
     )
-    reason = forms.CharField(max_length=300, help_text="How you know; it is kept.")
+    reason = forms.CharField(max_length=300, help_text=_lazy("How you know; it is kept."))
 
 
 def _name(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
     made = transfers.name_address(
         lab=viewer_of(request).party,
         address=cleaned["address"],
+        chain_id=cleaned["chain_id"],
         at=timezone.now(),
         by=person_of(request),
     )
     if made.verified_at:
-        return "Transfers from it are deposits of yours from now on."
-    return "Open it below and sign its text: then transfers from it are deposits of yours."
+        return _("Transfers from it are deposits of yours from now on.")
+    return _("Open it below and sign its text: then transfers from it are deposits of yours.")
 
 
 def _verify(request: HttpRequest, named: Any, cleaned: dict[str, Any]) -> str:
     transfers.verify_address(named=named, signature=cleaned["signature"], at=timezone.now())
-    return "The address is proved to be yours; what came from it is credited."
+    return _("The address is proved to be yours; what came from it is credited.")
 
 
 def _remove(request: HttpRequest, named: Any, cleaned: dict[str, Any]) -> str:
     transfers.remove_address(named=named, at=timezone.now())
-    return "Transfers from it are credited no longer."
+    return _("Transfers from it are credited no longer.")
 
 
 def _assign_transfer(request: HttpRequest, transfer: Any, cleaned: dict[str, Any]) -> str:
     transfers.assign(transfer=transfer, at=timezone.now(), by=person_of(request), **cleaned)
-    return f"It is credited to {cleaned['lab']}."
+    return _("It is credited to %(lab)s.") % {"lab": cleaned["lab"]}
 
 
 def _assign_payment(request: HttpRequest, payment: Any, cleaned: dict[str, Any]) -> str:
     found = payments.assign(payment=payment, at=timezone.now(), by=person_of(request), **cleaned)
-    return found.note or f"It is credited to {cleaned['lab']}."
+    return found.note or _("It is credited to %(lab)s.") % {"lab": cleaned["lab"]}
 
 
 def _is_own(viewer: Viewer, named: Any) -> bool:
@@ -69,22 +72,24 @@ def _is_own(viewer: Viewer, named: Any) -> bool:
 class PayingAddressAdmin(ReadOnlyFacts):
     """Where a lab pays from."""
 
-    list_title = "Addresses to pay from"
+    list_title = _lazy("Addresses to pay from")
     shown_to = LABS
     page_template = "compensation/incoming.html"
     list_display = ("address", "lab", "label", "added_at")
     list_select_related = ("lab", "added_by")
     ordering = ("-added_at",)
-    empty_title = "No address yet"
+    empty_title = _lazy("No address yet")
     list_verbs = (
         Verb(
             "name",
-            "Name an address",
+            _lazy("Name an address"),
             "finance",
             _name,
             AddressForm,
-            "One of your own wallet's: you sign a text with it, unless the chain is a "
-            "development chain.",
+            _lazy(
+                "One of your own wallet's: you sign a text with it, unless the chain is a "
+                "development chain."
+            ),
             offered=lambda viewer, subject: viewer.party.is_lab,
             tone="primary",
         ),
@@ -92,18 +97,21 @@ class PayingAddressAdmin(ReadOnlyFacts):
     verbs = (
         Verb(
             "verify",
-            "Prove that it is mine",
+            _lazy("Prove that it is mine"),
             "finance",
             _verify,
             SignatureForm,
-            "Sign exactly the text above with this address, and paste the signature.",
+            _lazy("Sign exactly the text above with this address, and paste the signature."),
             offered=lambda viewer, named: _is_own(viewer, named) and named.verified_at is None,
             is_inline=True,
         ),
-        Verb("remove", "Credit it no longer", "finance", _remove, offered=_is_own),
+        Verb("remove", _lazy("Credit it no longer"), "finance", _remove, offered=_is_own),
     )
 
-    @column("State", label={"in force": "success", "to be proved": "warning", "removed": "danger"})
+    @column(
+        _lazy("State"),
+        label={"in force": "success", "to be proved": "warning", "removed": "danger"},
+    )
     def label(self, named: PayingAddress) -> str:
         if named.removed_at:
             return "removed"
@@ -112,18 +120,22 @@ class PayingAddressAdmin(ReadOnlyFacts):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Where tokens are sent stands above the addresses that they may come from."""
         place = transfers.pay_to()
-        words = f"Send tokens to {place} from an address that stands here." if place else ""
+        words = (
+            _("Send tokens to %(place)s from an address that stands here.") % {"place": place}
+            if place
+            else ""
+        )
         return super().changelist_view(request, {"list_words": words, **(extra_context or {})})
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {
             "title": subject.address,
             "rows": [
-                ("Address", str(subject)),
-                ("Of", subject.lab),
-                ("State", self.label(subject)),
+                (_("Address"), str(subject)),
+                (_("Of"), subject.lab),
+                (_("State"), self.label(subject)),
             ],
-            "moments": [("Named", subject.added_at), ("In force since", subject.verified_at)],
+            "moments": [(_("Named"), subject.added_at), (_("In force since"), subject.verified_at)],
             "challenge": "" if subject.verified_at else subject.challenge,
         }
 
@@ -131,7 +143,7 @@ class PayingAddressAdmin(ReadOnlyFacts):
 class TransferAdmin(ReadOnlyFacts):
     """Final transfers to the deposit address."""
 
-    list_title = "Transfers"
+    list_title = _lazy("Transfers")
     shown_to = LABS
     page_template = "compensation/incoming.html"
     list_display = ("amount_word", "whose", "sender", "mined_at")
@@ -139,44 +151,51 @@ class TransferAdmin(ReadOnlyFacts):
     list_select_related = ("asset", "deposit__lab")
     search_fields = ("tx_hash", "sender")
     ordering = ("-mined_at",)
-    list_words = "Tokens that came, once the chain can no longer change it."
-    empty_title = "No transfer yet"
+    list_words = _lazy("Tokens that came, once the chain can no longer change it.")
+    empty_title = _lazy("No transfer yet")
     verbs = (
         Verb(
             "assign",
-            "Say whose it is",
+            _lazy("Say whose it is"),
             "finance",
             _assign_transfer,
             AssignForm,
-            "It is credited once and stays with that lab.",
+            _lazy("It is credited once and stays with that lab."),
             offered=lambda viewer, row: viewer.is_operator and row.deposit_id is None,
             tone="primary",
         ),
     )
 
-    @column("Amount", ordering="amount_units")
+    @column(_lazy("Amount"), ordering="amount_units")
     def amount_word(self, row: Transfer) -> str:
         return amount(row.amount_units, row.asset)
 
-    @column("Credited to")
+    @column(_lazy("Credited to"))
     def whose(self, row: Transfer) -> str:
-        return str(row.deposit.lab) if row.deposit else "nobody yet"
+        return str(row.deposit.lab) if row.deposit else _("nobody yet")
 
     def parties_of(self, subject: Any) -> list[Party]:
         return [subject.deposit.lab] if subject.deposit else []
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {
-            "title": f"{amount(subject.amount_units, subject.asset)} from {subject.sender}",
-            "note": "" if subject.deposit else "No lab has proved that it pays from this address.",
+            "title": _("%(amount)s from %(sender)s")
+            % {"amount": amount(subject.amount_units, subject.asset), "sender": subject.sender},
+            "note": ""
+            if subject.deposit
+            else _("No lab has proved that it pays from this address."),
             "rows": [
-                ("Credited to", self.whose(subject)),
-                ("Transaction", f"{subject.tx_hash}, log {subject.log_index}"),
-                ("Block", subject.block_number),
-                ("In the token's decimals", f"{subject.token_amount:f}"),
-                ("Why", subject.reason or "the sender is the lab's"),
+                (_("Credited to"), self.whose(subject)),
+                (
+                    _("Transaction"),
+                    _("%(tx_hash)s, log %(log_index)s")
+                    % {"tx_hash": subject.tx_hash, "log_index": subject.log_index},
+                ),
+                (_("Block"), subject.block_number),
+                (_("In the token's decimals"), f"{subject.token_amount:f}"),
+                (_("Why"), subject.reason or _("the sender is the lab's")),
             ],
-            "moments": [("Mined", subject.mined_at), ("Seen", subject.seen_at)],
+            "moments": [(_("Mined"), subject.mined_at), (_("Seen"), subject.seen_at)],
             "deposit": subject.deposit,
         }
 
@@ -184,7 +203,7 @@ class TransferAdmin(ReadOnlyFacts):
 class PaymentAdmin(ReadOnlyFacts):
     """Payments at providers."""
 
-    list_title = "Payments"
+    list_title = _lazy("Payments")
     shown_to = LABS
     page_template = "compensation/incoming.html"
     list_display = ("key", "provider", "lab", "amount_word", "label", "changed_at")
@@ -192,27 +211,27 @@ class PaymentAdmin(ReadOnlyFacts):
     list_select_related = ("lab", "asset", "deposit__asset")
     search_fields = ("key",)
     ordering = ("-changed_at",)
-    list_words = "What payment providers told us, worked into deposits."
-    empty_title = "No payment yet"
+    list_words = _lazy("What payment providers told us, worked into deposits.")
+    empty_title = _lazy("No payment yet")
     verbs = (
         Verb(
             "assign",
-            "Say whose it is",
+            _lazy("Say whose it is"),
             "finance",
             _assign_payment,
             AssignForm,
-            "It is credited once and stays with that lab.",
+            _lazy("It is credited once and stays with that lab."),
             offered=lambda viewer, row: viewer.is_operator and row.lab_id is None,
             tone="primary",
         ),
     )
 
-    @column("Amount")
+    @column(_lazy("Amount"))
     def amount_word(self, row: Payment) -> str:
         return amount(row.deposit.amount_units, row.deposit.asset) if row.deposit else "–"
 
     @column(
-        "State",
+        _lazy("State"),
         label={
             "credited": "success",
             "review": "danger",
@@ -232,12 +251,15 @@ class PaymentAdmin(ReadOnlyFacts):
         return {
             "note": subject.note,
             "rows": [
-                ("State", subject.get_state_display()),
-                ("Of", subject.lab or "nobody yet"),
-                ("Amount", self.amount_word(subject)),
-                ("Went back", taken if subject.taken_units else "nothing"),
+                (_("State"), subject.get_state_display()),
+                (_("Of"), subject.lab or _("nobody yet")),
+                (_("Amount"), self.amount_word(subject)),
+                (_("Went back"), taken if subject.taken_units else _("nothing")),
             ],
-            "moments": [("Heard of", subject.first_heard_at), ("Changed", subject.changed_at)],
+            "moments": [
+                (_("Heard of"), subject.first_heard_at),
+                (_("Changed"), subject.changed_at),
+            ],
             "deposit": subject.deposit,
             "events": subject.events.order_by("pk")[:100],
         }

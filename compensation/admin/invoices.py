@@ -8,22 +8,32 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
-from compensation import invoices
+from compensation import invoices, money
 from compensation.models import Invoice, InvoiceWaiting, Period
 from compensation.templatetags.money import amount
+from provenance import kept
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
+from provenance.admin.looking import note_list
 from provenance.admin.site import site
-from provenance.admin.verbs import Verb, VerbForm, person_of
+from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
+from provenance.documents.sheets import as_csv
+
+SHEET = (
+    "number", "kind", "party", "month", "without_vat", "vat", "to_be_paid", "asset", "issued_at",
+    "corrects",
+)  # fmt: skip
 
 
 class TakeBackForm(VerbForm):
     """Why a document is taken back."""
 
     reason = forms.CharField(
-        max_length=1000, widget=forms.Textarea, help_text="It stands on the credit note."
+        max_length=1000, widget=forms.Textarea, help_text=_lazy("It stands on the credit note.")
     )
 
 
@@ -32,7 +42,7 @@ class MonthForm(VerbForm):
 
     period = forms.ModelChoiceField(
         queryset=Period.objects.filter(closed_at__isnull=False).order_by("-name"),
-        label="Closed month",
+        label=_lazy("Closed month"),
         empty_label=None,
     )
 
@@ -41,14 +51,20 @@ def _take_back(request: HttpRequest, invoice: Any, cleaned: dict[str, Any]) -> s
     made = invoices.take_back(
         invoice=invoice, reason=cleaned["reason"], by=person_of(request), at=timezone.now()
     )
-    return f"{made} takes it back. The correct document follows within the hour."
+    return _("%(made)s takes it back. The correct document follows within the hour.") % {
+        "made": made
+    }
 
 
 def _issue(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
     period = cleaned["period"]
     count = invoices.issue_period(period=period, at=timezone.now(), by=person_of(request))
     waiting = InvoiceWaiting.objects.filter(period=period).count()
-    return f"Issued for {period}: {count}. Waiting: {waiting}."
+    return _("Issued for %(period)s: %(count)s. Waiting: %(waiting)s.") % {
+        "period": period,
+        "count": count,
+        "waiting": waiting,
+    }
 
 
 def _may_take_back(viewer: Viewer, invoice: Any) -> bool:
@@ -67,21 +83,25 @@ class InvoiceAdmin(ReadOnlyFacts):
     search_fields = ("number", "party__name")
     list_select_related = ("party", "asset", "period", "corrects", "proof__event")
     ordering = ("-issued_at", "-number")
-    list_words = (
-        "Issued when a month is closed, numbered without gaps, and never changed: a mistake is "
-        "taken back by a credit note."
+    list_words = _lazy(
+        "Issued when a month is closed, numbered without gaps, and never changed: a "
+        "mistake is taken back by a credit note."
     )
-    empty_title = "No invoice yet"
-    empty_words = "When a month is closed, what was charged or earned in it is invoiced here."
+    empty_title = _lazy("No invoice yet")
+    empty_words = _lazy(
+        "When a month is closed, what was charged or earned in it is invoiced here."
+    )
     verbs: ClassVar = (
         Verb(
             "take-back",
-            "Take it back",
+            _lazy("Take it back"),
             "finance",
             _take_back,
             TakeBackForm,
-            "Put right what was wrong first (tax data, a VAT rule): the document that follows "
-            "takes what is on file then.",
+            _lazy(
+                "Put right what was wrong first (tax data, a VAT rule): the document that "
+                "follows takes what is on file then."
+            ),
             offered=_may_take_back,
             tone="danger",
         ),
@@ -89,38 +109,76 @@ class InvoiceAdmin(ReadOnlyFacts):
     list_verbs: ClassVar = (
         Verb(
             "issue",
-            "Issue a month",
+            _lazy("Issue a month"),
             "finance",
             _issue,
             MonthForm,
-            "By itself it happens within the hour after a month is closed.",
+            _lazy("By itself it happens within the hour after a month is closed."),
             offered=lambda viewer, subject: viewer.is_operator,
         ),
     )
 
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [
+            named("invoices.csv", self.csv, "csv"),
             named("<str:object_id>/document.pdf", self.pdf, "pdf"),
             named("<str:object_id>/document.json", self.json, "json"),
         ]
 
-    @column("Document", header=True)
+    @kept.in_english()
+    def csv(self, request: HttpRequest) -> HttpResponse:
+        """What the list shows, for a spreadsheet: exact amounts, one document a row."""
+        rows = self.get_queryset(request)
+        shown = [
+            (
+                one.number,
+                one.get_kind_display(),
+                one.party.name,
+                one.period_id,
+                money.to_text(one.net_units, one.asset.scale),
+                money.to_text(one.tax_units, one.asset.scale),
+                money.to_text(one.due_units, one.asset.scale),
+                one.asset.symbol,
+                one.issued_at.isoformat(),
+                one.corrects.number if one.corrects else "",
+            )
+            for one in rows
+        ]
+        note_list(request, "list of invoices", {one.party_id: one.party for one in rows}.values())
+        headers = {"Content-Disposition": 'attachment; filename="invoices.csv"'}
+        sheet = as_csv(SHEET, shown)
+        return HttpResponse(sheet, content_type="text/csv; charset=utf-8", headers=headers)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with its sheet beside what may be done."""
+        viewer = viewer_of(request)
+        links: list[tuple[Any, str]] = [
+            (verb, self.url("list_verb", verb.slug))
+            for verb in self.list_verbs_of()
+            if verb.is_open_to(viewer, None)
+        ]
+        links.append(({"label": "CSV"}, self.url("csv")))
+        return super().changelist_view(request, {"list_links": links, **(extra_context or {})})
+
+    @column(_lazy("Document"), header=True)
     def number_and_kind(self, invoice: Invoice) -> list[str]:
         return [invoice.number, invoice.get_kind_display()]
 
-    @column("Month", ordering="period")
+    @column(_lazy("Month"), ordering="period")
     def period_name(self, invoice: Invoice) -> str:
         return str(invoice.period_id)
 
-    @column("Without VAT", ordering="net_units")
+    @column(_lazy("Without VAT"), ordering="net_units")
     def net_word(self, invoice: Invoice) -> str:
         return amount(invoice.net_units, invoice.asset)
 
-    @column("VAT")
+    @column(_lazy("VAT"))
     def tax_word(self, invoice: Invoice) -> str:
         return amount(invoice.tax_units, invoice.asset)
 
-    @column("To be paid")
+    @column(_lazy("To be paid"))
     def due_word(self, invoice: Invoice) -> str:
         return amount(invoice.due_units, invoice.asset)
 
@@ -139,6 +197,7 @@ class InvoiceAdmin(ReadOnlyFacts):
             "json_url": self.url("json", subject.pk),
         }
 
+    @kept.in_english()
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The document on paper."""
         found = self.found(request, object_id)
@@ -159,21 +218,23 @@ class InvoiceAdmin(ReadOnlyFacts):
 class InvoiceWaitingAdmin(ReadOnlyFacts):
     """What cannot be issued yet, and what it takes."""
 
-    list_title = "Invoices waiting"
+    list_title = _lazy("Invoices waiting")
     page_template = "compensation/invoice_waiting.html"
     list_display = ("party_and_month", "words", "net_word", "since_at", "tried_at")
     list_filter = ("reason", "period")
     list_select_related = ("party", "asset", "period")
     ordering = ("since_at", "pk")
-    list_words = "No VAT rate is guessed: a document waits until what is missing was entered."
-    empty_title = "Nothing waits"
-    empty_words = "What closed months ask for was issued."
+    list_words = _lazy(
+        "No VAT rate is guessed: a document waits until what is missing was entered."
+    )
+    empty_title = _lazy("Nothing waits")
+    empty_words = _lazy("What closed months ask for was issued.")
 
-    @column("Party, month", header=True)
+    @column(_lazy("Party, month"), header=True)
     def party_and_month(self, waiting: InvoiceWaiting) -> list[str]:
         return [str(waiting.party), f"{waiting.period_id}, {waiting.get_side_display().lower()}"]
 
-    @column("Without VAT")
+    @column(_lazy("Without VAT"))
     def net_word(self, waiting: InvoiceWaiting) -> str:
         return amount(waiting.net_units, waiting.asset)
 

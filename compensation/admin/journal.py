@@ -9,9 +9,12 @@ from django import forms
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import URLPattern
-from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
-from compensation import journal
+from compensation import corrections, journal, money
+from compensation.admin.approving import done_or_put_forward
+from compensation.admin.earnings import earnings_csv, earnings_view, works_csv
 from compensation.admin.statements import (
     explanation_view,
     shares_view,
@@ -27,21 +30,75 @@ from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
-from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
-from provenance.models import Conflict, Party
+from provenance.admin.verbs import Outcome, Verb, VerbForm, viewer_of
+from provenance.models import Conflict, Party, Proposal
 
 
 class ReverseForm(VerbForm):
     """Why an entry is taken back."""
 
-    reason = forms.CharField(max_length=300, help_text="It is kept with the reversal, for good.")
-
-
-def _reverse(request: HttpRequest, entry: Any, cleaned: dict[str, Any]) -> str:
-    made = journal.reverse(
-        entry=entry, reason=cleaned["reason"], at=timezone.now(), by=person_of(request)
+    reason = forms.CharField(
+        max_length=300, help_text=_lazy("It is kept with the reversal, for good.")
     )
-    return f"Entry {made.pk} takes entry {entry.pk} back."
+
+
+class AdjustForm(VerbForm):
+    """An entry by hand."""
+
+    source = forms.ModelChoiceField(queryset=Account.objects.none(), label=_lazy("From"))
+    target = forms.ModelChoiceField(queryset=Account.objects.none(), label=_lazy("To"))
+    amount = forms.CharField(help_text=_lazy("Such as 1500.00, in the asset of both accounts."))
+    reference = forms.CharField(max_length=50, help_text=_lazy("Each counts once."))
+    reason = forms.CharField(max_length=300, help_text=_lazy("It is kept with the entry."))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        accounts = Account.objects.filter(kind__in=corrections.ADJUSTABLE)
+        rows = accounts.select_related("asset", "party").order_by("asset__symbol", "kind", "pk")
+        for name in ("source", "target"):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField), "both name an account"
+            field.queryset = rows
+
+    def clean(self) -> dict[str, Any]:
+        """The amount in whole units of the first account's asset."""
+        cleaned = super().clean() or {}
+        if "amount" in cleaned and cleaned.get("source"):
+            try:
+                scale = cleaned["source"].asset.scale
+                cleaned["units"] = money.to_units(cleaned["amount"], scale)
+            except money.BadAmount as error:
+                self.add_error("amount", str(error))
+        return cleaned
+
+
+def _adjust(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
+    source = cleaned["source"]
+    return done_or_put_forward(
+        request,
+        Proposal.Kind.ADJUSTMENT,
+        f"{source.asset_id}:{cleaned['reference']}",
+        {
+            "source": source.pk,
+            "target": cleaned["target"].pk,
+            "units": str(cleaned["units"]),
+            "reference": cleaned["reference"],
+            "reason": cleaned["reason"],
+        },
+        lambda made: _("Posted as entry %(number)s.") % {"number": made.pk},
+    )
+
+
+def _reverse(request: HttpRequest, entry: Any, cleaned: dict[str, Any]) -> Outcome:
+    return done_or_put_forward(
+        request,
+        Proposal.Kind.REVERSAL,
+        str(entry.pk),
+        {"entry": entry.pk, "reason": cleaned["reason"]},
+        lambda made: (
+            _("Entry %(pk)s takes entry %(pk_2)s back.") % {"pk": made.pk, "pk_2": entry.pk}
+        ),
+    )
 
 
 def _may_reverse(viewer: Viewer, entry: Any) -> bool:
@@ -53,41 +110,58 @@ def _may_reverse(viewer: Viewer, entry: Any) -> bool:
 class EntryAdmin(ReadOnlyFacts):
     """Money that moved, each time with its reason."""
 
-    list_title = "Journal"
+    list_title = _lazy("Journal")
     page_template = "compensation/entry.html"
     list_display = ("number", "kind_word", "moved", "effective_at", "posted_at", "period_id")
     list_filter = ("kind", "asset", "period")
     list_select_related = ("asset",)
     ordering = ("-id",)
-    list_words = "Every movement of money: lines that add up to zero, numbered and chained."
-    empty_title = "No money has moved yet"
+    list_words = _lazy("Every movement of money: lines that add up to zero, numbered and chained.")
+    empty_title = _lazy("No money has moved yet")
+    list_verbs = (
+        Verb(
+            "adjust",
+            _lazy("Post an entry by hand"),
+            "finance",
+            _adjust,
+            AdjustForm,
+            _lazy(
+                "For what nothing else books, with the reason. Over the limit a second operator "
+                "must agree."
+            ),
+            offered=lambda viewer, subject: viewer.is_operator,
+        ),
+    )
     verbs = (
         Verb(
             "reverse",
-            "Reverse it",
+            _lazy("Reverse it"),
             "finance",
             _reverse,
             ReverseForm,
-            "Another entry takes it back, effective now, in the open month; this one stays.",
+            _lazy("Another entry takes it back, effective now, in the open month; this one stays."),
             offered=_may_reverse,
         ),
     )
 
-    @column("Entry", ordering="id")
+    @column(_lazy("Entry"), ordering="id")
     def number(self, entry: Entry) -> str:
         return f"{entry.pk:,}"
 
-    @column("For", ordering="kind")
+    @column(_lazy("For"), ordering="kind")
     def kind_word(self, entry: Entry) -> str:
         return str(entry.get_kind_display())
 
-    @column("Moved")
+    @column(_lazy("Moved"))
     def moved(self, entry: Entry) -> str:
         total = sum(line.amount_units for line in entry.lines.all() if line.amount_units > 0)
         return amount(total, entry.asset)
 
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [
+            named("earnings/", earnings_view, "earnings"),
+            named("earnings.csv", earnings_csv, "earnings_csv"),
+            named("works.csv", works_csv, "works_csv"),
             named("statement/", statement_view, "statement"),
             named("statement.csv", statement_csv, "statement_csv"),
             named("statement.json", statement_json, "statement_json"),
@@ -98,7 +172,7 @@ class EntryAdmin(ReadOnlyFacts):
         ]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("lines")
+        return super().get_queryset(request).prefetch_related("lines__account__party")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """What a whole entry moved is for operators: a party sees its own lines on the page."""
@@ -107,8 +181,8 @@ class EntryAdmin(ReadOnlyFacts):
         return [name for name in shown if name != "moved" or is_operator]
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
-        accounts = Account.objects.filter(lines__entry=subject, party__isnull=False)
-        return Party.objects.filter(pk__in=accounts.values("party"))
+        parties = (line.account.party for line in subject.lines.all())
+        return {party.pk: party for party in parties if party is not None}.values()
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         viewer = viewer_of(request)
@@ -116,7 +190,7 @@ class EntryAdmin(ReadOnlyFacts):
         if not viewer.is_operator:
             lines = lines.filter(account__party=viewer.party)
         return {
-            "title": f"Entry {subject.pk}",
+            "title": _("Entry %(pk)s") % {"pk": subject.pk},
             "reversed_by": Entry.objects.filter(reverses=subject).first(),
             "hold_part": HoldPart.objects.filter(entry=subject).select_related("hold").first(),
             "conversion": Conversion.objects.filter(
@@ -142,10 +216,12 @@ def _held(request: HttpRequest, conflict: Any) -> Panel | None:
         if account.balance.posted
     ]
     if not rows:
-        words = "No money is held in this conflict."
+        words = _("No money is held in this conflict.")
     else:
-        words = f"{', '.join(rows)} is held until it is settled; it belongs to no one yet."
-    return Panel("Money that is held", "provenance/parts/words.html", {"words": words})
+        words = _("%(names)s is held until it is settled; it belongs to no one yet.") % {
+            "names": ", ".join(rows)
+        }
+    return Panel(_("Money that is held"), "provenance/parts/words.html", {"words": words})
 
 
 site.register(Entry, EntryAdmin)

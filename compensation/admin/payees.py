@@ -5,33 +5,62 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import money, payees, terms
 from compensation.bank import currency
 from compensation.models import Asset, PayoutMethod, Schedule
 from compensation.templatetags.money import amount
+from provenance import chains, evm
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAYS = (
+    _lazy("Monday"),
+    _lazy("Tuesday"),
+    _lazy("Wednesday"),
+    _lazy("Thursday"),
+    _lazy("Friday"),
+    _lazy("Saturday"),
+    _lazy("Sunday"),
+)
 
 
 class AddressForm(VerbForm):
-    """An address on this service's chain, or an account on another."""
+    """An address on one of this service's chains, or an account on another."""
 
     address = forms.CharField(
         max_length=120,
-        help_text="0x and 40 hexadecimal digits, as your wallet shows it; on a chain that is not "
-        "an EVM's its CAIP-10 name, such as solana:5eykt4UsFv8P8NJdTREpY1vzqKqdKvdp:…",
+        help_text=_lazy(
+            "0x and 40 hexadecimal digits, as your wallet shows it; on a chain that is "
+            "not an EVM's its CAIP-10 name, such as "
+            "solana:5eykt4UsFv8P8NJdTREpY1vzqKqdKvdp:…"
+        ),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        named = [(one, evm.caip2(one)) for one in chains.ids()]
+        self.fields["chain_id"] = forms.TypedChoiceField(
+            label=_("On the chain"),
+            coerce=int,
+            choices=named,
+            initial=chains.home(),
+            required=False,
+            widget=forms.HiddenInput if len(named) == 1 else forms.Select,
+        )
+
+    def clean_chain_id(self) -> int:
+        """The ledger's own chain unless another was chosen."""
+        return int(self.cleaned_data["chain_id"] or chains.home())
 
 
 class AccountForm(VerbForm):
@@ -39,13 +68,16 @@ class AccountForm(VerbForm):
 
     asset = forms.ModelChoiceField(
         queryset=Asset.objects.filter(code__startswith=currency.PREFIX).order_by("symbol"),
-        label="For payouts in",
+        label=_lazy("For payouts in"),
         empty_label=None,
     )
-    holder = forms.CharField(max_length=70, help_text="As the bank knows the account.")
-    iban = forms.CharField(max_length=50, label="IBAN", help_text="Such as DE89 3704 0044 …")
+    holder = forms.CharField(max_length=70, help_text=_lazy("As the bank knows the account."))
+    iban = forms.CharField(max_length=50, label="IBAN", help_text=_lazy("Such as DE89 3704 0044 …"))
     bic = forms.CharField(
-        max_length=11, label="BIC", required=False, help_text="Not needed within SEPA."
+        max_length=11,
+        label=_lazy("BIC"),
+        required=False,
+        help_text=_lazy("Not needed within SEPA."),
     )
 
 
@@ -53,17 +85,22 @@ class TermsForm(VerbForm):
     """When to be paid an asset."""
 
     asset = forms.ModelChoiceField(
-        queryset=Asset.objects.order_by("symbol"), label="Payouts in", empty_label=None
+        queryset=Asset.objects.order_by("symbol"), label=_lazy("Payouts in"), empty_label=None
     )
-    amount = forms.CharField(label="From this amount on", help_text="Such as 25.00")
-    schedule = forms.ChoiceField(label="How often", choices=[])
+    amount = forms.CharField(label=_lazy("From this amount on"), help_text=_lazy("Such as 25.00"))
+    schedule = forms.ChoiceField(label=_lazy("How often"), choices=[])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices = [("at_once", str(Schedule.AT_ONCE.label))]
-        choices += [(f"weekly:{day}", f"Weekly, {name}") for day, name in enumerate(_DAYS, 1)]
-        choices += [(f"monthly:{day}", f"Monthly, day {day}") for day in range(1, 29)]
-        self.fields["schedule"] = forms.ChoiceField(label="How often", choices=choices)
+        choices += [
+            (f"weekly:{day}", _("Weekly, %(name)s") % {"name": name})
+            for day, name in enumerate(_DAYS, 1)
+        ]
+        choices += [
+            (f"monthly:{day}", _("Monthly, day %(day)s") % {"day": day}) for day in range(1, 29)
+        ]
+        self.fields["schedule"] = forms.ChoiceField(label=_("How often"), choices=choices)
 
     def clean(self) -> dict[str, Any]:
         """The amount in whole units, the schedule with its day."""
@@ -80,7 +117,8 @@ class WalletForm(VerbForm):
     """The sign-in message, signed by a key or a contract wallet."""
 
     signature = forms.RegexField(
-        r"^0x(?:[0-9a-fA-F]{2}){1,4096}$", help_text="What your wallet gives back, from 0x on."
+        r"^0x(?:[0-9a-fA-F]{2}){1,4096}$",
+        help_text=_lazy("What your wallet gives back, from 0x on."),
     )
 
 
@@ -88,7 +126,7 @@ class SignatureForm(VerbForm):
     """The challenge, signed."""
 
     signature = forms.RegexField(
-        r"^0x[0-9a-fA-F]{130}$", help_text="What your wallet gives back: 0x and 130 digits."
+        r"^0x[0-9a-fA-F]{130}$", help_text=_lazy("What your wallet gives back: 0x and 130 digits.")
     )
 
 
@@ -101,7 +139,7 @@ def _name_address(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -
     if ":" in cleaned["address"]:
         made = payees.add_other_account(account=cleaned["address"], **who)
     else:
-        made = payees.add_method(address=cleaned["address"], chain_id=settings.CHAIN_ID, **who)
+        made = payees.add_method(**cleaned, **who)
     return HttpResponseRedirect(reverse("admin:compensation_payoutmethod_change", args=[made.pk]))
 
 
@@ -113,7 +151,7 @@ def _name_account(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -
 
 
 def _choose(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
-    schedule, _, day = cleaned["schedule"].partition(":")
+    schedule, _sep, day = cleaned["schedule"].partition(":")
     asset = cleaned["asset"]
     made = terms.set_terms(
         party=viewer_of(request).party,
@@ -125,32 +163,34 @@ def _choose(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
         by=person_of(request),
     )
     words = str(made.get_schedule_display()).lower()
-    return f"You are paid {words}, from {amount(made.threshold_units, asset)} on."
+    return _("You are paid %(words)s, from %(amount)s on.") % {
+        "words": words,
+        "amount": amount(made.threshold_units, asset),
+    }
 
 
 def _verify(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
     done = payees.verify_method(method=method, signature=cleaned["signature"], at=timezone.now())
     if done.held_until:
-        return (
-            "The address is proved to be yours; payouts go there from "
-            f"{done.held_until:%d %B %Y, %H:%M} UTC on."
-        )
-    return "The address is proved to be yours; payouts go there from the next epoch on."
+        return _(
+            "The address is proved to be yours; payouts go there from %(held_until)s UTC on."
+        ) % {"held_until": f"{done.held_until:%d %B %Y, %H:%M}"}
+    return _("The address is proved to be yours; payouts go there from the next epoch on.")
 
 
 def _challenge(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
     payees.challenge(method=method, at=timezone.now())
-    return "Sign the new text below; it counts for an hour."
+    return _("Sign the new text below; it counts for an hour.")
 
 
 def _confirm(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
     payees.confirm_method(method=method, at=timezone.now())
-    return "Payouts go there again."
+    return _("Payouts go there again.")
 
 
 def _remove(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
     payees.remove_method(method=method, at=timezone.now())
-    return "Nothing new is paid there. What is in a tree already can still be claimed."
+    return _("Nothing new is paid there. What is in a tree already can still be claimed.")
 
 
 def _is_owner(viewer: Viewer, subject: Any) -> bool:
@@ -163,33 +203,41 @@ def _is_mine(viewer: Viewer, method: PayoutMethod) -> bool:
 
 ADDRESS = Verb(
     "address",
-    "Name an address to be paid at",
+    _lazy("Name an address to be paid at"),
     "finance",
     _name_address,
     AddressForm,
-    "For tokens. On the development chain it takes effect at once; elsewhere you sign a text to "
-    "prove that the address is yours, and it waits for a while like a bank account.",
+    _lazy(
+        "For tokens. On the development chain it takes effect at once; elsewhere you "
+        "sign a text to prove that the address is yours, and it waits for a while "
+        "like a bank account."
+    ),
     offered=_is_owner,
+    needs_second_factor=True,
 )
 ACCOUNT = Verb(
     "account",
-    "Name a bank account",
+    _lazy("Name a bank account"),
     "finance",
     _name_account,
     AccountForm,
-    "For a currency. Its number is kept encrypted and shown masked. Nothing is paid there for "
-    "some days, and everybody who minds your money is told, so that nobody changes it unnoticed.",
+    _lazy(
+        "For a currency. Its number is kept encrypted and shown masked. Nothing is "
+        "paid there for some days, and everybody who minds your money is told, so "
+        "that nobody changes it unnoticed."
+    ),
     offered=lambda viewer, subject: (
         viewer.party.is_owner and Asset.objects.filter(code__startswith=currency.PREFIX).exists()
     ),
+    needs_second_factor=True,
 )
 TERMS = Verb(
     "terms",
-    "Choose when to be paid",
+    _lazy("Choose when to be paid"),
     "finance",
     _choose,
     TermsForm,
-    "Money that is payable waits until this amount has gathered and the day has come.",
+    _lazy("Money that is payable waits until this amount has gathered and the day has come."),
     offered=_is_owner,
 )
 
@@ -197,58 +245,73 @@ TERMS = Verb(
 class PayoutMethodAdmin(ReadOnlyFacts):
     """Where a party is paid, was paid, or wants to be."""
 
-    list_title = "Payout accounts and addresses"
+    list_title = _lazy("Payout accounts and addresses")
     shown_to = OWNERS
     page_template = "compensation/method.html"
     list_display = ("shown_word", "for_word", "party", "label", "added_at")
     list_select_related = ("party", "asset", "added_by")
     ordering = ("-added_at",)
-    empty_title = "No account or address yet"
-    empty_words = "Money adds up until you name one; nothing is lost meanwhile."
+    empty_title = _lazy("No account or address yet")
+    empty_words = _lazy("Money adds up until you name one; nothing is lost meanwhile.")
     list_verbs = (ACCOUNT, ADDRESS)
     verbs = (
         Verb(
             "verify",
-            "Prove that it is mine",
+            _lazy("Prove that it is mine"),
             "finance",
             _verify,
             WalletForm,
-            "Sign exactly the text above with this address, and paste the signature.",
+            _lazy("Sign exactly the text above with this address, and paste the signature."),
             offered=lambda viewer, method: _is_mine(viewer, method) and method.verified_at is None,
             is_inline=True,
+            needs_second_factor=True,
         ),
         Verb(
             "challenge",
-            "Ask for a new text",
+            _lazy("Ask for a new text"),
             "finance",
             _challenge,
-            explains="The text above counts for an hour; signatures of it count no longer then.",
+            explains=_lazy(
+                "The text above counts for an hour; signatures of it count no longer then."
+            ),
             offered=lambda viewer, method: _is_mine(viewer, method) and method.verified_at is None,
         ),
         Verb(
             "confirm",
-            "It is right: pay there again",
+            _lazy("It is right: pay there again"),
             "finance",
             _confirm,
-            explains="A payout there came back. Ask your bank first why.",
+            explains=_lazy("A payout there came back. Ask your bank first why."),
             offered=lambda viewer, method: (
                 _is_mine(viewer, method) and method.flagged_at is not None
             ),
             tone="primary",
+            needs_second_factor=True,
         ),
-        Verb("remove", "Stop paying there", "finance", _remove, offered=_is_mine),
+        Verb(
+            "remove",
+            _lazy("Stop paying there"),
+            "finance",
+            _remove,
+            offered=_is_mine,
+            needs_second_factor=True,
+        ),
     )
 
-    @column("Where")
+    @column(_lazy("Where"))
     def shown_word(self, method: PayoutMethod) -> str:
         return f"{method.address}, {method.holder}" if method.is_bank else method.chain_address
 
-    @column("For")
+    @column(_lazy("For"))
     def for_word(self, method: PayoutMethod) -> str:
-        return str(method.asset) if method.asset else f"tokens on {method.chain}"
+        return (
+            str(method.asset)
+            if method.asset
+            else _("tokens on %(chain)s") % {"chain": method.chain}
+        )
 
     @column(
-        "State",
+        _lazy("State"),
         label={
             "in force": "success",
             "on hold": "warning",
@@ -284,7 +347,7 @@ def methods_in_force(viewer: Viewer) -> list[dict[str, Any]]:
         {
             "method": one,
             "state": state_of(one),
-            "for": str(one.asset) if one.asset else f"tokens on {one.chain}",
+            "for": str(one.asset) if one.asset else _("tokens on %(chain)s") % {"chain": one.chain},
         }
         for one in rows.order_by("kind", "asset")
     ]

@@ -10,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import payouts, progress, settlement, terms
 from compensation.admin.payees import ACCOUNT, ADDRESS, TERMS, methods_in_force
@@ -37,7 +39,7 @@ class ClaimForm(VerbForm):
         found = open_amounts(self.viewer.party)
         choices = [(str(one["asset"].pk), one["words"]) for one in found]
         self.fields["asset"] = forms.ChoiceField(
-            label="Claim",
+            label=_("Claim"),
             choices=choices,
             widget=forms.RadioSelect,
             initial=choices[0][0] if choices else None,
@@ -60,9 +62,9 @@ def _claim(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
     settlement.claim(
         party=viewer_of(request).party, asset=asset, at=timezone.now(), by=person_of(request)
     )
-    return (
-        "On its way to your address; the service pays the gas. It counts as paid once the chain "
-        "can no longer change it, usually within a minute here."
+    return _(
+        "On its way to your address; the service pays the gas. It counts as paid "
+        "once the chain can no longer change it, usually within a minute here."
     )
 
 
@@ -72,11 +74,11 @@ def _may_claim(viewer: Viewer, subject: Any) -> bool:
 
 CLAIM = Verb(
     "claim",
-    "Claim what is open",
+    _lazy("Claim what is open"),
     "finance",
     _claim,
     ClaimForm,
-    "The service sends it to your address. Repeating a claim pays nothing twice.",
+    _lazy("The service sends it to your address. Repeating a claim pays nothing twice."),
     offered=_may_claim,
     tone="primary",
 )
@@ -91,11 +93,13 @@ class PayoutAdmin(ReadOnlyFacts):
     list_display = ("amount_word", "party", "address", "settled_at")
     list_select_related = ("party", "asset", "leaf__epoch__contract", "entry")
     ordering = ("-settled_at",)
-    empty_title = "Nothing was paid on the chain yet"
-    empty_words = "A payment on the chain stands here once the chain can no longer change it."
+    empty_title = _lazy("Nothing was paid on the chain yet")
+    empty_words = _lazy(
+        "A payment on the chain stands here once the chain can no longer change it."
+    )
     list_verbs = (CLAIM, ACCOUNT, ADDRESS, TERMS)
 
-    @column("Amount", ordering="amount_units")
+    @column(_lazy("Amount"), ordering="amount_units")
     def amount_word(self, payout: Payout) -> str:
         return amount(payout.amount_units, payout.asset)
 
@@ -133,14 +137,14 @@ class PayoutAdmin(ReadOnlyFacts):
         party = _payee(reference) if viewer.is_operator else viewer.party
         found = progress.payout_of(party=party, reference=reference) if party else None
         if party is None or found is None:
-            raise Http404("There is no such payout, or it is not yours.")
+            raise Http404(_("There is no such payout, or it is not yours."))
         stopped = gate(request, f"payout {reference}", [party])
         if stopped is not None:
             return stopped
         lines = progress.lines_of(found)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Payout {reference}",
+            "title": _("Payout %(reference)s") % {"reference": reference},
             "above": [(self.heading(request), self.url("changelist"))],
             "opts": self.opts,
             "payout": found,

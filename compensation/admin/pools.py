@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import months, revenue
 from compensation.admin.deposits import AmountForm
@@ -25,7 +27,7 @@ class RevenueForm(AmountForm):
 
     model = forms.ModelChoiceField(queryset=TrainedModel.objects.none(), empty_label=None)
     period = forms.RegexField(
-        months.NAME, label="Month", max_length=7, help_text="Such as 2026-03."
+        months.NAME, label=_lazy("Month"), max_length=7, help_text=_lazy("Such as 2026-03.")
     )
     field_order = ("model", "period", "amount", "asset")
 
@@ -46,7 +48,11 @@ def _report(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
         at=timezone.now(),
         by=person_of(request),
     )
-    return f"{amount(made.revenue_units, made.asset)} of {made.model} in {made.period} are noted."
+    return _("%(amount)s of %(model)s in %(period)s are noted.") % {
+        "amount": amount(made.revenue_units, made.asset),
+        "model": made.model,
+        "period": made.period,
+    }
 
 
 class RevenueReportAdmin(ReadOnlyFacts):
@@ -54,26 +60,31 @@ class RevenueReportAdmin(ReadOnlyFacts):
 
     shown_to = LABS
     page_template = "compensation/revenue_report.html"
-    list_title = "Revenue of models"
+    list_title = _lazy("Revenue of models")
     list_display = ("model", "period", "earned", "revision", "reported_at")
     list_select_related = ("model__lab", "asset", "reported_by")
     ordering = ("-reported_at",)
-    list_words = "Licences with a share of revenue are paid from what stands here."
-    empty_title = "No revenue was reported"
-    empty_words = "Report it by month where a licence that your model used has a share of revenue."
+    list_words = _lazy("Licences with a share of revenue are paid from what stands here.")
+    empty_title = _lazy("No revenue was reported")
+    empty_words = _lazy(
+        "Report it by month where a licence that your model used has a share of revenue."
+    )
     list_verbs = (
         Verb(
             "report",
-            "Report revenue",
+            _lazy("Report revenue"),
             "finance",
             _report,
             RevenueForm,
-            "Another amount for the same month is a correction; it may only be higher once shared.",
+            _lazy(
+                "Another amount for the same month is a correction; it may only be higher "
+                "once shared."
+            ),
             offered=lambda viewer, subject: viewer.party.is_lab,
         ),
     )
 
-    @column("Earned")
+    @column(_lazy("Earned"))
     def earned(self, report: RevenueReport) -> str:
         return amount(report.revenue_units, report.asset)
 
@@ -85,24 +96,24 @@ class PoolAdmin(ReadOnlyFacts):
     """What was shared out, month by month."""
 
     page_template = "compensation/pool.html"
-    list_title = "Shared out by month"
+    list_title = _lazy("Shared out by month")
     list_display = ("kind_and_lab", "period", "whole", "label")
     list_filter = ("kind", "period")
     list_select_related = ("lab", "asset")
     ordering = ("-opened_at",)
-    list_words = "Subscriptions, least amounts and shares of revenue, divided by use."
-    empty_title = "Nothing was shared out yet"
-    empty_words = "It is when a month has ended."
+    list_words = _lazy("Subscriptions, least amounts and shares of revenue, divided by use.")
+    empty_title = _lazy("Nothing was shared out yet")
+    empty_words = _lazy("It is when a month has ended.")
 
-    @column("What, lab", header=True)
+    @column(_lazy("What, lab"), header=True)
     def kind_and_lab(self, pool: Pool) -> list[str]:
         return [str(pool.get_kind_display()).capitalize(), str(pool.lab)]
 
-    @column("Amount")
+    @column(_lazy("Amount"))
     def whole(self, pool: Pool) -> str:
         return amount(pool.amount_units, pool.asset)
 
-    @column("State", label={"charged": "success", "waits for money": "warning"})
+    @column(_lazy("State"), label={"charged": "success", "waits for money": "warning"})
     def label(self, pool: Pool) -> str:
         return "charged" if pool.settled_at else "waits for money"
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import quotes
 from compensation.models import Asset
 from compensation.pricing import Count
 from compensation.templatetags.money import amount
-from compensation.wording import price_in_words
+from compensation.wording import assets_named, price_in_words
 from provenance import licensing
 from provenance.access import Viewer
 from provenance.admin.base import LABS, ReadOnlyFacts
@@ -23,7 +26,7 @@ from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.models import DatasetVersion, Licence, Quote, QuoteItem
 
 
-def _expectation(label: str, words: str) -> forms.IntegerField:
+def _expectation(label: Any, words: Any) -> forms.IntegerField:
     return forms.IntegerField(
         label=label,
         required=False,
@@ -36,21 +39,23 @@ def _expectation(label: str, words: str) -> forms.IntegerField:
 class QuoteForm(VerbForm):
     """What a job is going to use of the newest version."""
 
-    purpose = forms.ChoiceField(label="For")
-    records = _expectation("Records", "With repeats; empty: epochs times all records.")
-    epochs = _expectation("Epochs", "How often all of it is gone through.")
-    fetches = _expectation("Fetches", "How often it is fetched.")
+    purpose = forms.ChoiceField(label=_lazy("For"))
+    records = _expectation(
+        _lazy("Records"), _lazy("With repeats; empty: epochs times all records.")
+    )
+    epochs = _expectation(_lazy("Epochs"), _lazy("How often all of it is gone through."))
+    fetches = _expectation(_lazy("Fetches"), _lazy("How often it is fetched."))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices = [(one, one) for one in self.subject.purposes]
-        self.fields["purpose"] = forms.ChoiceField(label="For", choices=choices)
+        self.fields["purpose"] = forms.ChoiceField(label=_("For"), choices=choices)
 
 
 def _ask(request: HttpRequest, licence: Any, cleaned: dict[str, Any]) -> Outcome:
     version = _newest(licence)
     if version is None:
-        raise quotes.NotOnOffer("The owner has sealed no version yet.")
+        raise quotes.NotOnOffer(_("The owner has sealed no version yet."))
     names = ("records", "epochs", "fetches")
     count = Count(**{name: cleaned[name] or 0 for name in names})
     quote = quotes.make_quote(
@@ -80,23 +85,36 @@ class QuoteAdmin(ReadOnlyFacts):
     list_display = ("number", "purpose_word", "comes_to", "created_at", "label")
     list_select_related = ("lab",)
     ordering = ("-created_at",)
-    list_words = "Prices that were promised to you: name one's number when you start a run."
-    empty_title = "No quote yet"
-    empty_words = "Ask for one on the page of a licence in the catalogue, or through the API."
+    list_words = _lazy("Prices that were promised to you: name one's number when you start a run.")
+    empty_title = _lazy("No quote yet")
+    empty_words = _lazy(
+        "Ask for one on the page of a licence in the catalogue, or through the API."
+    )
 
-    @column("Quote", header=True)
+    @column(_lazy("Quote"), header=True)
     def number(self, quote: Quote) -> list[str]:
         return [str(quote), str(quote.pk)]
 
-    @column("For")
+    @column(_lazy("For"))
     def purpose_word(self, quote: Quote) -> str:
         return str(quote.get_purpose_display())
 
-    @column("Comes to")
+    @column(_lazy("Comes to"))
     def comes_to(self, quote: Quote) -> str:
-        return total_in_words(list(quote.items.select_related("rate")))
+        words: str = quote.total_words  # type: ignore[attr-defined]
+        return words
 
-    @column("State", label={"valid": "success", "over": "warning"})
+    def prepare(self, rows: list[Quote]) -> None:
+        """What the quotes of a page come to, in two queries."""
+        items: dict[Any, list[QuoteItem]] = defaultdict(list)
+        for item in QuoteItem.objects.filter(quote__in=rows).select_related("rate"):
+            items[item.quote_id].append(item)
+        assets = assets_of([item for found in items.values() for item in found])
+        for row in rows:
+            row.total_words = total_in_words(items[row.pk], assets)  # type: ignore[attr-defined]
+        super().prepare(rows)
+
+    @column(_lazy("State"), label={"valid": "success", "over": "warning"})
     def label(self, quote: Quote) -> str:
         return "valid" if timezone.now() < quote.valid_until else "over"
 
@@ -124,25 +142,28 @@ class QuoteAdmin(ReadOnlyFacts):
 
 def assets_of(items: list[QuoteItem]) -> dict[str, Asset]:
     """The registered assets of these items' rates, by code."""
-    codes = {item.rate.asset for item in items if item.rate is not None}
-    return {asset.code: asset for asset in Asset.objects.filter(code__in=codes)}
+    return assets_named(item.rate.asset for item in items if item.rate is not None)
 
 
-def total_in_words(items: list[QuoteItem]) -> str:
-    """What the items come to, asset by asset."""
-    assets, sums = assets_of(items), dict[str, int]()
-    for item in items:
-        if item.rate is not None:
-            sums[item.rate.asset] = sums.get(item.rate.asset, 0) + item.amount_units
+def total_in_words(items: list[QuoteItem], assets: dict[str, Asset] | None = None) -> str:
+    """What the items come to, asset by asset; `assets` by code saves looking them up."""
+    sums = {one["asset"]: one["amount_units"] for one in quotes.totals_of(items)}
+    return words_of_totals(sums, assets_of(items) if assets is None else assets)
+
+
+def words_of_totals(sums: dict[str, int], assets: dict[str, Asset]) -> str:
+    """Amounts by asset's code, as people write them."""
     words = [
-        amount(units, assets[code]) if code in assets else f"{units:,} units of {code}"
+        amount(units, assets[code])
+        if code in assets
+        else _("%(units)s units of %(code)s") % {"units": f"{units:,}", "code": code}
         for code, units in sorted(sums.items())
     ]
-    return " and ".join(words) or "nothing"
+    return _(" and ").join(words) or _("nothing")
 
 
 def _said(item: QuoteItem) -> str:
-    return total_in_words([item]) if item.rate is not None else "free"
+    return total_in_words([item]) if item.rate is not None else _("free")
 
 
 site.register(Quote, QuoteAdmin)
@@ -150,11 +171,11 @@ site.add_verb(
     Licence,
     Verb(
         "quote",
-        "Ask for a quote",
+        _lazy("Ask for a quote"),
         "develop",
         _ask,
         QuoteForm,
-        "An exact price for what you expect to use; it binds for some days.",
+        _lazy("An exact price for what you expect to use; it binds for some days."),
         offered=_may_ask,
     ),
 )

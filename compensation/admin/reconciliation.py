@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import reconciliation
 from compensation.admin.bank import OperatorPages
@@ -26,7 +28,11 @@ class NoteForm(VerbForm):
 def _compare(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
     outcome = reconciliation.reconcile(at=timezone.now())
     count = len(outcome.unexplained)
-    words = f"{count} unexplained differences." if count else "Nothing differs unexplained."
+    words = (
+        _("%(count)s unexplained differences.") % {"count": count}
+        if count
+        else _("Nothing differs unexplained.")
+    )
     return " ".join([words, *outcome.unread])
 
 
@@ -34,33 +40,40 @@ def _explain(request: HttpRequest, difference: Any, cleaned: dict[str, Any]) -> 
     reconciliation.explain(
         difference=difference, note=cleaned["note"], at=timezone.now(), by=person_of(request)
     )
-    return "It is explained, while its amount stays what it is."
+    return _("It is explained, while its amount stays what it is.")
 
 
 class DifferenceAdmin(OperatorPages):
     """What differed when it was last looked; gone ones stay on their pages."""
 
-    list_title = "Reconciliation"
+    list_title = _lazy("Reconciliation")
     page_template = "compensation/difference.html"
     list_display = ("words", "side", "amount_word", "age_word", "label", "advice")
     list_select_related = ("asset",)
     ordering = ("since", "pk")
-    list_words = (
-        "The journal held against what the bank booked and what the chain holds, the oldest "
-        'difference first. It is compared every hour, and by the command "./run manage reconcile".'
+    list_words = _lazy(
+        "The journal held against what the bank booked and what the chain holds, the "
+        "oldest difference first. It is compared every hour, and by the command "
+        '"./run manage reconcile".'
     )
-    empty_title = "Nothing differs"
-    empty_words = "Journal, bank and chain agree, as far as statements have been uploaded."
-    list_verbs = (Verb("compare", "Compare now", "finance", _compare, explains="Bank and chain."),)
+    empty_title = _lazy("Nothing differs")
+    empty_words = _lazy("Journal, bank and chain agree, as far as statements have been uploaded.")
+    list_verbs = (
+        Verb(
+            "compare", _lazy("Compare now"), "finance", _compare, explains=_lazy("Bank and chain.")
+        ),
+    )
     verbs = (
         Verb(
             "explain",
-            "Explain it",
+            _lazy("Explain it"),
             "finance",
             _explain,
             NoteForm,
-            "Say what it is and how it is settled. The note is kept, and the ledger says that it "
-            "was given.",
+            _lazy(
+                "Say what it is and how it is settled. The note is kept, and the ledger says "
+                "that it was given."
+            ),
             offered=lambda viewer, difference: difference.gone_at is None,
             is_inline=True,
         ),
@@ -73,15 +86,17 @@ class DifferenceAdmin(OperatorPages):
         is_list = match is not None and (match.url_name or "").endswith("changelist")
         return rows.filter(gone_at=None) if is_list else rows
 
-    @column("Amount", ordering="amount_units")
+    @column(_lazy("Amount"), ordering="amount_units")
     def amount_word(self, difference: Difference) -> str:
         return amount(int(difference.amount_units), difference.asset)
 
-    @column("Age", ordering="since")
+    @column(_lazy("Age"), ordering="since")
     def age_word(self, difference: Difference) -> str:
-        return f"{reconciliation.age_days(difference, timezone.now())} days"
+        return _("%(age_days)s days") % {
+            "age_days": reconciliation.age_days(difference, timezone.now())
+        }
 
-    @column("State", label={"explained": "success", "unexplained": "danger", "gone": "info"})
+    @column(_lazy("State"), label={"explained": "success", "unexplained": "danger", "gone": "info"})
     def label(self, difference: Difference) -> str:
         return state_of(difference)
 

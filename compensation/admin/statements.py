@@ -13,10 +13,13 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import exports, statements
 from compensation.models import Asset, Entry
 from compensation.statements import LabStatement, OwnerStatement, Period
+from provenance import kept
 from provenance.admin.looking import gate
 from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
@@ -26,15 +29,16 @@ from provenance.refusals import Refused
 
 Statement = OwnerStatement | LabStatement
 MONTHS = 24
+ROLES = {"owner": _lazy("owner"), "lab": _lazy("lab")}
 
 
 class StatementForm(forms.Form):
     """Which statement: month, asset, and for whom where there is a choice."""
 
-    month = forms.ChoiceField()
-    asset = forms.ChoiceField(label="In")
-    role = forms.ChoiceField(label="As", choices=[("owner", "owner"), ("lab", "lab")])
-    party = forms.ChoiceField(label="Of")
+    month = forms.ChoiceField(label=_lazy("Month"))
+    asset = forms.ChoiceField(label=_lazy("In"))
+    role = forms.ChoiceField(label=_lazy("As"), choices=list(ROLES.items()))
+    party = forms.ChoiceField(label=_lazy("Of"))
 
     def __init__(
         self, *args: Any, choices: dict[str, list[tuple[str, str]]], **kwargs: Any
@@ -62,7 +66,7 @@ class Asked:
 def statement_view(request: HttpRequest) -> HttpResponse:
     """The page of a month's statement."""
     at = timezone.now()
-    context = {**site.each_context(request), "title": "Statements"}
+    context = {**site.each_context(request), "title": _("Statements")}
     asked = _asked(request, at)
     if asked is None:
         return TemplateResponse(request, "compensation/no_statement.html", context)
@@ -93,7 +97,7 @@ def statement_export(request: HttpRequest) -> HttpResponseBase:
     """All that it takes to recompute the month offline."""
     asked = _asked(request, timezone.now())
     if asked is None:
-        raise Http404("There is nothing to export.")
+        raise Http404(_("There is nothing to export."))
     stopped = _look(request, asked)
     if stopped is not None:
         return stopped
@@ -107,13 +111,13 @@ def explanation_view(request: HttpRequest, object_id: str) -> HttpResponse:
     """Why a charge is what it is, step by step."""
     found = statements.explain(_number(object_id), viewer_of(request))
     if found is None:
-        raise Http404("There is no such charge.")
+        raise Http404(_("There is no such charge."))
     stopped = gate(request, f"explanation of charge {found.charge.pk}", found.parties)
     if stopped is not None:
         return stopped
     context = {
         **site.each_context(request),
-        "title": f"Charge {found.charge.pk}",
+        "title": _("Charge %(pk)s") % {"pk": found.charge.pk},
         "found": found,
         "charge": found.charge,
         "asset": found.charge.account.asset if found.charge.account else None,
@@ -141,7 +145,7 @@ def shares_view(request: HttpRequest, object_id: str) -> HttpResponse:
     is_full = len(rows) == statements.PAGE
     context = {
         **site.each_context(request),
-        "title": f"What stands behind entry {entry.pk}",
+        "title": _("What stands behind entry %(pk)s") % {"pk": entry.pk},
         "entry": entry,
         "rows": rows,
         "total": sum(row.share_units for row in rows),
@@ -151,11 +155,12 @@ def shares_view(request: HttpRequest, object_id: str) -> HttpResponse:
     return TemplateResponse(request, "compensation/shares.html", context)
 
 
+@kept.in_english()
 def _file(request: HttpRequest, ending: str) -> HttpResponse:
     at = timezone.now()
     asked = _asked(request, at)
     if asked is None:
-        raise Http404("There is no statement to make a file of.")
+        raise Http404(_("There is no statement to make a file of."))
     stopped = _look(request, asked)
     if stopped is not None:
         return stopped
@@ -203,12 +208,15 @@ def _asked(request: HttpRequest, at: datetime) -> Asked | None:
         return None
     choices = {
         "party": [(key, each.name) for key, each in by_id.items()],
-        "role": [(role, role) for role in roles],
+        "role": [(role, str(ROLES[role])) for role in roles],
         "asset": [(str(asset.pk), asset.symbol) for asset in assets],
         "month": [(name, name) for name in _months(party, at)],
     }
     first = {name: values[0][0] for name, values in choices.items()} | {"party": str(party.pk)}
     given = {name: request.GET.get(name) or value for name, value in first.items()}
+    # An address may name an asset by its code, too.
+    codes = {asset.code: str(asset.pk) for asset in assets}
+    given["asset"] = codes.get(given["asset"], given["asset"])
     form = StatementForm(given, choices=choices)
     chosen = form.cleaned_data if form.is_valid() else first
     asset = next(asset for asset in assets if str(asset.pk) == chosen["asset"])
@@ -238,7 +246,7 @@ def _query(asked: Asked) -> str:
 
 def _number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Http404("That is no number.")
+        raise Http404(_("That is no number."))
     return int(text)
 
 
@@ -246,4 +254,4 @@ def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Http404("That is no party.") from None
+        raise Http404(_("That is no party.")) from None

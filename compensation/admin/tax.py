@@ -10,6 +10,8 @@ from django import forms
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import invoices, money
 from compensation.models import Side, TaxProfile, TaxRule
@@ -29,21 +31,26 @@ class ProfileForm(VerbForm):
     """Who the party is to the tax office."""
 
     legal_name = forms.CharField(max_length=200)
-    street = forms.CharField(max_length=200, label="Street and number")
+    street = forms.CharField(max_length=200, label=_lazy("Street and number"))
     postal_code = forms.CharField(max_length=20, required=False)
     city = forms.CharField(max_length=100)
-    country = forms.CharField(max_length=2, help_text="Two letters, as FR.")
+    country = forms.CharField(max_length=2, help_text=_lazy("Two letters, as FR."))
     tax_country = forms.CharField(
-        max_length=2, label="Country of tax", help_text="Where it is liable for tax."
+        max_length=2, label=_lazy("Country of tax"), help_text=_lazy("Where it is liable for tax.")
     )
     vat_id = forms.CharField(
-        max_length=30, required=False, label="VAT id", help_text="With its prefix; if it has one."
+        max_length=30,
+        required=False,
+        label=_lazy("VAT id"),
+        help_text=_lazy("With its prefix; if it has one."),
     )
     registration = forms.CharField(
-        max_length=100, required=False, help_text="Its number in a register of companies."
+        max_length=100, required=False, help_text=_lazy("Its number in a register of companies.")
     )
     payment_details = forms.CharField(
-        max_length=300, required=False, help_text="For the operator: where labs pay what is due."
+        max_length=300,
+        required=False,
+        help_text=_lazy("For the operator: where labs pay what is due."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,14 +65,18 @@ class ProfileForm(VerbForm):
 class RuleForm(VerbForm):
     """VAT with parties of a country."""
 
-    side = forms.ChoiceField(choices=Side.choices, label="On")
-    country = forms.CharField(max_length=2, help_text="Of the lab, or of the owner; as FR.")
+    side = forms.ChoiceField(choices=Side.choices, label=_lazy("On"))
+    country = forms.CharField(max_length=2, help_text=_lazy("Of the lab, or of the owner; as FR."))
     category = forms.ChoiceField(choices=TaxRule.Category.choices)
-    rate = forms.CharField(required=False, label="Rate in percent", help_text="Such as 19.00")
-    wording = forms.CharField(
-        max_length=300, required=False, help_text="What the law asks for where there is no VAT."
+    rate = forms.CharField(
+        required=False, label=_lazy("Rate in percent"), help_text=_lazy("Such as 19.00")
     )
-    valid_from = forms.DateField(help_text="The first day on which it counts.")
+    wording = forms.CharField(
+        max_length=300,
+        required=False,
+        help_text=_lazy("What the law asks for where there is no VAT."),
+    )
+    valid_from = forms.DateField(help_text=_lazy("The first day on which it counts."))
 
     def clean_rate(self) -> int:
         """Hundredths of a percent."""
@@ -79,7 +90,7 @@ def _set_profile(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) ->
     invoices.set_profile(
         party=viewer_of(request).party, by=person_of(request), at=timezone.now(), **cleaned
     )
-    return "Kept. Documents that were issued keep what they said."
+    return _("Kept. Documents that were issued keep what they said.")
 
 
 def _set_rule(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
@@ -92,33 +103,33 @@ def _set_rule(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> st
         at=timezone.now(),
         **cleaned,
     )
-    return f"{made}: set. What waits for it is issued within the hour."
+    return _("%(made)s: set. What waits for it is issued within the hour.") % {"made": made}
 
 
 class TaxProfileAdmin(ReadOnlyFacts):
     """A party's tax data, the last row first."""
 
-    list_title = "Tax data"
+    list_title = _lazy("Tax data")
     page_template = "compensation/tax_profile.html"
     list_display = ("legal_name", "vat_id", "tax_country", "set_at")
     list_select_related = ("party", "set_by")
     ordering = ("-id",)
-    list_words = (
-        "Who you are to the tax office: the newest row stands on the documents to come. Only "
-        "admins of an organisation see this page."
+    list_words = _lazy(
+        "Who you are to the tax office: the newest row stands on the documents to "
+        "come. Only admins of an organisation see this page."
     )
-    empty_title = "No tax data yet"
-    empty_words = (
+    empty_title = _lazy("No tax data yet")
+    empty_words = _lazy(
         "Enter the legal name, the address and the VAT id, so that invoices can be issued."
     )
     list_verbs: ClassVar = (
         Verb(
             "set",
-            "Enter tax data",
+            _lazy("Enter tax data"),
             "members",
             _set_profile,
             ProfileForm,
-            "They count from now on.",
+            _lazy("They count from now on."),
             tone="primary",
         ),
     )
@@ -127,7 +138,7 @@ class TaxProfileAdmin(ReadOnlyFacts):
         """For admins alone."""
         return super().has_module_permission(request) and viewer_of(request).may("members")
 
-    @column("Legal name", header=True)
+    @column(_lazy("Legal name"), header=True)
     def name_and_party(self, profile: TaxProfile) -> list[str]:
         return [profile.legal_name, str(profile.party)]
 
@@ -140,7 +151,7 @@ class TaxProfileAdmin(ReadOnlyFacts):
 class TaxRuleAdmin(ReadOnlyFacts):
     """What VAT there is, by side and country."""
 
-    list_title = "VAT"
+    list_title = _lazy("VAT")
     shown_to = OPERATORS
     page_template = "compensation/tax_rule.html"
     list_display = ("country_and_side", "rate_word", "wording", "valid_from", "set_at")
@@ -148,20 +159,20 @@ class TaxRuleAdmin(ReadOnlyFacts):
     list_select_related = ("set_by",)
     search_fields = ("country",)
     ordering = ("country", "side", "-valid_from")
-    list_words = (
-        "What VAT stands on documents, by the country of the lab or the owner. Nothing is guessed: "
-        "without a rule a document waits."
+    list_words = _lazy(
+        "What VAT stands on documents, by the country of the lab or the owner. "
+        "Nothing is guessed: without a rule a document waits."
     )
-    empty_title = "No rule yet"
-    empty_words = "Set one for each country in which labs or owners are liable for tax."
+    empty_title = _lazy("No rule yet")
+    empty_words = _lazy("Set one for each country in which labs or owners are liable for tax.")
     list_verbs: ClassVar = (
         Verb(
             "set",
-            "Set a rule",
+            _lazy("Set a rule"),
             "finance",
             _set_rule,
             RuleForm,
-            "The rule in force at the end of a month counts for it.",
+            _lazy("The rule in force at the end of a month counts for it."),
             offered=lambda viewer, subject: viewer.is_operator,
             tone="primary",
         ),
@@ -171,11 +182,11 @@ class TaxRuleAdmin(ReadOnlyFacts):
         rows = TaxRule.objects.select_related(*self.list_select_related)
         return rows if viewer.is_operator else rows.none()
 
-    @column("Country, side", header=True)
+    @column(_lazy("Country, side"), header=True)
     def country_and_side(self, rule: TaxRule) -> list[str]:
         return [rule.country, rule.get_side_display()]
 
-    @column("VAT")
+    @column(_lazy("VAT"))
     def rate_word(self, rule: TaxRule) -> str:
         if rule.category != TaxRule.Category.STANDARD:
             return str(rule.get_category_display())

@@ -20,9 +20,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from compensation import bank_files, bookings, payment_runs, terms
+from compensation import approvals, bank_files, bookings, payment_runs, terms
 from compensation.api.accounts import AssetOut, asset_by_code
 from compensation.api.payees import PayoutBoundsOut
+from compensation.api.proposals import ProposalOut, put_forward
 from compensation.bank import pain001, reading
 from compensation.models import (
     BankAccount,
@@ -37,7 +38,7 @@ from provenance.api.fields import HexField, PartyRef, ReasonIn
 from provenance.api.files import file_of
 from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
-from provenance.models import Party
+from provenance.models import Party, Proposal
 
 
 class BankAccountOut(serializers.ModelSerializer[BankAccount]):
@@ -218,18 +219,26 @@ class PaymentRuns(OperatorFacts, Browse):
         """All of them."""
         return PaymentRun.objects.select_related("account__asset", "entry")
 
-    @extend_schema(request=PaymentRunIn, responses={201: PaymentRunOut}, parameters=[IDEMPOTENCY])
+    @extend_schema(
+        request=PaymentRunIn,
+        responses={201: PaymentRunOut, 202: ProposalOut},
+        parameters=[IDEMPOTENCY],
+    )
     @idempotent
     def create(self, request: Request) -> Response:
-        """Order everything that is due in an asset."""
+        """Order everything that is due in an asset; 202 where a second operator must agree."""
         self.viewer.require("finance")
         given = self.read(PaymentRunIn)
-        made = payment_runs.make_run(
-            asset=asset_by_code(given["asset"]),
-            execute_on=given["execute_on"],
-            at=timezone.now(),
+        asset = asset_by_code(given["asset"])
+        made = approvals.attempt(
+            kind=Proposal.Kind.RUN,
+            subject=str(asset.pk),
+            body={"asset": asset.code, "execute_on": given["execute_on"].isoformat()},
             by=self.person,
+            at=timezone.now(),
         )
+        if isinstance(made, Proposal):
+            return put_forward(made)
         return Response(PaymentRunOut(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses={(200, "application/xml"): OpenApiTypes.BINARY})

@@ -15,13 +15,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from compensation import deposits
+from compensation import approvals
 from compensation.api.accounts import AssetOut, asset_by_code
+from compensation.api.proposals import ProposalOut, put_forward
 from compensation.models import Deposit
 from provenance.api.door import IDEMPOTENCY, Facts
 from provenance.api.fields import PartyRef
 from provenance.api.idempotency import idempotent
-from provenance.models import Party
+from provenance.models import Party, Proposal
 
 
 class DepositOut(serializers.ModelSerializer[Deposit]):
@@ -59,13 +60,30 @@ class Deposits(ListModelMixin, Facts, GenericViewSet[Deposit]):
         """The lab."""
         return (row.lab,)
 
-    @extend_schema(request=DepositIn, responses={201: DepositOut}, parameters=[IDEMPOTENCY])
+    @extend_schema(
+        request=DepositIn,
+        responses={201: DepositOut, 202: ProposalOut},
+        parameters=[IDEMPOTENCY],
+    )
     @idempotent
     def create(self, request: Request) -> Response:
-        """Record money that arrived (operators only)."""
+        """Record money that arrived (operators only); 202 where a second one must agree."""
         self.require_operator("finance")
         given = self.read(DepositIn)
         lab = get_object_or_404(Party.objects.filter(is_lab=True), pk=given.pop("lab"))
         asset = asset_by_code(given.pop("asset"))
-        made = deposits.deposit(lab=lab, asset=asset, by=self.person, at=timezone.now(), **given)
+        made = approvals.attempt(
+            kind=Proposal.Kind.DEPOSIT,
+            subject=f"{asset.pk}:{given['reference']}"[:64],
+            body={
+                "lab": str(lab.pk),
+                "asset": asset.code,
+                "units": str(given["amount_units"]),
+                "reference": given["reference"],
+            },
+            by=self.person,
+            at=timezone.now(),
+        )
+        if isinstance(made, Proposal):
+            return put_forward(made)
         return Response(DepositOut(made).data, status=status.HTTP_201_CREATED)

@@ -44,9 +44,10 @@ class PayingAddressOut(serializers.ModelSerializer[PayingAddress]):
 
 
 class PayingAddressIn(serializers.Serializer[Any]):
-    """An address to pay from."""
+    """An address to pay from, on the ledger's own chain unless another is named."""
 
     address = serializers.CharField(max_length=42)
+    chain_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
 
 
 class PayingSignatureIn(serializers.Serializer[Any]):

@@ -19,14 +19,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from compensation import conversions, journal, periods
+from compensation import approvals, journal, periods
 from compensation.api.accounts import asset_by_code
+from compensation.api.proposals import ProposalOut, put_forward
 from compensation.models import Account, Conversion, Entry, Hold, Line, Period
 from provenance.api.door import IDEMPOTENCY, Browse, Door, Facts
 from provenance.api.fields import HexField, ReasonIn
 from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
-from provenance.models import Party
+from provenance.models import Party, Proposal
 
 
 class LineOut(serializers.ModelSerializer[Line]):
@@ -60,6 +61,31 @@ class EntryOut(serializers.ModelSerializer[Entry]):
         )  # fmt: skip
 
 
+class CorrectionIn(serializers.Serializer[Any]):
+    """An amount that a person posts; a reference counts once, however often it is sent."""
+
+    units = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    reference = serializers.CharField(max_length=50)
+    reason = serializers.CharField(max_length=300)
+
+
+class AdjustmentIn(CorrectionIn):
+    """An entry by hand: from one account to another of the same asset."""
+
+    from_account = serializers.IntegerField(min_value=1)
+    to_account = serializers.IntegerField(min_value=1)
+
+
+class RefundIn(CorrectionIn):
+    """A deposit that goes back to its lab."""
+
+    lab = serializers.UUIDField()
+    asset = serializers.CharField(max_length=120)
+
+
+POSTED = {201: EntryOut, 202: ProposalOut}
+
+
 class EntryFilter(Filter):
     """Find entries by kind, asset or month."""
 
@@ -90,15 +116,60 @@ class Entries(Browse):
         """Whose accounts it moved."""
         return (line.account.party for line in row.lines.all())
 
-    @extend_schema(request=ReasonIn, responses={201: EntryOut}, parameters=[IDEMPOTENCY])
+    @extend_schema(request=AdjustmentIn, responses=POSTED, parameters=[IDEMPOTENCY])
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Post an entry by hand (operators only); 202 where a second one must agree."""
+        self.require_operator("finance")
+        given = self.read(AdjustmentIn)
+        accounts = Account.objects.all()
+        source = get_object_or_404(accounts, pk=given["from_account"])
+        target = get_object_or_404(accounts, pk=given["to_account"])
+        return self._attempt(
+            Proposal.Kind.ADJUSTMENT,
+            f"{source.asset_id}:{given['reference']}",
+            {
+                "source": source.pk,
+                "target": target.pk,
+                "units": str(given["units"]),
+                "reference": given["reference"],
+                "reason": given["reason"],
+            },
+        )
+
+    @extend_schema(request=ReasonIn, responses=POSTED, parameters=[IDEMPOTENCY])
     @action(detail=True, methods=["post"])
     @idempotent
     def reverse(self, request: Request, number: int) -> Response:
-        """Take a deposit or an adjustment back by another entry (operators only)."""
+        """Take a deposit or an adjustment back (operators only); 202 where it takes two."""
         self.require_operator("finance")
         given = self.read(ReasonIn)
         entry = get_object_or_404(self.get_queryset(), pk=number)
-        made = journal.reverse(entry=entry, at=timezone.now(), by=self.person, **given)
+        body = {"entry": entry.pk, "reason": given["reason"]}
+        return self._attempt(Proposal.Kind.REVERSAL, str(entry.pk), body)
+
+    @extend_schema(request=RefundIn, responses=POSTED, parameters=[IDEMPOTENCY])
+    @action(detail=False, methods=["post"])
+    @idempotent
+    def refund(self, request: Request) -> Response:
+        """Pay back what a lab has left (operators only); 202 where a second one must agree."""
+        self.require_operator("finance")
+        given = self.read(RefundIn)
+        lab = get_object_or_404(Party.objects.filter(is_lab=True), pk=given["lab"])
+        asset = asset_by_code(given["asset"])
+        return self._attempt(
+            Proposal.Kind.REFUND,
+            f"{asset.pk}:{given['reference']}",
+            {**given, "lab": str(lab.pk), "asset": asset.code, "units": str(given["units"])},
+        )
+
+    def _attempt(self, kind: Proposal.Kind, subject: str, body: dict[str, Any]) -> Response:
+        """The entry that was posted, or what was put forward."""
+        made = approvals.attempt(
+            kind=kind, subject=subject[:64], body=body, by=self.person, at=timezone.now()
+        )
+        if isinstance(made, Proposal):
+            return put_forward(made)
         shown = self.get_queryset().get(pk=made.pk)
         return Response(EntryOut(shown).data, status=status.HTTP_201_CREATED)
 
@@ -271,16 +342,33 @@ class Conversions(ListModelMixin, Facts, GenericViewSet[Conversion]):
         """Whose money it was."""
         return (row.from_account.party,)
 
-    @extend_schema(request=ConversionIn, responses={201: ConversionOut}, parameters=[IDEMPOTENCY])
+    @extend_schema(
+        request=ConversionIn,
+        responses={201: ConversionOut, 202: ProposalOut},
+        parameters=[IDEMPOTENCY],
+    )
     @idempotent
     def create(self, request: Request) -> Response:
-        """Convert an account's money at a stated price, out of the treasury (operators only)."""
+        """Convert an account's money out of the treasury (operators only); 202 where it takes two.
+
+        The price is stated, and exact.
+        """
         self.require_operator("finance")
         given = self.read(ConversionIn)
-        accounts = Account.objects.select_related("asset", "party")
-        source = get_object_or_404(accounts, pk=given.pop("account"))
-        target = asset_by_code(given.pop("asset"))
-        made = conversions.convert(
-            source=source, target_asset=target, at=timezone.now(), by=self.person, **given
+        source = get_object_or_404(Account.objects.all(), pk=given["account"])
+        rate: Fraction = given["rate"]
+        made = approvals.attempt(
+            kind=Proposal.Kind.CONVERSION,
+            subject=f"{source.asset_id}:{given['reference']}"[:64],
+            body={
+                **given,
+                "asset": asset_by_code(given["asset"]).code,
+                "units": str(given["units"]),
+                "rate": f"{rate.numerator}/{rate.denominator}",
+            },
+            by=self.person,
+            at=timezone.now(),
         )
+        if isinstance(made, Proposal):
+            return put_forward(made)
         return Response(ConversionOut(made).data, status=status.HTTP_201_CREATED)

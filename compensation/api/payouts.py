@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -23,6 +22,7 @@ from rest_framework.viewsets import GenericViewSet
 from compensation import payees, payouts, proofs, settlement
 from compensation.api.accounts import AssetOut, asset_by_code
 from compensation.models import Asset, Payout, PayoutClaim, PayoutLeaf, PayoutMethod
+from provenance import chains
 from provenance.api.conditional import etag_of, headers_of, not_modified
 from provenance.api.door import IDEMPOTENCY, Browse, Facts
 from provenance.api.fields import HexField
@@ -47,7 +47,7 @@ class MethodOut(serializers.ModelSerializer[PayoutMethod]):
 
 
 class MethodIn(serializers.Serializer[Any]):
-    """An address on a chain (this service's own unless said), or a bank account for a currency.
+    """An address on a chain (the ledger's own unless said), or a bank account for a currency.
 
     On a chain that is not an EVM's, `address` is a CAIP-10 account, such as `solana:..:..`.
     """
@@ -191,7 +191,7 @@ class PayoutMethods(ListModelMixin, Facts, GenericViewSet[Any]):
         elif ":" in given["address"] and "chain_id" not in given:
             made = payees.add_other_account(account=given["address"], **who)
         else:
-            made = payees.add_method(**{"chain_id": settings.CHAIN_ID, **given, **who})
+            made = payees.add_method(**{"chain_id": chains.home(), **given, **who})
         return Response(MethodOut(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=SignatureIn, responses=MethodOut)

@@ -66,11 +66,7 @@ class QuoteOut(serializers.ModelSerializer[Quote]):
     @extend_schema_field(TotalOut(many=True))
     def get_totals(self, quote: Quote) -> list[dict[str, Any]]:
         """The sum of the items, asset by asset."""
-        sums: dict[str, int] = {}
-        for item in quote.items.all():
-            if item.rate is not None:
-                sums[item.rate.asset] = sums.get(item.rate.asset, 0) + item.amount_units
-        return [{"asset": asset, "amount_units": units} for asset, units in sorted(sums.items())]
+        return quotes.totals_of(list(quote.items.all()))
 
 
 def _expectation(words: str) -> serializers.IntegerField:

@@ -14,16 +14,20 @@ from compensation.api.bank import (
 )
 from compensation.api.budgets import Budgets, Notices
 from compensation.api.charges import Charges
+from compensation.api.conflicts import DecidedConflicts
 from compensation.api.deposits import Deposits
 from compensation.api.estimates import Estimates
 from compensation.api.hooks import PaymentHook
 from compensation.api.incoming import PayingAddresses, Payments, Transfers
 from compensation.api.invoices import Invoices, InvoicesWaiting, IssueInvoices
 from compensation.api.journal import BalanceAt, Conversions, Entries, Holds, Periods
+from compensation.api.month_end import MonthEnd
+from compensation.api.ownership import DatasetTransfer
 from compensation.api.payees import PayoutChoices, PayoutInProgress, PayoutsInProgress
 from compensation.api.payout_exports import PayoutExports
 from compensation.api.payouts import PayoutMethods, Payouts
 from compensation.api.pools import Pools, RevenueReports
+from compensation.api.proposals import Proposals
 from compensation.api.published import (
     PublishedContracts,
     PublishedLeaves,
@@ -46,6 +50,7 @@ nouns.register("bank-files", BankFiles, basename="bank-file")
 nouns.register("budgets", Budgets, basename="budget")
 nouns.register("budget-notices", Notices, basename="budget-notice")
 nouns.register("charges", Charges, basename="charge")
+nouns.register("conflicts", DecidedConflicts, basename="conflict")
 nouns.register("conversions", Conversions, basename="conversion")
 nouns.register("deposits", Deposits, basename="deposit")
 nouns.register("entries", Entries, basename="entry")
@@ -57,6 +62,7 @@ nouns.register("payout-exports", PayoutExports, basename="payout-export")
 nouns.register("payout-methods", PayoutMethods, basename="payout-method")
 nouns.register("payouts", Payouts, basename="payout")
 nouns.register("pools", Pools, basename="pool")
+nouns.register("proposals", Proposals, basename="proposal")
 nouns.register("quotes", Quotes, basename="quote")
 nouns.register("rates", Rates, basename="rate")
 nouns.register("revenue-reports", RevenueReports, basename="revenue-report")
@@ -68,6 +74,8 @@ nouns.register("transfers", Transfers, basename="transfer")
 TREE = "payout-trees/eip155:<int:chain_id>:<slug:contract>/<int:epoch>"
 
 urlpatterns = [
+    path("periods/<str:name>/export", MonthEnd.as_view(), name="period-export"),
+    path("datasets/<uuid:pk>/transfer", DatasetTransfer.as_view(), name="dataset-transfer"),
     path("estimates", Estimates.as_view(), name="estimates"),
     path("hooks/payments/<slug:provider>", PaymentHook.as_view(), name="payment-hook"),
     path("assets", Assets.as_view(), name="assets"),

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from xml.etree.ElementTree import Element
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
+
 from compensation.bank import reading
 
 BOOKED = "BOOK"
@@ -50,7 +53,7 @@ def read(document: Element) -> list[Statement]:
     """The statements in a parsed document; raises reading.UnreadableFile."""
     report = document.find("BkToCstmrStmt")
     if report is None:
-        raise reading.UnreadableFile("The file is a camt.053 without a statement.")
+        raise reading.UnreadableFile(_("The file is a camt.053 without a statement."))
     return [_statement(one) for one in report.findall("Stmt")]
 
 
@@ -58,7 +61,7 @@ def _statement(element: Element) -> Statement:
     name = reading.text(element, "Id")
     iban = reading.text(element, "Acct/Id/IBAN").replace(" ", "").upper()
     if not name or not iban:
-        raise reading.UnreadableFile("A statement in the file lacks its number or its IBAN.")
+        raise reading.UnreadableFile(_("A statement in the file lacks its number or its IBAN."))
     opening = _balance(element, "OPBD", "PRCD")
     closing = _balance(element, "CLBD")
     lines: list[Line] = []
@@ -90,7 +93,9 @@ def _lines(entry: Element, position: int) -> list[Line]:
     """An entry, payment by payment where these add up to it, else as a whole."""
     whole = reading.money(entry, "Amt")
     if whole is None:
-        raise reading.UnreadableFile(f"Entry {position} of a statement has no amount.")
+        raise reading.UnreadableFile(
+            _("Entry %(position)s of a statement has no amount.") % {"position": position}
+        )
     total, currency = _signed(entry, whole[0]), whole[1]
     name = reading.first_text(entry, "NtryRef", "AcctSvcrRef") or f"#{position}"
     details = entry.findall("NtryDtls/TxDtls")
@@ -103,7 +108,9 @@ def _lines(entry: Element, position: int) -> list[Line]:
             _line(entry, detail, name[:35], number, amount, currency)
             for number, (detail, amount) in enumerate(zip(details, known, strict=True), start=1)
         ]
-    problem = "The payments that this entry is made of do not add up to it, or lack an amount."
+    problem = _noop(
+        "The payments that this entry is made of do not add up to it, or lack an amount."
+    )
     return [_line(entry, None, name[:35], 0, total, currency, problem)]
 
 
@@ -166,5 +173,5 @@ def _remittance(detail: Element | None) -> str:
 def _signed(element: Element, amount: int) -> int:
     side = reading.text(element, "CdtDbtInd")
     if side not in {"CRDT", "DBIT"}:
-        raise reading.UnreadableFile("An amount in a statement is neither credit nor debit.")
+        raise reading.UnreadableFile(_("An amount in a statement is neither credit nor debit."))
     return amount if side == "CRDT" else -amount

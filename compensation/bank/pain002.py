@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from xml.etree.ElementTree import Element
 
+from django.utils.translation import gettext as _
+
 from compensation.bank import reading
 
 REJECTED = frozenset({"RJCT", "CANC"})
@@ -56,7 +58,7 @@ def read(document: Element) -> Report:
     report = document.find("CstmrPmtStsRpt")
     original = report.find("OrgnlGrpInfAndSts") if report is not None else None
     if report is None or original is None:
-        raise reading.UnreadableFile("The file is a pain.002 without a status report.")
+        raise reading.UnreadableFile(_("The file is a pain.002 without a status report."))
     blocks = report.findall("OrgnlPmtInfAndSts")
     return Report(
         message_id=reading.text(report, "GrpHdr/MsgId"),

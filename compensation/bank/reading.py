@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from django.utils.translation import gettext as _
 
 from compensation.bank.currency import decimals, to_minor
 from provenance.refusals import Refused
@@ -31,19 +32,25 @@ def parse(content: bytes) -> tuple[str, Element]:
     64 MiB, or that brings a document type or entities with it (billion laughs).
     """
     if len(content) > LIMIT_BYTES:
-        raise UnreadableFile("The file is larger than 64 MiB.", hint="Ask for one file a day.")
+        raise UnreadableFile(
+            _("The file is larger than 64 MiB."), hint=_("Ask for one file a day.")
+        )
     try:
         root = fromstring(content, forbid_dtd=True, forbid_entities=True, forbid_external=True)
     except DefusedXmlException as error:
         raise UnreadableFile(
-            "The file brings a document type or entities with it. Banks never send those, and "
-            "they can be used to exhaust a reader: nothing of it was read."
+            _(
+                "The file brings a document type or entities with it. Banks never send "
+                "those, and they can be used to exhaust a reader: nothing of it was read."
+            )
         ) from error
     except (ParseError, ValueError, LookupError) as error:
-        raise UnreadableFile(f"The file is not well-formed XML: {error}.") from error
-    space, _, name = root.tag.rpartition("}")
+        raise UnreadableFile(
+            _("The file is not well-formed XML: %(error)s.") % {"error": error}
+        ) from error
+    space, _brace, name = root.tag.rpartition("}")
     if name != "Document" or not space.startswith("{" + NAMESPACE):
-        raise UnreadableFile("The file is XML, and no ISO 20022 document.")
+        raise UnreadableFile(_("The file is XML, and no ISO 20022 document."))
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return space.removeprefix("{" + NAMESPACE), root
@@ -68,7 +75,7 @@ def day(element: Element | None, path: str) -> date | None:
     try:
         return date.fromisoformat(said[:10])
     except ValueError as error:
-        raise UnreadableFile(f"{said!r} is no day.") from error
+        raise UnreadableFile(_("%(said)s is no day.") % {"said": repr(said)}) from error
 
 
 def moment(element: Element | None, path: str) -> datetime | None:
@@ -77,7 +84,7 @@ def moment(element: Element | None, path: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(said) if said else None
     except ValueError as error:
-        raise UnreadableFile(f"{said!r} is no moment.") from error
+        raise UnreadableFile(_("%(said)s is no moment.") % {"said": repr(said)}) from error
     return found if found is not None and found.tzinfo is not None else None
 
 
@@ -90,11 +97,15 @@ def money(element: Element, path: str) -> tuple[int, str] | None:
     try:
         amount = Decimal((found.text or "").strip())
     except InvalidOperation as error:
-        raise UnreadableFile(f"{found.text!r} is no amount.") from error
+        raise UnreadableFile(_("%(text)s is no amount.") % {"text": repr(found.text)}) from error
     minor = to_minor(amount, currency) if amount.is_finite() and amount >= 0 else None
     if minor is None:
         raise UnreadableFile(
-            f"{found.text!r} is no amount of {currency or 'a currency'}, which has "
-            f"{decimals(currency)} decimals."
+            _("%(text)s is no amount of %(currency)s, which has %(decimals)s decimals.")
+            % {
+                "text": repr(found.text),
+                "currency": currency or "a currency",
+                "decimals": decimals(currency),
+            }
         )
     return minor, currency

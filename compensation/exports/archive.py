@@ -29,12 +29,12 @@ class ExportWriter:
         self._made_at = made_at.astimezone(UTC)
         self._files: dict[str, dict[str, Any]] = {}
 
-    def file(self, name: str, rows: Iterable[str]) -> Iterator[bytes]:
-        """Write a file of rows, each the text of a JSON object without line breaks."""
+    def file(self, name: str, rows: Iterable[str], *, end: str = "\n") -> Iterator[bytes]:
+        """Write a file of rows, each the text of a JSON object or of a line of CSV."""
         digest, count = hashlib.sha256(), 0
         with self._zip.open(self._member(name), "w", force_zip64=True) as member:
             for batch in _batches(rows):
-                data = "".join(f"{row}\n" for row in batch).encode()
+                data = "".join(f"{row}{end}" for row in batch).encode()
                 digest.update(data)
                 member.write(data)
                 count += len(batch)
@@ -43,7 +43,10 @@ class ExportWriter:
         yield self._out.drain()
 
     def end(self, facts: Mapping[str, Any]) -> Iterator[bytes]:
-        """Write the manifest, with `facts` and the digest of every file, and close the zip."""
+        """Write the manifest, with `facts` and the digest of every file, and close the zip.
+
+        `facts` may name another format than the one that `tallymark replay` reads.
+        """
         manifest = {"format": FORMAT, **facts, "files": self._files}
         manifest["digest"] = hashlib.sha256(canonical(manifest)).hexdigest()
         self._zip.writestr(self._member(MANIFEST), json.dumps(manifest, indent=1) + "\n")

@@ -23,7 +23,8 @@ WITH chosen AS (
    WHERE c.id > %(after_charge)s AND c.id <= %(last_charge)s
      AND (c.entry_id IS NULL OR c.entry_id BETWEEN %(first_entry)s AND %(last_entry)s)
      AND (%(whole)s OR c.weight_version_id = ANY(%(weights)s) OR c.account_id = ANY(%(labs)s)
-          OR %(party)s::uuid IN (r.lab_id, d.owner_id))
+          OR %(party)s::uuid = r.lab_id
+          OR %(party)s::uuid = d.owner_id AND c.used_at >= coalesce(d.owned_since, '-infinity'))
   WINDOW earlier AS (PARTITION BY c.usage_id ORDER BY c.revision)
 )
 SELECT json_build_object(

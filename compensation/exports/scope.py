@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Max, Min, Q
+from django.utils.translation import gettext as _
 
 from compensation import audit
 from compensation.models import Account, Charge, Entry, Weight, WeightVersion
 from compensation.statements import Period
-from provenance.models import Party
+from provenance.models import Party, Tenure
 from provenance.refusals import Refused
 
 MOST_MONTHS = 24
@@ -67,7 +68,9 @@ def scope_of(*, party: Party | None, first: Period, last: Period, at: datetime) 
     months = (last.starts_at.year - first.starts_at.year) * 12
     months += last.starts_at.month - first.starts_at.month
     if not 0 <= months < MOST_MONTHS:
-        raise BadRange(f"{first.name} to {last.name} is no range.")
+        raise BadRange(
+            _("%(name)s to %(name_2)s is no range.") % {"name": first.name, "name_2": last.name}
+        )
     found = Entry.objects.filter(period__gte=first.name, period__lte=last.name)
     ends = found.aggregate(first=Min("pk"), last=Max("pk"))
     head = Entry.objects.order_by("-pk").first()
@@ -97,7 +100,9 @@ def scope_of(*, party: Party | None, first: Period, last: Period, at: datetime) 
 
 def _divisions_of(party: Party) -> tuple[int, ...]:
     has_part = Weight.objects.filter(account__party=party).values("weight_version")
-    found = WeightVersion.objects.filter(Q(version__dataset__owner=party) | Q(pk__in=has_part))
+    before = Tenure.objects.before(party, dataset="version__dataset", moment="owned_at")
+    of_its_own = Q(version__dataset__owner=party) & ~before
+    found = WeightVersion.objects.filter(of_its_own | Q(pk__in=has_part))
     return tuple(found.order_by("pk").values_list("pk", flat=True))
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 from django.db.models import Sum
+from django.utils.translation import gettext as _
 from tallymark.canonical import canonical
 
 from compensation.invoices import vat
@@ -32,7 +33,7 @@ from compensation.models import (
     Period,
     Side,
 )
-from provenance import ledger
+from provenance import kept, ledger
 from provenance.models import Party, User
 from provenance.refusals import Refused
 
@@ -79,13 +80,14 @@ def issue_due(*, at: datetime) -> int:
     return sum(issue_period(period=period, at=at) for period in periods.order_by("starts_at"))
 
 
+@kept.in_english()
 def issue_period(*, period: Period, at: datetime, by: User | None = None) -> int:
     """Issue each document of a period that can be issued; how many; the rest waits, in words.
 
     Each is one transaction. Raises PeriodIsOpen.
     """
     if not period.is_closed:
-        raise PeriodIsOpen(f"{period.name} is open.")
+        raise PeriodIsOpen(_("%(name)s is open.") % {"name": period.name})
     nets = nets_of(period)
     issued = [issue(net=net, period=period, at=at, by=by) for net in nets]
     with transaction.atomic():

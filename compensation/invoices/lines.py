@@ -162,7 +162,7 @@ def _charged(account: int, asset: Asset, period: Period) -> list[Part]:
             "records": records, "tokens": tokens, "runs": uses, "epochs": epochs,
             "fetches": fetches,
         }  # fmt: skip
-        counted = wording.NOUNS[Rate.Basis(rate.basis)] if rate is not None else "parts"
+        counted = str(wording.NOUNS[Rate.Basis(rate.basis)]) if rate is not None else "parts"
         is_linear = rate is not None and rate.plan is None and kind == Charge.Kind.PRICED
         detail = wording.price_in_words(rate, assets) if rate else Charge.Kind(kind).label
         parts.append(

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from compensation.invoices import vat
 from compensation.models import InvoiceWaiting, Period, Side, TaxProfile, TaxRule
@@ -118,7 +120,9 @@ def set_rule(
         raise BadTaxRule
     rules = TaxRule.objects.filter(side=side, country=country)
     if rules.filter(valid_from__gte=valid_from).exists():
-        raise TaxRuleStands(f"{country} has a rule from then on, or from later.")
+        raise TaxRuleStands(
+            _("%(country)s has a rule from then on, or from later.") % {"country": country}
+        )
     made = TaxRule.objects.create(
         side=side,
         country=country,
@@ -145,17 +149,21 @@ def set_rule(
 
 
 def terms_for(side: str, party: Party, period: Period) -> Terms:
-    """Between whom and how a document of a period is; raises Waits with what is missing."""
+    """Between whom and how a document of a period is; raises Waits with what is missing.
+
+    Its words are kept with what waits: in English, said in the reader's language on pages.
+    """
     operator = (
         TaxProfile.objects.filter(party__is_operator=True).select_related("party").order_by("-id")
     ).first()
     if operator is None:
-        raise Waits(Reason.NO_SELLER, "The operator has yet to enter its own tax data.")
+        raise Waits(Reason.NO_SELLER, _noop("The operator has yet to enter its own tax data."))
     other = profile_of(party)
     if other is None:
         raise Waits(
             Reason.NO_PROFILE,
-            f"An admin of {party.name} has yet to enter its legal name, address and tax country.",
+            _noop("An admin of %(name)s has yet to enter its legal name, address and tax country.")
+            % {"name": party.name},
         )
     rules = TaxRule.objects.filter(
         side=side, country=other.tax_country, valid_from__lt=period.ends_at
@@ -164,14 +172,16 @@ def terms_for(side: str, party: Party, period: Period) -> Terms:
     if rule is None:
         raise Waits(
             Reason.NO_RULE,
-            f"The operator has yet to set the VAT for {Side(side).label.lower()} in "
-            f"{other.tax_country}.",
+            _noop("The operator has yet to set the VAT for %(label)s in %(tax_country)s.")
+            % {"label": Side(side).label.lower(), "tax_country": other.tax_country},
         )
     if rule.category == Category.REVERSE_CHARGE and not other.vat_id:
         raise Waits(
             Reason.NO_VAT_ID,
-            f"Reverse charge applies in {other.tax_country}: {party.name} has yet to enter its "
-            "VAT id.",
+            _noop(
+                "Reverse charge applies in %(tax_country)s: %(name)s has yet to enter its VAT id."
+            )
+            % {"tax_country": other.tax_country, "name": party.name},
         )
     return Terms(operator, other, rule)
 
@@ -187,19 +197,26 @@ def frozen(profile: TaxProfile) -> dict[str, Any]:
 
 def _require_sound(data: dict[str, str]) -> None:
     if not all(data.get(name) for name in ("legal_name", "street", "city")):
-        raise BadTaxData("The legal name, the street and the city are needed.")
+        raise BadTaxData(_("The legal name, the street and the city are needed."))
     for name in ("country", "tax_country"):
         if not _is_country(data[name]):
-            raise BadTaxData(f"{data[name]!r} is no country.", hint="Write two letters, as FR.")
+            raise BadTaxData(
+                _("%(value)s is no country.") % {"value": repr(data[name])},
+                hint=_("Write two letters, as FR."),
+            )
     if data["vat_id"] and not vat.fits(data["vat_id"], data["tax_country"]):
         raise BadTaxData(
-            f"{data['vat_id']!r} is not how {data['tax_country']} writes a VAT id.",
-            hint="Write it with its prefix, as DE123456789, and check the tax country.",
+            _("%(vat_id)s is not how %(tax_country)s writes a VAT id.")
+            % {"vat_id": repr(data["vat_id"]), "tax_country": data["tax_country"]},
+            hint=_("Write it with its prefix, as DE123456789, and check the tax country."),
         )
     for name, value in data.items():
         longest = getattr(TaxProfile._meta.get_field(name), "max_length", None)
         if longest is not None and len(value) > longest:
-            raise BadTaxData(f"The {name.replace('_', ' ')} is longer than {longest} signs.")
+            raise BadTaxData(
+                _("The %(replace)s is longer than %(longest)s signs.")
+                % {"replace": name.replace("_", " "), "longest": longest}
+            )
 
 
 def _is_country(text: str) -> bool:

@@ -51,6 +51,14 @@ from compensation.models.periods import (
 )
 from compensation.models.pools import Pool, PoolShare, RevenueReport
 from compensation.models.reconciliation import Difference, Explanation
+from compensation.models.trials import (
+    TrialEdge,
+    TrialGrant,
+    TrialModel,
+    TrialQuote,
+    TrialRun,
+    TrialUsage,
+)
 from compensation.models.weights import Cell, Portion, Restatement, Weight, WeightVersion
 
 __all__ = [
@@ -121,6 +129,12 @@ __all__ = [
     "TaxRule",
     "Transfer",
     "TransferCursor",
+    "TrialEdge",
+    "TrialGrant",
+    "TrialModel",
+    "TrialQuote",
+    "TrialRun",
+    "TrialUsage",
     "Turnover",
     "TurnoverMark",
     "Waiting",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
 from provenance.models import Conflict, Party
@@ -29,19 +30,19 @@ class Account(models.Model):
     """A place for money in the journal; its balance row is made with it, by the database."""
 
     class Kind(models.TextChoices):
-        LAB = "lab", "Deposit of a lab"
-        LAB_DEBT = "lab_debt", "Owed by a lab after a refund"
-        OWNER = "owner", "Payable to an owner"
-        OWNER_PENDING = "owner_pending", "Earned, not yet payable"
-        AWAITED = "awaited", "Owed to an owner when it is recovered"
-        RECEIVABLE = "receivable", "To be recovered from an owner"
-        ESCROW = "escrow", "Held while a conflict is open"
-        PAYOUTS_IN_FLIGHT = "payouts_in_flight", "On its way to an owner"
-        PLATFORM_FEE = "platform_fee", "The platform's part"
-        ROUNDING = "rounding", "Parts of units not yet owed to anybody"
-        TREASURY = "treasury", "The platform's own money"
-        BANK_CHARGES = "bank_charges", "Taken by banks"
-        EXTERNAL = "external", "The world outside"
+        LAB = "lab", _("Deposit of a lab")
+        LAB_DEBT = "lab_debt", _("Owed by a lab after a refund")
+        OWNER = "owner", _("Payable to an owner")
+        OWNER_PENDING = "owner_pending", _("Earned, not yet payable")
+        AWAITED = "awaited", _("Owed to an owner when it is recovered")
+        RECEIVABLE = "receivable", _("To be recovered from an owner")
+        ESCROW = "escrow", _("Held while a conflict is open")
+        PAYOUTS_IN_FLIGHT = "payouts_in_flight", _("On its way to an owner")
+        PLATFORM_FEE = "platform_fee", _("The platform's part")
+        ROUNDING = "rounding", _("Parts of units not yet owed to anybody")
+        TREASURY = "treasury", _("The platform's own money")
+        BANK_CHARGES = "bank_charges", _("Taken by banks")
+        EXTERNAL = "external", _("The world outside")
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="accounts")
@@ -62,7 +63,7 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        whose = f" of {self.party}" if self.party else ""
+        whose = _(" of %(party)s") % {"party": self.party} if self.party else ""
         return f"{self.get_kind_display()}{whose} ({self.asset})"
 
 
@@ -108,10 +109,10 @@ class Hold(models.Model):
     """An amount set aside in an account for something that may be posted later, also in parts."""
 
     class State(models.TextChoices):
-        OPEN = "open", "Held"
-        POSTED = "posted", "Posted; what was left was given back"
-        VOID = "void", "Given back"
-        EXPIRED = "expired", "Expired; what was left was given back"
+        OPEN = "open", _("Held")
+        POSTED = "posted", _("Posted; what was left was given back")
+        VOID = "void", _("Given back")
+        EXPIRED = "expired", _("Expired; what was left was given back")
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="holds")
     amount_units = models.BigIntegerField()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
@@ -67,16 +68,16 @@ class PaymentRun(models.Model):
         ordering: ClassVar = ["-number"]
 
     def __str__(self) -> str:
-        return f"payment run {self.number}"
+        return _("payment run %(number)s") % {"number": self.number}
 
 
 class BankPayout(models.Model):
     """One payment of a run. Where it stands follows from its steps; `state` says it."""
 
     class State(models.TextChoices):
-        SENT = "sent"
-        PAID = "paid"
-        RETURNED = "returned"
+        SENT = "sent", _("Sent")
+        PAID = "paid", _("Paid")
+        RETURNED = "returned", _("Returned")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(PaymentRun, on_delete=models.PROTECT, related_name="payouts")
@@ -107,8 +108,8 @@ class BankFile(models.Model):
     """A file that a bank gave us: its answers or its statements; the same content is kept once."""
 
     class Kind(models.TextChoices):
-        ANSWER = "answer", "Answers to an order (pain.002)"
-        STATEMENT = "statement", "Statement of an account (camt.053)"
+        ANSWER = "answer", _("Answers to an order (pain.002)")
+        STATEMENT = "statement", _("Statement of an account (camt.053)")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=9, choices=Kind.choices)
@@ -129,12 +130,12 @@ class PayoutStep(models.Model):
     """Something that is known of a bank payout; each kind counts once, in whatever order."""
 
     class Kind(models.TextChoices):
-        SENT = "sent", "Ordered from the bank"
-        ACCEPTED = "accepted", "Accepted by the bank"
-        REJECTED = "rejected", "Rejected by the bank"
-        WITHDRAWN = "withdrawn", "Withdrawn before the bank had it"
-        DEBITED = "debited", "Booked by the bank"
-        CREDITED = "credited", "Came back, and was booked by the bank"
+        SENT = "sent", _("Ordered from the bank")
+        ACCEPTED = "accepted", _("Accepted by the bank")
+        REJECTED = "rejected", _("Rejected by the bank")
+        WITHDRAWN = "withdrawn", _("Withdrawn before the bank had it")
+        DEBITED = "debited", _("Booked by the bank")
+        CREDITED = "credited", _("Came back, and was booked by the bank")
 
     payout = models.ForeignKey(BankPayout, on_delete=models.PROTECT, related_name="steps")
     kind = models.CharField(max_length=9, choices=Kind.choices)
@@ -184,11 +185,11 @@ class BankBooking(models.Model):
     """One payment that a bank booked on an account of ours. Credits are positive."""
 
     class State(models.TextChoices):
-        MATCHED = "matched", "Belongs to a payout"
-        REPEATED = "repeated", "Was booked under another name before"
-        CHARGE = "charge", "A charge of the bank"
-        SPLIT = "split", "Stands in parts of its own"
-        OPEN = "open", "Nobody knows yet what it is"
+        MATCHED = "matched", _("Belongs to a payout")
+        REPEATED = "repeated", _("Was booked under another name before")
+        CHARGE = "charge", _("A charge of the bank")
+        SPLIT = "split", _("Stands in parts of its own")
+        OPEN = "open", _("Nobody knows yet what it is")
 
     account = models.ForeignKey(BankAccount, on_delete=models.PROTECT, related_name="bookings")
     # Together these name it, once: statement, entry, and which payment of the entry.
@@ -226,7 +227,10 @@ class BankBooking(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.entry_reference} of {self.statement_id}"
+        return _("%(entry)s of %(statement)s") % {
+            "entry": self.entry_reference,
+            "statement": self.statement_id,
+        }
 
     def age_days(self, at: datetime) -> int:
         """For how many whole days it has been booked, or known where the bank names no day."""

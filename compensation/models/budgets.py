@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.accounts import Account
 from compensation.models.assets import Asset
@@ -42,10 +43,10 @@ class Budget(models.Model):
     """
 
     class Every(models.TextChoices):
-        MONTH = "month", "a month"
-        QUARTER = "quarter", "a quarter"
-        YEAR = "year", "a year"
-        ALL = "all", "in all"
+        MONTH = "month", _("a month")
+        QUARTER = "quarter", _("a quarter")
+        YEAR = "year", _("a year")
+        ALL = "all", _("in all")
 
     lab = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="budgets")
     # Null: every use by the lab, in a project or not.
@@ -73,7 +74,7 @@ class Budget(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.project or 'All runs'}, {self.get_every_display()}"
+        return f"{self.project or _('All runs')}, {self.get_every_display()}"
 
 
 class Spending(models.Model):
@@ -89,7 +90,7 @@ class Spending(models.Model):
     spent_units = models.BigIntegerField()
 
     class Meta:
-        verbose_name_plural = "spending"
+        verbose_name_plural = _("spending")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["account", "project", "month"], name="spending_once", nulls_distinct=False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
@@ -44,7 +45,7 @@ class Deposit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_units} {self.asset} from {self.lab}"
+        return self.reference
 
 
 class PayingAddressQuerySet(models.QuerySet["PayingAddress"]):
@@ -73,7 +74,7 @@ class PayingAddress(models.Model):
     objects = PayingAddressQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "paying addresses"
+        verbose_name_plural = _("paying addresses")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["chain_id", "address"],
@@ -139,7 +140,7 @@ class Transfer(models.Model):
         return f"eip155:{self.chain_id}"
 
     def __str__(self) -> str:
-        return f"{self.amount_units} {self.asset} from {self.sender}"
+        return self.tx_hash
 
     @property
     def reference(self) -> str:

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.accounts import Account, Hold
 from compensation.models.assets import Asset
@@ -43,18 +44,18 @@ class Entry(models.Model):
     """Money that moved at one moment, for one reason: lines that add up to zero."""
 
     class Kind(models.TextChoices):
-        DEPOSIT = "deposit"
-        REFUND = "refund", "A deposit went back"
-        USAGE = "usage"
-        MATURITY = "maturity", "Became payable"
-        RESTATEMENT = "restatement", "Divided anew after a conflict"
-        RECOVERY = "recovery", "Recovered from a later payout"
-        PAYOUT = "payout", "Sent to be paid"
-        SETTLEMENT = "settlement", "Paid, and final"
-        RETURN = "return", "Came back, and is payable again"
-        REVERSAL = "reversal"
-        ADJUSTMENT = "adjustment"
-        CONVERSION = "conversion", "Converted from one asset to another"
+        DEPOSIT = "deposit", _("Deposit")
+        REFUND = "refund", _("A deposit went back")
+        USAGE = "usage", _("Usage")
+        MATURITY = "maturity", _("Became payable")
+        RESTATEMENT = "restatement", _("Divided anew after a conflict")
+        RECOVERY = "recovery", _("Recovered from a later payout")
+        PAYOUT = "payout", _("Sent to be paid")
+        SETTLEMENT = "settlement", _("Paid, and final")
+        RETURN = "return", _("Came back, and is payable again")
+        REVERSAL = "reversal", _("Reversal")
+        ADJUSTMENT = "adjustment", _("Adjustment")
+        CONVERSION = "conversion", _("Converted from one asset to another")
 
     # The number in the chain of entries, from 1, without gaps.
     id = models.BigIntegerField(primary_key=True)
@@ -83,7 +84,7 @@ class Entry(models.Model):
     objects = EntryQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "entries"
+        verbose_name_plural = _("entries")
         ordering: ClassVar = ["id"]
         indexes: ClassVar = [
             models.Index(fields=["effective_at"], name="entry_by_effect"),
@@ -143,7 +144,7 @@ class Maturity(models.Model):
     matured_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name_plural = "maturities"
+        verbose_name_plural = _("maturities")
         indexes: ClassVar = [
             models.Index(
                 fields=["matures_at"],

@@ -6,6 +6,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
@@ -36,9 +37,9 @@ class ExportedPayout(models.Model):
     """One line of an export: what one payee is to get, and what became of it."""
 
     class State(models.TextChoices):
-        SENT = "sent"
-        PAID = "paid"
-        RETURNED = "returned"
+        SENT = "sent", _("Sent")
+        PAID = "paid", _("Paid")
+        RETURNED = "returned", _("Returned")
 
     export = models.ForeignKey(PayoutExport, on_delete=models.PROTECT, related_name="payouts")
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="exported_payouts")

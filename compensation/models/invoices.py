@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
 from compensation.models.periods import Period
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 class Side(models.TextChoices):
     """Whose money it is about."""
 
-    LAB = "lab", "What a lab was charged"
-    OWNER = "owner", "What an owner earned"
+    LAB = "lab", _("What a lab was charged")
+    OWNER = "owner", _("What an owner earned")
 
 
 class OwnQuerySet(models.QuerySet[Any]):
@@ -47,10 +48,10 @@ class TaxProfile(models.Model):
     tax_country = models.CharField(max_length=2)
     vat_id = models.CharField(max_length=20, blank=True)
     registration = models.CharField(
-        max_length=100, blank=True, help_text="Its number in a register of companies."
+        max_length=100, blank=True, help_text=_("Its number in a register of companies.")
     )
     payment_details = models.CharField(
-        max_length=300, blank=True, help_text="The operator's: where labs pay what is due."
+        max_length=300, blank=True, help_text=_("The operator's: where labs pay what is due.")
     )
     set_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     set_at = models.DateTimeField()
@@ -72,10 +73,10 @@ class TaxRule(models.Model):
 
     class Category(models.TextChoices):
         # UNCL 5305, as EN 16931 uses it.
-        STANDARD = "S", "VAT at a rate"
-        REVERSE_CHARGE = "AE", "Reverse charge"
-        EXEMPT = "E", "Exempt"
-        OUTSIDE = "O", "Outside the scope of VAT"
+        STANDARD = "S", _("VAT at a rate")
+        REVERSE_CHARGE = "AE", _("Reverse charge")
+        EXEMPT = "E", _("Exempt")
+        OUTSIDE = "O", _("Outside the scope of VAT")
 
     side = models.CharField(max_length=5, choices=Side.choices)
     country = models.CharField(max_length=2)
@@ -101,7 +102,10 @@ class TaxRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_category_display()} in {self.country}"
+        return _("%(category)s in %(country)s") % {
+            "category": self.get_category_display(),
+            "country": self.country,
+        }
 
 
 class InvoiceSeries(models.Model):
@@ -111,7 +115,7 @@ class InvoiceSeries(models.Model):
     last_number = models.BigIntegerField(default=0)
 
     class Meta:
-        verbose_name_plural = "invoice series"
+        verbose_name_plural = _("invoice series")
 
     def __str__(self) -> str:
         return f"{self.name} {self.last_number}"
@@ -126,10 +130,10 @@ class Invoice(models.Model):
 
     class Kind(models.TextChoices):
         # UNTDID 1001, as EN 16931 uses it.
-        INVOICE = "380", "Invoice"
-        CREDIT_NOTE = "381", "Credit note"
-        SELF_BILLED = "389", "Self-billed invoice"
-        SELF_BILLED_CREDIT = "261", "Self-billed credit note"
+        INVOICE = "380", _("Invoice")
+        CREDIT_NOTE = "381", _("Credit note")
+        SELF_BILLED = "389", _("Self-billed invoice")
+        SELF_BILLED_CREDIT = "261", _("Self-billed credit note")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     series = models.CharField(max_length=20)
@@ -253,10 +257,10 @@ class InvoiceWaiting(models.Model):
     """A document that cannot be issued yet, and what it takes; gone when it is issued."""
 
     class Reason(models.TextChoices):
-        NO_SELLER = "no_operator_data", "The operator's own tax data are missing"
-        NO_PROFILE = "no_party_data", "The party's tax data are missing"
-        NO_RULE = "no_tax_rule", "No VAT rate is set for the country"
-        NO_VAT_ID = "no_vat_id", "Reverse charge needs a VAT id"
+        NO_SELLER = "no_operator_data", _("The operator's own tax data are missing")
+        NO_PROFILE = "no_party_data", _("The party's tax data are missing")
+        NO_RULE = "no_tax_rule", _("No VAT rate is set for the country")
+        NO_VAT_ID = "no_vat_id", _("Reverse charge needs a VAT id")
 
     side = models.CharField(max_length=5, choices=Side.choices)
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="invoices_waiting")
@@ -271,7 +275,7 @@ class InvoiceWaiting(models.Model):
     objects = OwnQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "invoices waiting"
+        verbose_name_plural = _("invoices waiting")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["side", "party", "asset", "period"], name="invoice_waits_once"
@@ -282,7 +286,7 @@ class InvoiceWaiting(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.party} in {self.period_id}: {self.get_reason_display()}"
+        return f"{self.party}, {self.period_id}: {self.get_reason_display()}"
 
 
 class InvoicedPeriod(models.Model):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
 from compensation.models.deposits import Deposit
@@ -31,10 +32,10 @@ class Payment(models.Model):
     """
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Told of a refund or dispute; the payment itself has not come"
-        UNASSIGNED = "unassigned", "Arrived; whose it is must be said"
-        CREDITED = "credited"
-        REVIEW = "review", "A person should look at it"
+        WAITING = "waiting", _("Told of a refund or dispute; the payment itself has not come")
+        UNASSIGNED = "unassigned", _("Arrived; whose it is must be said")
+        CREDITED = "credited", _("Credited")
+        REVIEW = "review", _("A person should look at it")
 
     provider = models.CharField(max_length=40)
     # The provider's own id of it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
@@ -37,8 +38,8 @@ class PayoutMethod(models.Model):
     """
 
     class Kind(models.TextChoices):
-        CHAIN = "chain"
-        BANK = "bank"
+        CHAIN = "chain", _("Chain")
+        BANK = "bank", _("Bank")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="payout_methods")
@@ -117,9 +118,9 @@ class PayoutMethod(models.Model):
 class Schedule(models.TextChoices):
     """How often a payee is paid."""
 
-    AT_ONCE = "at_once", "As soon as there is enough"
-    WEEKLY = "weekly", "Once a week"
-    MONTHLY = "monthly", "Once a month"
+    AT_ONCE = "at_once", _("As soon as there is enough")
+    WEEKLY = "weekly", _("Once a week")
+    MONTHLY = "monthly", _("Once a month")
 
 
 class PayoutTerms(models.Model):
@@ -137,7 +138,7 @@ class PayoutTerms(models.Model):
     objects = PayoutScopedQuerySet["PayoutTerms"].as_manager()
 
     class Meta:
-        verbose_name_plural = "payout terms"
+        verbose_name_plural = _("payout terms")
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="payout_day_fits",
@@ -169,7 +170,7 @@ class PayoutBounds(models.Model):
     set_at = models.DateTimeField()
 
     class Meta:
-        verbose_name_plural = "payout bounds"
+        verbose_name_plural = _("payout bounds")
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="payout_bounds_fit",
@@ -186,9 +187,9 @@ class PayoutEpoch(models.Model):
     """One tree of all that is owed on a contract, from its proposal to its activation."""
 
     class State(models.TextChoices):
-        PROPOSED = "proposed", "Funded and proposed; waits for the chain and the delay"
-        ACTIVATING = "activating"
-        ACTIVE = "active"
+        PROPOSED = "proposed", _("Funded and proposed; waits for the chain and the delay")
+        ACTIVATING = "activating", _("Activating")
+        ACTIVE = "active", _("Active")
 
     contract = models.ForeignKey(ChainContract, on_delete=models.PROTECT, related_name="epochs")
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="epochs")
@@ -225,7 +226,7 @@ class PayoutEpoch(models.Model):
         ordering: ClassVar = ["number"]
 
     def __str__(self) -> str:
-        return f"epoch {self.number} ({self.asset})"
+        return _("epoch %(number)s (%(asset)s)") % {"number": self.number, "asset": self.asset}
 
 
 class PayoutLeaf(models.Model):
@@ -244,7 +245,7 @@ class PayoutLeaf(models.Model):
     objects = PayoutScopedQuerySet["PayoutLeaf"].as_manager()
 
     class Meta:
-        verbose_name_plural = "payout leaves"
+        verbose_name_plural = _("payout leaves")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["epoch", "party"], name="leaf_once_per_payee"),
             models.UniqueConstraint(fields=["epoch", "position"], name="leaf_position_once"),
@@ -269,7 +270,7 @@ class PayoutTotals(models.Model):
     event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
-        verbose_name_plural = "payout totals"
+        verbose_name_plural = _("payout totals")
 
     def __str__(self) -> str:
         return f"totals of {self.epoch}"
@@ -314,7 +315,7 @@ class FailedPush(models.Model):
     objects = PayoutScopedQuerySet["FailedPush"].as_manager()
 
     class Meta:
-        verbose_name_plural = "failed pushes"
+        verbose_name_plural = _("failed pushes")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["leaf", "tx_hash"], name="failed_push_counts_once"),
         ]

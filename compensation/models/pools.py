@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
 from compensation.models.charges import Charge, Tally
@@ -49,7 +50,10 @@ class RevenueReport(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Revenue of {self.model} in {self.period}"
+        return _("Revenue of %(model)s in %(period)s") % {
+            "model": self.model,
+            "period": self.period,
+        }
 
 
 class PoolQuerySet(models.QuerySet["Pool"]):
@@ -71,9 +75,9 @@ class Pool(models.Model):
     """
 
     class Kind(models.TextChoices):
-        SUBSCRIPTION = Charge.Kind.SUBSCRIPTION.value, "subscription"
-        REVENUE = Charge.Kind.REVENUE.value, "share of a model's revenue"
-        MINIMUM = Charge.Kind.MINIMUM.value, "up to the least amount of a month"
+        SUBSCRIPTION = Charge.Kind.SUBSCRIPTION.value, _("subscription")
+        REVENUE = Charge.Kind.REVENUE.value, _("share of a model's revenue")
+        MINIMUM = Charge.Kind.MINIMUM.value, _("up to the least amount of a month")
 
     id = models.UUIDField(primary_key=True, editable=False)
     kind = models.CharField(max_length=12, choices=Kind.choices)
@@ -122,7 +126,7 @@ class Pool(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} of {self.period}"
+        return f"{self.get_kind_display()}, {self.period}"
 
 
 class PoolShareQuerySet(models.QuerySet["PoolShare"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
 from provenance.models import User
@@ -17,8 +18,8 @@ class Difference(models.Model):
     """
 
     class Side(models.TextChoices):
-        BANK = "bank"
-        CHAIN = "chain"
+        BANK = "bank", _("Bank")
+        CHAIN = "chain", _("Chain")
 
     # Names it again at the next comparison.
     key = models.CharField(max_length=200, unique=True)

@@ -7,11 +7,12 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from compensation.models.accounts import Account
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
-from provenance.models import Conflict, DatasetVersion, Resolution
+from provenance.models import FIRST, Conflict, DatasetVersion, Resolution
 
 
 class WeightVersion(models.Model):
@@ -22,8 +23,8 @@ class WeightVersion(models.Model):
     """
 
     class Counted(models.TextChoices):
-        RECORDS = "records"
-        TOKENS = "tokens"
+        RECORDS = "records", _("Records")
+        TOKENS = "tokens", _("Tokens")
 
     version = models.ForeignKey(
         DatasetVersion, on_delete=models.PROTECT, related_name="weight_versions"
@@ -31,6 +32,9 @@ class WeightVersion(models.Model):
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
     counted = models.CharField(max_length=10, choices=Counted.choices)
     number = models.PositiveIntegerField()
+    # It divides what was used from then until the next owner took over (of the dataset, or of one
+    # that has a part in it).
+    owned_at = models.DateTimeField(default=FIRST, db_default=FIRST)
     fee_basis_points = models.PositiveIntegerField()
     # What was known of the conflicts of the dataset when it was made; another word makes the next.
     marker = models.CharField(max_length=64)
@@ -46,7 +50,7 @@ class WeightVersion(models.Model):
                 fields=["version", "asset", "counted", "number"], name="weight_version_number_once"
             ),
             models.UniqueConstraint(
-                fields=["version", "asset", "counted"],
+                fields=["version", "asset", "counted", "owned_at"],
                 name="weight_version_open_once",
                 condition=Q(closed_at__isnull=True),
             ),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from compensation import dues, journal, payees
 from compensation.dues import Due
 from compensation.models import Asset, ExportedPayout, PayoutExport
 from provenance import ledger
+from provenance.documents import sheets
 from provenance.models import User
 from provenance.refusals import Refused
 
@@ -44,7 +44,7 @@ def make_export(*, asset: Asset, at: datetime, by: User | None = None) -> Payout
     Raises NotPaidByFile or NothingIsDue. What is finer than the token's decimals stays owed.
     """
     if not asset.is_on_another_chain:
-        raise NotPaidByFile(f"{asset.code} is not paid by file.")
+        raise NotPaidByFile(_("%(code)s is not paid by file.") % {"code": asset.code})
     journal.lock()
     number = (PayoutExport.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     due = dues.take(
@@ -98,11 +98,8 @@ def rows_of(export: PayoutExport) -> list[dict[str, str]]:
 
 def as_csv(export: PayoutExport) -> bytes:
     """The file as CSV (RFC 4180, UTF-8): the same bytes each time."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS)
-    writer.writeheader()
-    writer.writerows(rows_of(export))
-    return text.getvalue().encode()
+    rows = ([row[name] for name in COLUMNS] for row in rows_of(export))
+    return sheets.as_csv(COLUMNS, rows).encode()
 
 
 def as_json(export: PayoutExport) -> dict[str, Any]:

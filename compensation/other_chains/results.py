@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compensation import journal, payees
 from compensation.models import Account, Entry, ExportedPayout, PayoutExport
@@ -50,7 +51,10 @@ class Result:
 def parse(data: bytes) -> list[Result]:
     """The results in a CSV or JSON file; raises BadResults with the line."""
     if len(data) > LARGEST_BYTES:
-        raise BadResults(f"The file is larger than {LARGEST_BYTES >> 20} MiB.")
+        raise BadResults(
+            _("The file is larger than %(LARGEST_BYTES)s MiB.")
+            % {"LARGEST_BYTES": LARGEST_BYTES >> 20}
+        )
     try:
         text = data.decode("utf-8-sig")
         if text.lstrip().startswith(("{", "[")):
@@ -60,7 +64,7 @@ def parse(data: bytes) -> list[Result]:
             rows = list(csv.DictReader(io.StringIO(text, newline="")))
         return [_result(number, row) for number, row in enumerate(rows, start=1)]
     except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
-        raise BadResults(f"The file cannot be read: {error}") from error
+        raise BadResults(_("The file cannot be read: %(error)s") % {"error": error}) from error
 
 
 @transaction.atomic
@@ -79,11 +83,18 @@ def take(
     for result in results:
         payout = known.get(result.reference)
         if payout is None:
-            raise BadResults(f"{result.reference} is no line of {export}.")
+            raise BadResults(
+                _("%(reference)s is no line of %(export)s.")
+                % {"reference": result.reference, "export": export}
+            )
         if result.base_units != int(payout.token_amount):
             raise BadResults(
-                f"{result.reference} is for {int(payout.token_amount)} base units, not "
-                f"{result.base_units}."
+                _("%(reference)s is for %(token_amount)s base units, not %(base_units)s.")
+                % {
+                    "reference": result.reference,
+                    "token_amount": int(payout.token_amount),
+                    "base_units": result.base_units,
+                }
             )
         new += _settle(export, payout, result, at, by)
     return new
@@ -96,9 +107,12 @@ def _settle(
         if (payout.state, payout.tx_hash) == (result.state, result.tx_hash):
             return False
         raise BadResults(
-            f"{payout.reference} was {payout.state} already"
-            + (f" in {payout.tx_hash}." if payout.tx_hash else "."),
-            hint="Look at both transactions; if it was paid twice, ask the payee, and adjust.",
+            (
+                _("%(reference)s was %(state)s already")
+                % {"reference": payout.reference, "state": payout.state}
+            )
+            + (_(" in %(tx_hash)s.") % {"tx_hash": payout.tx_hash} if payout.tx_hash else "."),
+            hint=_("Look at both transactions; if it was paid twice, ask the payee, and adjust."),
         )
     asset, party = export.asset, payout.party
     target = (
@@ -135,6 +149,7 @@ def _record(payout: ExportedPayout, at: datetime, by: User | None) -> None:
         party=payout.party,
         body={
             "reference": payout.reference,
+            "asset": payout.export.asset.code,
             "amount_units": str(payout.amount_units),
             "tx_hash": payout.tx_hash,
             "entry": entry.pk,
@@ -155,9 +170,13 @@ def _result(number: int, row: Any) -> Result:
             words=str(row.get("words") or "").strip()[:300],
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadResults(f"Line {number} cannot be read: {error}.") from error
+        raise BadResults(
+            _("Line %(number)s cannot be read: %(error)s.") % {"number": number, "error": error}
+        ) from error
     if found.state == State.SENT:
-        raise BadResults(f"Line {number}: leave out what is not decided yet.")
+        raise BadResults(
+            _("Line %(number)s: leave out what is not decided yet.") % {"number": number}
+        )
     if found.state == State.PAID and not found.tx_hash:
-        raise BadResults(f"Line {number}: what was paid has its tx_hash.")
+        raise BadResults(_("Line %(number)s: what was paid has its tx_hash.") % {"number": number})
     return found

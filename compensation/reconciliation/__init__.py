@@ -17,7 +17,7 @@ from compensation import money
 from compensation.models import Difference, Explanation
 from compensation.reconciliation import bank, chain
 from compensation.reconciliation.finding import Finding
-from provenance import evm, ledger
+from provenance import evm, kept, ledger
 from provenance.models import User
 from provenance.refusals import Refused
 
@@ -61,6 +61,7 @@ class Outcome:
         return not self.unexplained and not self.unread
 
 
+@kept.in_english()
 def reconcile(*, at: datetime) -> Outcome:
     """Compare journal, banks and chain, and keep what differs. Safe to repeat, also by two at once.
 

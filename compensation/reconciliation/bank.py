@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext_noop as _noop
 
 from compensation.bank_steps import units_of
 from compensation.models import (
@@ -71,17 +72,30 @@ def _bookings(account: BankAccount, known: set[int]) -> Iterator[Finding]:
     asset = account.asset
     for one in _open(account).exclude(pk__in=known):
         units = units_of(one.amount_minor, asset)
-        who = f" {'from' if units > 0 else 'to'} {one.counterparty}" if one.counterparty else ""
+        about = {
+            "amount": say(abs(units), asset),
+            "who": one.counterparty or _noop("nobody named"),
+            "booking": one,
+        }
+        booked = (
+            _noop("The bank booked %(amount)s from %(who)s: %(booking)s.")
+            if units > 0
+            else _noop("The bank booked %(amount)s to %(who)s: %(booking)s.")
+        )
         yield Finding(
             key=f"bank:booking:{one.pk}",
             asset=asset,
             amount_units=units,
-            words=one.problem or f"The bank booked {say(abs(units), asset)}{who}: {one}.",
-            advice="Say to which payout it belongs, record it as a lab's deposit under its "
-            "reference, or explain it."
+            words=one.problem or booked % about,
+            advice=_noop(
+                "Say to which payout it belongs, record it as a lab's deposit under its "
+                "reference, or explain it."
+            )
             if units > 0
-            else "Say to which payout it belongs, or explain it; ask the bank if nobody here "
-            "ordered it.",
+            else _noop(
+                "Say to which payout it belongs, or explain it; ask the bank if nobody here "
+                "ordered it."
+            ),
             since=start_of(one.booked_on) if one.booked_on else one.seen_at,
         )
 
@@ -95,10 +109,16 @@ def _payouts(at: datetime) -> Iterator[Finding]:
         yield _about(
             one,
             -one.amount_units,
-            f"{one} of {say(one.amount_units, one.asset)} was ordered for "
-            f"{one.run.execute_on:%Y-%m-%d} and never booked.",
-            "Upload the statements since that day and the bank's answer; if the bank never had "
-            "the order, withdraw the run.",
+            _noop("%(one)s of %(say)s was ordered for %(execute_on)s and never booked.")
+            % {
+                "one": one,
+                "say": say(one.amount_units, one.asset),
+                "execute_on": f"{one.run.execute_on:%Y-%m-%d}",
+            },
+            _noop(
+                "Upload the statements since that day and the bank's answer; if the bank "
+                "never had the order, withdraw the run."
+            ),
         )
     came_back = BankPayout.objects.filter(steps__kind=Step.CREDITED).exclude(
         steps__kind=Step.DEBITED
@@ -107,8 +127,8 @@ def _payouts(at: datetime) -> Iterator[Finding]:
         yield _about(
             one,
             one.amount_units,
-            f"{one} came back, and no statement says that it had left.",
-            "Upload the statement of the day on which it left.",
+            _noop("%(one)s came back, and no statement says that it had left.") % {"one": one},
+            _noop("Upload the statement of the day on which it left."),
         )
     both = BankPayout.objects.filter(steps__kind__in=[Step.REJECTED, Step.WITHDRAWN]).filter(
         state=BankPayout.State.PAID
@@ -117,8 +137,9 @@ def _payouts(at: datetime) -> Iterator[Finding]:
         yield _about(
             one,
             0,
-            f"{one} was rejected or withdrawn, and booked all the same; it counts as paid.",
-            "Ask the bank which is true; its return will come with a statement.",
+            _noop("%(one)s was rejected or withdrawn, and booked all the same; it counts as paid.")
+            % {"one": one},
+            _noop("Ask the bank which is true; its return will come with a statement."),
         )
 
 
@@ -148,8 +169,11 @@ def _gaps(account: BankAccount) -> Iterator[Finding]:
                 key=f"bank:gap:{account.pk}:{one.statement_id}",
                 asset=account.asset,
                 amount_units=units,
-                words=f"Statement {one} of {account} does not begin where {before} ended.",
-                advice="Upload the statement that is missing between the two.",
+                words=_noop(
+                    "Statement %(one)s of %(account)s does not begin where %(before)s ended."
+                )
+                % {"one": one, "account": account, "before": before},
+                advice=_noop("Upload the statement that is missing between the two."),
                 since=start_of(one.closing_on) if one.closing_on else one.file.brought_at,
             )
         before = one
@@ -180,11 +204,21 @@ def _balance(account: BankAccount, known: set[int]) -> Iterator[Finding]:
             key=f"bank:balance:{account.pk}",
             asset=asset,
             amount_units=rest,
-            words=f"On {last.closing_on:%Y-%m-%d} the bank held {say(held, asset)} and the journal "
-            f"has {say(books, asset)} outside; {say(rest, asset)} of that is not listed here.",
-            advice="Deposits that wait at a payment provider, the balance before the first "
-            "statement, or a deposit under a reference that the bank does not name: find it and "
-            "explain it.",
+            words=_noop(
+                "On %(closing_on)s the bank held %(say)s and the journal has %(say_2)s "
+                "outside; %(say_3)s of that is not listed here."
+            )
+            % {
+                "closing_on": f"{last.closing_on:%Y-%m-%d}",
+                "say": say(held, asset),
+                "say_2": say(books, asset),
+                "say_3": say(rest, asset),
+            },
+            advice=_noop(
+                "Deposits that wait at a payment provider, the balance before the first "
+                "statement, or a deposit under a reference that the bank does not name: find "
+                "it and explain it."
+            ),
         )
 
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Sum
+from django.utils.translation import gettext_noop as _noop
 
 from compensation import settlement
 from compensation.contracts import owner_payouts
 from compensation.models import Account, Asset, Balance, Payout, PayoutEpoch
 from compensation.payouts import decimals
 from compensation.reconciliation.finding import Finding, say
-from provenance import evm
+from provenance import chains, evm
 from provenance.models import ChainContract, OutboxTransaction
 
 # Final payments are booked within seconds; after so long something stands still.
@@ -41,18 +41,18 @@ class _Said:
 
 
 def findings(at: datetime) -> Iterator[Finding]:
-    """Everything that differs on this chain.
+    """Everything that differs on our chains.
 
     Raises evm.ChainUnreachable, evm.WrongChain or NotThereYet.
     """
     contracts = ChainContract.objects.filter(
-        chain_id=settings.CHAIN_ID, kind=ChainContract.Kind.OWNER_PAYOUTS
+        chain_id__in=chains.ids(), kind=ChainContract.Kind.OWNER_PAYOUTS
     )
     for contract in contracts:
         last = contract.epochs.select_related("asset").order_by("number").last()
         if last is None:
             continue
-        chain = evm.connect()
+        chain = evm.connect(contract.chain_id)
         said = _ask(chain, contract)
         yield from _holdings(contract, last, said)
         yield from _payments(contract, last.asset, said, chain, at)
@@ -96,19 +96,28 @@ def _holdings(contract: ChainContract, last: PayoutEpoch, said: _Said) -> Iterat
     rest = said.balance - (said.funded - said.paid_tokens)
     if rest:
         yield _finding(
-            contract, "balance", asset, rest, None,
-            f"The contract holds {_say(rest, asset)} other than it was given and paid out.",
-            "Somebody sent tokens to it, or the token took a fee: look at its transfers.",
-        )  # fmt: skip
+            contract,
+            "balance",
+            asset,
+            rest,
+            None,
+            _noop("The contract holds %(say)s other than it was given and paid out.")
+            % {"say": _say(rest, asset)},
+            _noop("Somebody sent tokens to it, or the token took a fee: look at its transfers."),
+        )
     possible = _fundings(contract, last)
     if said.funded not in possible:
         rest = said.funded - possible[-1]
         yield _finding(
-            contract, "funding", asset, rest, None,
-            f"The contract was given {_say(said.funded, asset)}; our trees add up to "
-            f"{_say(possible[-1], asset)}.",
-            "Look at the outbox for a funding that stopped, or that was sent by hand.",
-        )  # fmt: skip
+            contract,
+            "funding",
+            asset,
+            rest,
+            None,
+            _noop("The contract was given %(say)s; our trees add up to %(say_2)s.")
+            % {"say": _say(said.funded, asset), "say_2": _say(possible[-1], asset)},
+            _noop("Look at the outbox for a funding that stopped, or that was sent by hand."),
+        )
     paid = Payout.objects.filter(contract=contract).aggregate(total=Sum("token_amount"))["total"]
     owed = _units(int(last.total) - int(paid or 0), asset)
     flight = Balance.objects.filter(
@@ -116,12 +125,18 @@ def _holdings(contract: ChainContract, last: PayoutEpoch, said: _Said) -> Iterat
     ).aggregate(total=Sum("posted"))["total"]
     if owed != int(flight or 0):
         yield _finding(
-            contract, "flight", asset, 0, None,
-            f"The journal has {say(int(flight or 0), asset)} in flight; trees less payments are "
-            f"{say(owed, asset)}.",
-            "This is our own mistake: run verify_journal and stop payouts until it is found.",
+            contract,
+            "flight",
+            asset,
+            0,
+            None,
+            _noop("The journal has %(say)s in flight; trees less payments are %(say_2)s.")
+            % {"say": say(int(flight or 0), asset), "say_2": say(owed, asset)},
+            _noop(
+                "This is our own mistake: run verify_journal and stop payouts until it is found."
+            ),
             units=owed - int(flight or 0),
-        )  # fmt: skip
+        )
 
 
 def _fundings(contract: ChainContract, last: PayoutEpoch) -> list[int]:
@@ -149,17 +164,26 @@ def _payments(
             continue
         tokens = int(log.args["amount"])
         yield _finding(
-            contract, f"paid:{log.tx_hash}:{key[1]}", asset, tokens, mined_at,
-            f"The chain paid {_say(tokens, asset)} in {log.tx_hash}, and it is not booked.",
-            "Look whether the worker runs, and at its log for what stops it.",
-        )  # fmt: skip
+            contract,
+            f"paid:{log.tx_hash}:{key[1]}",
+            asset,
+            tokens,
+            mined_at,
+            _noop("The chain paid %(say)s in %(tx_hash)s, and it is not booked.")
+            % {"say": _say(tokens, asset), "tx_hash": log.tx_hash},
+            _noop("Look whether the worker runs, and at its log for what stops it."),
+        )
     for payout in booked.values():
         yield _finding(
-            contract, f"unpaid:{payout.pk}", asset, -int(payout.token_amount), payout.settled_at,
-            f"We booked {say(payout.amount_units, asset)} as paid in {payout.tx_hash}; the chain "
-            "has no such payment.",
-            "The chain was rebuilt, or is another one: run reconcile_restore.",
-        )  # fmt: skip
+            contract,
+            f"unpaid:{payout.pk}",
+            asset,
+            -int(payout.token_amount),
+            payout.settled_at,
+            _noop("We booked %(say)s as paid in %(tx_hash)s; the chain has no such payment.")
+            % {"say": say(payout.amount_units, asset), "tx_hash": payout.tx_hash},
+            _noop("The chain was rebuilt, or is another one: run reconcile_restore."),
+        )
 
 
 def _trees(contract: ChainContract, last: PayoutEpoch, said: _Said) -> Iterator[Finding]:
@@ -174,11 +198,25 @@ def _trees(contract: ChainContract, last: PayoutEpoch, said: _Said) -> Iterator[
     if said.epoch == 0 == active or (fits and (said.epoch == active or is_next)):
         return
     yield _finding(
-        contract, "epoch", last.asset, 0, None,
-        f"The chain follows epoch {said.epoch}, and we hold epoch {active} to be active"
-        + ("." if known is None or fits else ", with another root."),
-        "A backup was restored or another service writes: run reconcile_restore before anything.",
-    )  # fmt: skip
+        contract,
+        "epoch",
+        last.asset,
+        0,
+        None,
+        (
+            _noop("The chain follows epoch %(epoch)s, and we hold epoch %(active)s to be active.")
+            if known is None or fits
+            else _noop(
+                "The chain follows epoch %(epoch)s with another root, and we hold epoch "
+                "%(active)s to be active."
+            )
+        )
+        % {"epoch": said.epoch, "active": active},
+        _noop(
+            "A backup was restored or another service writes: run reconcile_restore "
+            "before anything."
+        ),
+    )
 
 
 def _failures(contract: ChainContract) -> Iterator[Finding]:
@@ -186,12 +224,26 @@ def _failures(contract: ChainContract) -> Iterator[Finding]:
     for one in settlement.open_failures(contract):
         asset, tokens = one.leaf.epoch.asset, int(one.token_amount)
         yield _finding(
-            contract, f"failed:{one.pk}", asset, tokens, one.seen_at,
-            f"The token refused {_say(tokens, asset)} to {one.leaf.address} of {one.party} in "
-            f"{one.tx_hash}; it stays owed.",
-            "The owner was asked for another address, or to confirm this one and claim again. Ask "
-            "the token's issuer whether it is blocked.",
-        )  # fmt: skip
+            contract,
+            f"failed:{one.pk}",
+            asset,
+            tokens,
+            one.seen_at,
+            _noop(
+                "The token refused %(say)s to %(address)s of %(party)s in %(tx_hash)s; it "
+                "stays owed."
+            )
+            % {
+                "say": _say(tokens, asset),
+                "address": one.leaf.address,
+                "party": one.party,
+                "tx_hash": one.tx_hash,
+            },
+            _noop(
+                "The owner was asked for another address, or to confirm this one and claim "
+                "again. Ask the token's issuer whether it is blocked."
+            ),
+        )
 
 
 def _finding(

@@ -17,7 +17,7 @@ class NotOurContract(Refused):
 
     code = "not_our_contract"
     status = 400
-    hint = "Give the contract as CAIP-10, eip155:CHAIN:0x…, on the chain of CHAIN_RPC_URL."
+    hint = "Give the contract as CAIP-10, eip155:CHAIN:0x…, on a chain of this service."
 
 
 class RootIsPending(Refused):
@@ -51,14 +51,15 @@ class ContractFacts:
 
 
 def contract_facts(name: str, *, from_block: int) -> ContractFacts:
-    """Ask the chain of the settings about one contract.
+    """Ask its chain about one contract.
 
-    Raises NotOurContract, RootIsPending, evm.ChainUnreachable or evm.WrongChain.
+    Raises NotOurContract, RootIsPending, chains.UnknownChain, evm.ChainUnreachable or
+    evm.WrongChain.
     """
-    chain = evm.connect()
     matched = CONTRACT.fullmatch(name)
-    if matched is None or int(matched[1]) != chain.chain_id:
-        raise NotOurContract(f"{name} is no contract on {evm.caip2(chain.chain_id)}.")
+    if matched is None:
+        raise NotOurContract(f"{name} is no contract's name.")
+    chain = evm.connect(int(matched[1]))
     address = evm.checksum(matched[2])
     if not chain.has_code(address):
         raise NotOurContract(f"No contract stands at {name}.")

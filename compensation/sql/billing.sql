@@ -23,6 +23,13 @@ CREATE FUNCTION compensation_counted(basis text) RETURNS text
   SELECT CASE basis WHEN 'per_1m_tokens' THEN 'tokens' ELSE 'records' END
 $$;
 
+-- What a quantity costs in all at one price: small numbers without numeric, which is slow.
+CREATE FUNCTION compensation_price(quantity bigint, price bigint, step bigint) RETURNS bigint
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN quantity < 2000000000 AND price < 2000000000 THEN quantity * price / step
+              ELSE div(quantity::numeric * price, step)::bigint END
+$$;
+
 -- What a quantity costs in all under a plan: the floor of the line that it lies on. One
 -- expression, which the planner puts in place of the call.
 CREATE FUNCTION compensation_planned(
@@ -103,10 +110,11 @@ CREATE FUNCTION compensation_bill_price(
   OUT charges integer, OUT accounts bigint[], OUT paid numeric[], OUT weight_versions bigint[],
   OUT earned numeric[], OUT digests bytea[]
 ) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '128MB' SET enable_nestloop = off
-  SET enable_bitmapscan = off
+  SET enable_bitmapscan = off SET enable_sort = off
 AS $$
   -- The planner knows nothing of how many rows pass: sets meet by hash, and each row of a table is
-  -- looked up by its key (what stands behind OFFSET 0), however large the tables are.
+  -- looked up by its key (what stands behind OFFSET 0), however large the tables are. What passes
+  -- is written down twice, grown and charged: each time costs as much as a tenth of the whole.
   WITH labs AS MATERIALIZED (
     SELECT d.lab_id, a.id AS account_id, b.spendable
       FROM (SELECT DISTINCT lab_id FROM compensation_stage WHERE batch = p_batch) d,
@@ -116,16 +124,17 @@ AS $$
               FROM compensation_balance b WHERE b.account_id = a.id OFFSET 0) b
   ), kinds AS MATERIALIZED (
     -- What is priced and divided alike.
-    SELECT d.version_id, d.rate_id, d.asset_id, d.counted, r.basis, r.price_units, r.plan_id,
+    SELECT d.version_id, d.rate_id, d.asset_id, d.counted, d.owned_at, r.basis, r.price_units,
+           r.plan_id,
            compensation_step(r.basis) AS step, w.id AS weight_version_id, w.total_units
-      FROM (SELECT DISTINCT version_id, rate_id, asset_id, counted
+      FROM (SELECT DISTINCT version_id, rate_id, asset_id, counted, owned_at
               FROM compensation_stage WHERE batch = p_batch) d
       LEFT JOIN LATERAL (SELECT r.id, r.basis, r.price_units, r.plan_id FROM provenance_rate r
         WHERE r.id = d.rate_id AND r.asset = p_code OFFSET 0) r ON true,
            LATERAL (SELECT w.id, w.total_units FROM compensation_weightversion w
              WHERE w.version_id = d.version_id AND w.asset_id = p_asset
                AND w.counted = coalesce(d.counted, compensation_counted(r.basis))
-               AND w.closed_at IS NULL OFFSET 0) w
+               AND w.owned_at = d.owned_at AND w.closed_at IS NULL OFFSET 0) w
      WHERE r.id IS NOT NULL OR d.asset_id = p_asset
   ), overtaken AS MATERIALIZED (
     -- Of a usage that is there twice, the last revision counts.
@@ -137,36 +146,67 @@ AS $$
              GROUP BY usage_id HAVING count(*) > 1) d ON d.usage_id = s.usage_id
          WHERE s.batch = p_batch) q
      WHERE q.place > 1
+  ), newest AS MATERIALIZED (
+    -- Usages are numbered in the order of time: of those after this one none was charged before.
+    SELECT c.usage_id FROM compensation_charge c
+     WHERE c.usage_id <= (SELECT s.usage_id FROM compensation_stage s WHERE s.batch = p_batch
+                           ORDER BY s.usage_id DESC LIMIT 1)
+     ORDER BY c.usage_id DESC LIMIT 1
   ), grown AS MATERIALIZED (
     SELECT s.id, s.usage_id, s.revision, s.kind, s.grant_id, s.rate_id, s.record_count,
-           s.token_count, s.epoch_count, s.fetch_count, s.used_at, s.run_id, s.fixed_units,
-           k.basis, k.price_units, k.plan_id, k.step, k.weight_version_id, k.total_units,
-           a.account_id, compensation_quantity(k.basis, s.record_count, s.token_count,
-             s.epoch_count, s.fetch_count) AS quantity,
-           l.revision AS last_revision, coalesce(l.total_units, 0) AS last_units,
-           CASE WHEN l.revision IS NULL OR (k.basis = 'flat_per_run' AND l.rate_id IS DISTINCT
-                  FROM s.rate_id) THEN 0
-                ELSE compensation_quantity(k.basis, l.record_count, l.token_count, l.epoch_count,
-                       l.fetch_count) END AS last_quantity
+           s.token_count, s.epoch_count, s.fetch_count, s.used_at, s.run_id, a.account_id,
+           k.plan_id, k.step, k.weight_version_id, k.total_units,
+           coalesce(l.total_units, 0) AS last_units,
+           CASE WHEN k.plan_id IS NOT NULL THEN greatest(0, compensation_quantity(k.basis,
+               s.record_count, s.token_count, s.epoch_count, s.fetch_count)
+             - CASE WHEN l.revision IS NULL OR (k.basis = 'flat_per_run' AND l.rate_id IS DISTINCT
+                      FROM s.rate_id) THEN 0
+                    ELSE compensation_quantity(k.basis, l.record_count, l.token_count,
+                      l.epoch_count, l.fetch_count) END) END AS more,
+           CASE WHEN k.plan_id IS NOT NULL THEN NULL
+                WHEN s.fixed_units IS NOT NULL
+                THEN greatest(0, s.fixed_units - coalesce(l.total_units, 0))
+                WHEN l.revision IS NULL
+                THEN compensation_price(compensation_quantity(k.basis, s.record_count,
+                       s.token_count, s.epoch_count, s.fetch_count), k.price_units, k.step)
+                -- A rate prices what was used since it came into force for this usage.
+                ELSE greatest(0, coalesce(l.earlier_units, 0) + div((compensation_quantity(
+                         k.basis, s.record_count, s.token_count, s.epoch_count, s.fetch_count)
+                       - CASE WHEN l.earlier_units IS NULL OR k.basis = 'flat_per_run' THEN 0
+                              ELSE compensation_quantity(k.basis, l.earlier_records,
+                                l.earlier_tokens, l.earlier_epochs, l.earlier_fetches) END
+                       )::numeric * k.price_units, k.step) - l.total_units)::bigint
+                END AS amount_units
       FROM compensation_stage s
       JOIN labs a ON a.lab_id = s.lab_id
       JOIN kinds k ON k.version_id = s.version_id AND k.rate_id IS NOT DISTINCT FROM s.rate_id
        AND k.asset_id IS NOT DISTINCT FROM s.asset_id AND k.counted IS NOT DISTINCT FROM s.counted
-      LEFT JOIN overtaken o ON o.id = s.id
-      LEFT JOIN LATERAL (SELECT c.revision, c.rate_id, c.total_units, c.record_count,
-          c.token_count, c.epoch_count, c.fetch_count
-        FROM compensation_charge c WHERE c.usage_id = s.usage_id
-       ORDER BY c.revision DESC LIMIT 1) l ON true
-     WHERE s.batch = p_batch AND o.id IS NULL AND (l.revision IS NULL OR l.revision < s.revision)
+       AND k.owned_at = s.owned_at
+      LEFT JOIN LATERAL (
+        SELECT c.*, b.total_units AS earlier_units, b.record_count AS earlier_records,
+               b.token_count AS earlier_tokens, b.epoch_count AS earlier_epochs,
+               b.fetch_count AS earlier_fetches
+          FROM (SELECT c.revision, c.rate_id, c.total_units, c.record_count, c.token_count,
+                       c.epoch_count, c.fetch_count FROM compensation_charge c
+                 WHERE c.usage_id = s.usage_id AND s.usage_id <= (SELECT n.usage_id FROM newest n)
+                 ORDER BY c.revision DESC LIMIT 1) c
+          LEFT JOIN LATERAL (
+            SELECT b.total_units, b.record_count, b.token_count, b.epoch_count, b.fetch_count
+              FROM compensation_charge b
+             WHERE b.usage_id = s.usage_id AND b.rate_id IS DISTINCT FROM s.rate_id
+             ORDER BY b.revision DESC LIMIT 1) b ON true
+      ) l ON true
+     WHERE s.batch = p_batch AND s.id NOT IN (SELECT o.id FROM overtaken o)
+       AND (l.revision IS NULL OR l.revision < s.revision)
   ), plans AS MATERIALIZED (
     SELECT p.* FROM (SELECT DISTINCT plan_id FROM kinds) d,
            LATERAL (SELECT p.id, p.froms, p.bases, p.prices FROM provenance_rateplan p
              WHERE p.id = d.plan_id OFFSET 0) p
   ), planned AS MATERIALIZED (
-    SELECT g.*, (sum(g.more) OVER (PARTITION BY g.account_id, g.plan_id ORDER BY g.id))::bigint
+    SELECT g.id, g.account_id, g.plan_id, g.step, g.more,
+           (sum(g.more) OVER (PARTITION BY g.account_id, g.plan_id ORDER BY g.id))::bigint
              AS so_far
-      FROM (SELECT g.*, greatest(0, g.quantity - g.last_quantity) AS more
-              FROM grown g WHERE g.plan_id IS NOT NULL) g
+      FROM grown g WHERE g.plan_id IS NOT NULL
   ), tallies AS MATERIALIZED (
     SELECT coalesce(t.id, nextval('compensation_tally_id_seq')) AS id, d.account_id, d.plan_id,
            coalesce(t.quantity, 0) AS quantity
@@ -174,44 +214,20 @@ AS $$
       LEFT JOIN LATERAL (SELECT t.id, t.quantity FROM compensation_tally t
         WHERE t.account_id = d.account_id AND t.plan_id = d.plan_id
           AND t.period = p_period OFFSET 0) t ON true
-  ), priced AS MATERIALIZED (
-    SELECT g.id, g.usage_id, g.revision, g.kind, g.account_id, g.grant_id, g.rate_id,
-           g.record_count, g.token_count, g.epoch_count, g.fetch_count, g.used_at, g.run_id,
-           g.weight_version_id, g.total_units, g.last_units,
-           NULL::bigint AS tally_id, NULL::bigint AS tally_quantity,
-           CASE WHEN g.fixed_units IS NOT NULL THEN greatest(0, g.fixed_units - g.last_units)
-                WHEN g.quantity < 2000000000 AND g.price_units < 2000000000
-                THEN g.quantity * g.price_units / g.step
-                ELSE div(g.quantity::numeric * g.price_units, g.step)::bigint END AS amount_units
-      FROM grown g
-     WHERE g.plan_id IS NULL AND (g.last_revision IS NULL OR g.fixed_units IS NOT NULL)
-    UNION ALL
-    -- A rate prices what was used since it came into force for this usage.
-    SELECT g.id, g.usage_id, g.revision, g.kind, g.account_id, g.grant_id, g.rate_id,
-           g.record_count, g.token_count, g.epoch_count, g.fetch_count, g.used_at, g.run_id,
-           g.weight_version_id, g.total_units, g.last_units,
-           NULL, NULL,
-           greatest(0, coalesce(b.total_units, 0) + div((g.quantity - coalesce(b.quantity, 0))
-             ::numeric * g.price_units, g.step) - g.last_units)::bigint
-      FROM grown g
-      LEFT JOIN LATERAL (
-        SELECT c.total_units, CASE g.basis WHEN 'flat_per_run' THEN 0 ELSE compensation_quantity(
-                 g.basis, c.record_count, c.token_count, c.epoch_count, c.fetch_count) END
-                 AS quantity
-          FROM compensation_charge c WHERE c.usage_id = g.usage_id
-           AND c.rate_id IS DISTINCT FROM g.rate_id ORDER BY c.revision DESC LIMIT 1) b ON true
-     WHERE g.plan_id IS NULL AND g.last_revision IS NOT NULL AND g.fixed_units IS NULL
-    UNION ALL
-    SELECT g.id, g.usage_id, g.revision, g.kind, g.account_id, g.grant_id, g.rate_id,
-           g.record_count, g.token_count, g.epoch_count, g.fetch_count, g.used_at, g.run_id,
-           g.weight_version_id, g.total_units, g.last_units,
-           t.id, t.quantity + g.so_far,
+  ), tiered AS MATERIALIZED (
+    SELECT g.id, t.id AS tally_id, t.quantity + g.so_far AS tally_quantity,
            (compensation_planned(p.froms, p.bases, p.prices, g.step, t.quantity + g.so_far)
             - compensation_planned(p.froms, p.bases, p.prices, g.step,
-                t.quantity + g.so_far - g.more))::bigint
+                t.quantity + g.so_far - g.more))::bigint AS amount_units
       FROM planned g
       JOIN tallies t ON t.account_id = g.account_id AND t.plan_id = g.plan_id
       JOIN plans p ON p.id = g.plan_id
+  ), priced AS NOT MATERIALIZED (
+    SELECT g.id, g.usage_id, g.revision, g.kind, g.account_id, g.grant_id, g.rate_id,
+           g.record_count, g.token_count, g.epoch_count, g.fetch_count, g.used_at, g.run_id,
+           g.weight_version_id, g.total_units, g.last_units, t.tally_id, t.tally_quantity,
+           coalesce(t.amount_units, g.amount_units) AS amount_units
+      FROM grown g LEFT JOIN tiered t ON t.id = g.id
   ), poor AS MATERIALIZED (
     SELECT p.account_id, a.spendable
       FROM (SELECT account_id, sum(amount_units) AS units FROM priced GROUP BY 1) p
@@ -219,7 +235,7 @@ AS $$
      WHERE p.units > a.spendable
   ), rooms AS MATERIALIZED (
     SELECT d.run_id, compensation_run_room(d.run_id, p_asset) AS room
-      FROM (SELECT DISTINCT run_id FROM priced WHERE run_id IS NOT NULL) d
+      FROM (SELECT DISTINCT run_id FROM grown WHERE run_id IS NOT NULL) d
   ), over AS MATERIALIZED (
     -- Beyond the cap that a run accepted; what it does need is charged so far and this.
     SELECT q.* FROM (
@@ -240,16 +256,8 @@ AS $$
         SELECT p.id, p.usage_id, p.revision, p.account_id, p.amount_units, p.tally_id, a.spendable,
                sum(p.amount_units) OVER (PARTITION BY p.account_id ORDER BY p.id) AS units
           FROM priced p JOIN poor a ON a.account_id = p.account_id
-          LEFT JOIN barred b ON b.id = p.id
-         WHERE b.id IS NULL) q
+         WHERE p.id NOT IN (SELECT b.id FROM barred b)) q
      WHERE q.units > q.spendable AND (q.amount_units <> 0 OR q.tally_id IS NOT NULL)
-  ), made AS MATERIALIZED (
-    SELECT p.*, (p.total_units + sum(p.amount_units) OVER (
-             PARTITION BY p.weight_version_id ORDER BY p.id ROWS UNBOUNDED PRECEDING))::bigint
-             AS running_units
-      FROM priced p
-      LEFT JOIN (SELECT id FROM barred UNION ALL SELECT id FROM short) n ON n.id = p.id
-     WHERE n.id IS NULL
   ), late AS (
     INSERT INTO compensation_waiting (usage_id, revision, reason, account_id, needed_units,
       since_at, tried_at)
@@ -265,39 +273,44 @@ AS $$
     INSERT INTO compensation_charge (usage_id, revision, kind, account_id, grant_id, rate_id,
       record_count, token_count, epoch_count, fetch_count, amount_units, total_units,
       weight_version_id, running_units, tally_id, tally_quantity, entry_id, used_at, charged_at)
-    SELECT m.usage_id, m.revision, m.kind, m.account_id, m.grant_id, m.rate_id, m.record_count,
-           m.token_count, m.epoch_count, m.fetch_count, m.amount_units,
-           m.last_units + m.amount_units, m.weight_version_id, m.running_units,
-           m.tally_id, m.tally_quantity, p_entry, m.used_at, p_at
-      FROM made m ORDER BY m.weight_version_id, m.id
+    SELECT p.usage_id, p.revision, p.kind, p.account_id, p.grant_id, p.rate_id, p.record_count,
+           p.token_count, p.epoch_count, p.fetch_count, p.amount_units,
+           p.last_units + p.amount_units, p.weight_version_id,
+           (p.total_units + sum(p.amount_units) OVER (
+             PARTITION BY p.weight_version_id ORDER BY p.id ROWS UNBOUNDED PRECEDING))::bigint,
+           p.tally_id, p.tally_quantity, p_entry, p.used_at, p_at
+      FROM priced p
+     WHERE p.id NOT IN (SELECT b.id FROM barred b UNION ALL SELECT s.id FROM short s)
+     ORDER BY p.weight_version_id, p.id
+    RETURNING id, account_id, weight_version_id, amount_units, running_units, tally_id,
+      tally_quantity, compensation_charge_bytes(usage_id, revision, account_id, rate_id,
+        record_count, token_count, epoch_count, fetch_count, amount_units, total_units,
+        running_units, tally_quantity) AS bytes
   ), grouped AS MATERIALIZED (
-    SELECT m.weight_version_id, count(*)::integer AS charges, sum(m.amount_units) AS amount,
-           max(m.total_units) AS total_before,
-           sha256('\x00'::bytea || int8send(m.weight_version_id) || sha256(string_agg(
-             compensation_charge_bytes(m.usage_id, m.revision, m.account_id, m.rate_id,
-               m.record_count, m.token_count, m.epoch_count, m.fetch_count, m.amount_units,
-               m.last_units + m.amount_units, m.running_units, m.tally_quantity),
-             ''::bytea ORDER BY m.id))) AS digest
-      FROM made m GROUP BY m.weight_version_id
+    SELECT c.weight_version_id, count(*)::integer AS charges, sum(c.amount_units) AS amount,
+           max(c.running_units) AS total_after,
+           sha256('\x00'::bytea || int8send(c.weight_version_id)
+             || sha256(string_agg(c.bytes, ''::bytea ORDER BY c.id))) AS digest
+      FROM charged c GROUP BY c.weight_version_id
   ), kept AS (
     INSERT INTO compensation_chargegroup (weight_version_id, entry_id, charge_count, amount_units,
       total_after_units, digest)
-    SELECT g.weight_version_id, p_entry, g.charges, g.amount::bigint,
-           (g.total_before + g.amount)::bigint, g.digest
+    SELECT g.weight_version_id, p_entry, g.charges, g.amount::bigint, g.total_after, g.digest
       FROM grouped g ORDER BY g.weight_version_id
   ), tallied AS (
     INSERT INTO compensation_tally AS t (id, account_id, plan_id, period, quantity, charged_units)
-    SELECT t.id, t.account_id, t.plan_id, p_period, m.quantity, m.units::bigint
+    SELECT t.id, t.account_id, t.plan_id, p_period, c.quantity, c.units::bigint
       FROM (SELECT tally_id, max(tally_quantity) AS quantity, sum(amount_units) AS units
-              FROM made WHERE tally_id IS NOT NULL GROUP BY 1) m
-      JOIN tallies t ON t.id = m.tally_id
+              FROM charged WHERE tally_id IS NOT NULL GROUP BY 1) c
+      JOIN tallies t ON t.id = c.tally_id
     ON CONFLICT (id) DO UPDATE SET quantity = excluded.quantity,
       charged_units = t.charged_units + excluded.charged_units
   )
   SELECT (SELECT sum(g.charges)::integer FROM grouped g), l.accounts, l.paid, w.ids, w.earned,
          w.digests
     FROM (SELECT array_agg(s.account_id) AS accounts, array_agg(s.amount) AS paid
-            FROM (SELECT m.account_id, sum(m.amount_units) AS amount FROM made m GROUP BY 1) s) l,
+            FROM (SELECT c.account_id, sum(c.amount_units) AS amount FROM charged c GROUP BY 1) s
+         ) l,
          (SELECT array_agg(g.weight_version_id ORDER BY g.weight_version_id) AS ids,
                  array_agg(g.amount ORDER BY g.weight_version_id) AS earned,
                  array_agg(g.digest ORDER BY g.weight_version_id) AS digests FROM grouped g) w

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
 from compensation import money
 from compensation.models import Account, Charge, ChargeGroup, Weight
 from compensation.statements.grounds import journal_of, payout_of, pool_of, rate_of, report_of
@@ -18,10 +22,11 @@ from provenance.ledger import moment
 from provenance.models import Party, Usage
 
 Facts = dict[str, Any]
+Words = str | Promise
 # Whose part it is where no party holds it.
-HOLDERS: dict[str, str] = {
-    Account.Kind.ESCROW: "What is held while a conflict is open",
-    Account.Kind.PLATFORM_FEE: "The platform",
+HOLDERS: dict[str, Words] = {
+    Account.Kind.ESCROW: _lazy("What is held while a conflict is open"),
+    Account.Kind.PLATFORM_FEE: _lazy("The platform"),
 }
 
 
@@ -170,14 +175,20 @@ def _words(charge: Charge, parts: dict[str, Facts | None]) -> list[str]:
     said = [one["words"] for one in (parts["report"], parts["pool"]) if one is not None]
     decision = parts["decision"]
     if decision is not None:
-        how = "given automatically" if decision["is_automatic"] else "given"
-        said.append(
-            f"It was allowed under “{decision['licence']}”, {how} on "
-            f"{(decision['decided_at'] or '')[:10]}."
+        how = (
+            _("It was allowed under “%(licence)s”, given automatically on %(day)s.")
+            if decision["is_automatic"]
+            else _("It was allowed under “%(licence)s”, given on %(day)s.")
         )
+        day = (decision["decided_at"] or "")[:10]
+        said.append(how % {"licence": decision["licence"], "day": day})
     if parts["pool"] is None:
         rate = parts["rate"]
-        said.append(rate["words"] if rate else f"It costs nothing: {charge.get_kind_display()}.")
+        said.append(
+            rate["words"]
+            if rate
+            else _("It costs nothing: %(kind)s.") % {"kind": charge.get_kind_display()}
+        )
     if parts["split"] is not None:
         said += _split_words(charge, parts["split"])
     said += [one["words"] for one in (parts["journal"], parts["payout"]) if one is not None]
@@ -188,10 +199,17 @@ def _split_words(charge: Charge, split: Facts) -> list[str]:
     assert charge.account is not None, "what is divided was paid from an account"
     asset = charge.account.asset
     return [
-        f"{part['party'] or HOLDERS.get(part['kind'], part['kind'])} has {int(part['weight']):,} "
-        "of "
-        f"{int(split['weight_sum']):,} weights: floor({split['total_after']:,} × "
-        f"{int(part['weight']):,} / {int(split['weight_sum']):,}) less the same of "
-        f"{split['total_before']:,} is {money.to_text(part['units'], asset.scale)} {asset.symbol}."
+        _(
+            "%(holder)s has %(weight)s of %(whole)s weights: floor(%(after)s × %(weight)s / "
+            "%(whole)s) less the same of %(before)s is %(amount)s."
+        )
+        % {
+            "holder": part["party"] or HOLDERS.get(part["kind"], part["kind"]),
+            "weight": f"{int(part['weight']):,}",
+            "whole": f"{int(split['weight_sum']):,}",
+            "after": f"{split['total_after']:,}",
+            "before": f"{split['total_before']:,}",
+            "amount": f"{money.to_text(part['units'], asset.scale)} {asset.symbol}",
+        }
         for part in split["parts"]
     ]

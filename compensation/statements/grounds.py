@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from compensation import billing, money
 from compensation.models import BankPayout, Charge, Entry, PoolShare
 from compensation.statements.shares import leaf_for
@@ -46,9 +48,22 @@ def report_of(charge: Charge, usage: Usage) -> Facts:
         "streams": [_stream(one) for one in streams[:EVENT_LIMIT]],
         "events": [_event(one) for one in reversed(events)],
         "signature": signature,
-        "words": f"{usage.run.pseudonym} of {usage.run.lab} reported {charge.record_count:,} "
-        f"records and {charge.token_count:,} tokens of {version} by {charge.used_at:%Y-%m-%d}. "
-        + (signature["words"] if signature else "It is not signed."),
+        "words": (
+            _(
+                "%(pseudonym)s of %(lab)s reported %(record_count)s records and "
+                "%(token_count)s tokens of %(version)s by %(used_at)s."
+            )
+            % {
+                "pseudonym": usage.run.pseudonym,
+                "lab": usage.run.lab,
+                "record_count": f"{charge.record_count:,}",
+                "token_count": f"{charge.token_count:,}",
+                "version": version,
+                "used_at": f"{charge.used_at:%Y-%m-%d}",
+            }
+        )
+        + " "
+        + (signature["words"] if signature else _("It is not signed.")),
     }
 
 
@@ -65,8 +80,11 @@ def _signature_of(charge: Charge, usage: Usage, events: list[Event]) -> Facts | 
         "receipts": len(found),
         "countersigned": counted,
         "digest": committed[0].body["receipts"],
-        "words": f"It is signed by {', '.join(names)}, the lab's own, "
-        f"and {counted} of {len(found)} receipts are countersigned.",
+        "words": _(
+            "It is signed by %(names)s, the lab's own, and %(counted)s of "
+            "%(found_count)s receipts are countersigned."
+        )
+        % {"names": ", ".join(names), "counted": counted, "found_count": len(found)},
     }
 
 
@@ -87,9 +105,20 @@ def pool_of(charge: Charge) -> Facts | None:
         "use": str(int(share.use)),
         "whole_use": str(int(pool.whole_use)),
         "version": str(share.version),
-        "words": f"It is the part of {share.version} in a {pool.get_kind_display()}: "
-        f"{money.to_text(pool.amount_units, asset.scale)} {asset.symbol} for {pool.period}, shared "
-        f"by use; {int(share.use):,} of {int(pool.whole_use):,} {pool.counted} were of it.",
+        "words": _(
+            "It is the part of %(version)s in a %(kind)s: %(amount)s %(symbol)s for "
+            "%(period)s, shared by use; %(use)s of %(whole_use)s %(counted)s were of it."
+        )
+        % {
+            "version": share.version,
+            "kind": pool.get_kind_display(),
+            "amount": money.to_text(pool.amount_units, asset.scale),
+            "symbol": asset.symbol,
+            "period": pool.period,
+            "use": f"{int(share.use):,}",
+            "whole_use": f"{int(pool.whole_use):,}",
+            "counted": pool.counted,
+        },
     }
 
 
@@ -130,7 +159,7 @@ def journal_of(charge: Charge) -> Facts | None:
         "hash": bytes(entry.hash).hex(),
         "charges_digest": bytes(entry.charges_digest).hex(),
         "events": events,
-        "words": f"It is booked in entry {entry.pk} of the journal.",
+        "words": _("It is booked in entry %(pk)s of the journal.") % {"pk": entry.pk},
     }
 
 
@@ -147,7 +176,7 @@ def payout_of(charge: Charge, party: Party) -> Facts | None:
         return {
             "state": "held",
             "payable_at": moment(maturity.matures_at),
-            "words": f"What it earned is held back until {until}.",
+            "words": _("What it earned is held back until %(until)s.") % {"until": until},
         }
     leaf, bank = leaf_for(entry, party), _bank_payout(entry, party, maturity.matured_at)
     if leaf is not None and (bank is None or leaf.epoch.built_at <= bank.run.made_at):
@@ -158,19 +187,21 @@ def payout_of(charge: Charge, party: Party) -> Facts | None:
             "leaf": leaf.pk,
             "address": leaf.address,
             "cumulative": str(int(leaf.cumulative)),
-            "words": f"It was paid out by epoch {leaf.epoch.number}, to {leaf.address}.",
+            "words": _("It was paid out by epoch %(number)s, to %(address)s.")
+            % {"number": leaf.epoch.number, "address": leaf.address},
         }
     if bank is not None:
         return {
             "state": bank.state,
             "payable_at": moment(maturity.matured_at),
             "payment": bank.reference,
-            "words": f"It was paid out by bank, payment {bank.reference}.",
+            "words": _("It was paid out by bank, payment %(reference)s.")
+            % {"reference": bank.reference},
         }
     return {
         "state": "payable",
         "payable_at": moment(maturity.matured_at),
-        "words": "What it earned is payable and waits for the next payout.",
+        "words": _("What it earned is payable and waits for the next payout."),
     }
 
 
@@ -202,22 +233,42 @@ def _by_plan(charge: Charge, plan: RatePlan, amount: str) -> Facts:
             "quantity_after": after,
             "units_after": whole,
         },
-        "words": f"With this use, {after:,} were counted in {charge.tally.period} under the plan; "
-        f"they cost {whole:,} units in all, {whole - charge.amount_units:,} of which were charged "
-        f"before, so that this is charged {amount}.",
+        "words": _(
+            "With this use, %(after)s were counted in %(period)s under the plan; they "
+            "cost %(whole)s units in all, %(whole_2)s of which were charged before, so "
+            "that this is charged %(amount)s."
+        )
+        % {
+            "after": f"{after:,}",
+            "period": charge.tally.period,
+            "whole": f"{whole:,}",
+            "whole_2": f"{whole - charge.amount_units:,}",
+            "amount": amount,
+        },
     }
 
 
 def _linear_words(charge: Charge, rate: Rate, amount: str) -> str:
     if rate.basis == Rate.Basis.FLAT_PER_RUN:
-        return f"The run costs {rate.price_units:,} units, whatever it uses: {amount}."
+        return _("The run costs %(price_units)s units, whatever it uses: %(amount)s.") % {
+            "price_units": f"{rate.price_units:,}",
+            "amount": amount,
+        }
     name, column = COUNTED[rate.basis]
     quantity = getattr(charge, column)
-    return (
-        f"{quantity:,} {name} at {rate.price_units:,} units {rate.get_basis_display()}: "
-        f"{charge.total_units:,} units in all, {charge.total_units - charge.amount_units:,} of "
-        f"which were charged before, so that this is charged {amount}."
-    )
+    return _(
+        "%(quantity)s %(name)s at %(price_units)s units %(basis)s: %(total_units)s "
+        "units in all, %(total_units_2)s of which were charged before, so that this "
+        "is charged %(amount)s."
+    ) % {
+        "quantity": f"{quantity:,}",
+        "name": name,
+        "price_units": f"{rate.price_units:,}",
+        "basis": rate.get_basis_display(),
+        "total_units": f"{charge.total_units:,}",
+        "total_units_2": f"{charge.total_units - charge.amount_units:,}",
+        "amount": amount,
+    }
 
 
 def _stream(report: UsageReport) -> Facts:

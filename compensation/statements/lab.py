@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Sum
+from django.utils.translation import gettext as _
 
 from compensation import money
 from compensation.models import (
@@ -68,14 +69,19 @@ class LabStatement:
     @property
     def words(self) -> list[str]:
         """The first page, in sentences."""
-        said = [f"You spent {self.say(self.spent_units)} in {self.period.name}."]
-        said.append(f"{self.say(self.available_units)} is left.")
-        if self.limit_units:
-            said.append(f"You may owe up to {self.say(self.limit_units)}.")
-        said += [
-            f"Uses that wait to be charged: {one.usage_count}. {one.why}" for one in self.waiting
+        said = [
+            _("You spent %(say)s in %(name)s.")
+            % {"say": self.say(self.spent_units), "name": self.period.name}
         ]
-        said += [todo.words for todo in self.todos] or ["There is nothing that you must do."]
+        said.append(_("%(say)s is left.") % {"say": self.say(self.available_units)})
+        if self.limit_units:
+            said.append(_("You may owe up to %(say)s.") % {"say": self.say(self.limit_units)})
+        said += [
+            _("Uses that wait to be charged: %(usage_count)s. %(why)s")
+            % {"usage_count": one.usage_count, "why": one.why}
+            for one in self.waiting
+        ]
+        said += [todo.words for todo in self.todos] or [_("There is nothing that you must do.")]
         return said
 
     def say(self, units: int) -> str:
@@ -161,7 +167,7 @@ def _charged(accounts: list[Account], entries: list[int]) -> dict[int, list[Char
 def _of_group(line: Movement, group: Charged) -> Movement:
     version = group.version
     changes = {
-        "words": f"Use of {version}",
+        "words": _("Use of %(version)s") % {"version": version},
         "amount_units": -group.amount_units,
         "charge_count": group.charge_count,
         "weight_version_id": group.weight_version_id,
@@ -192,7 +198,10 @@ def _todos(asset: Asset, balance: Balance | None, waiting: list[WaitingUse]) -> 
     return [
         Todo(
             "pay_in",
-            f"Pay in a deposit in {asset.symbol}: what waits is charged when it arrives, and "
-            "running jobs go on meanwhile.",
+            _(
+                "Pay in a deposit in %(symbol)s: what waits is charged when it arrives, and "
+                "running jobs go on meanwhile."
+            )
+            % {"symbol": asset.symbol},
         )
     ]

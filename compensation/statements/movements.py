@@ -8,22 +8,23 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, Sum
+from django.utils.translation import gettext_lazy as _lazy
 
 from compensation.models import Account, Asset, Entry, Line
 from compensation.statements.period import Period
 from provenance.models import Party
 
 WORDS = {
-    Entry.Kind.DEPOSIT: "Deposit",
-    Entry.Kind.USAGE: "Use of data",
-    Entry.Kind.RESTATEMENT: "Divided anew after a conflict",
-    Entry.Kind.RECOVERY: "Recovered after a conflict",
-    Entry.Kind.PAYOUT: "Sent to be paid out",
-    Entry.Kind.SETTLEMENT: "Paid out",
-    Entry.Kind.RETURN: "A payout that came back",
-    Entry.Kind.REVERSAL: "Taken back",
-    Entry.Kind.ADJUSTMENT: "Adjusted by the operator",
-    Entry.Kind.CONVERSION: "Converted from another asset",
+    Entry.Kind.DEPOSIT: _lazy("Deposit"),
+    Entry.Kind.USAGE: _lazy("Use of data"),
+    Entry.Kind.RESTATEMENT: _lazy("Divided anew after a conflict"),
+    Entry.Kind.RECOVERY: _lazy("Recovered after a conflict"),
+    Entry.Kind.PAYOUT: _lazy("Sent to be paid out"),
+    Entry.Kind.SETTLEMENT: _lazy("Paid out"),
+    Entry.Kind.RETURN: _lazy("A payout that came back"),
+    Entry.Kind.REVERSAL: _lazy("Taken back"),
+    Entry.Kind.ADJUSTMENT: _lazy("Adjusted by the operator"),
+    Entry.Kind.CONVERSION: _lazy("Converted from another asset"),
 }
 
 
@@ -92,6 +93,6 @@ def plain(one: Moved) -> Movement:
         entry_id=one.entry.pk,
         entry_hash=bytes(one.entry.hash).hex(),
         kind=one.entry.kind,
-        words=WORDS[Entry.Kind(one.entry.kind)],
+        words=str(WORDS[Entry.Kind(one.entry.kind)]),
         amount_units=one.amount_units,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Sum
+from django.utils.translation import gettext as _
 
 from compensation import money, payees, progress, settlement, weights
 from compensation.models import (
@@ -82,17 +83,26 @@ class OwnerStatement:
     @property
     def words(self) -> list[str]:
         """The first page: what an owner wants to know, in sentences."""
-        said = [f"You earned {self.say(self.earned_units)} in {self.period.name}."]
-        said += [f"{self.say(one.amount_units)} is held: {one.why}" for one in self.held]
+        said = [
+            _("You earned %(say)s in %(name)s.")
+            % {"say": self.say(self.earned_units), "name": self.period.name}
+        ]
+        said += [
+            _("%(say)s is held: %(why)s") % {"say": self.say(one.amount_units), "why": one.why}
+            for one in self.held
+        ]
         if not self.held:
-            said.append("Nothing is held.")
+            said.append(_("Nothing is held."))
         if self.owed_units:
             said.append(
-                f"{self.say(self.owed_units)} that you were paid was another owner's; at most half "
-                "of each payout goes towards it."
+                _(
+                    "%(say)s that you were paid was another owner's; at most half of each payout "
+                    "goes towards it."
+                )
+                % {"say": self.say(self.owed_units)}
             )
         said.append(self.next_payout)
-        said += [todo.words for todo in self.todos] or ["There is nothing that you must do."]
+        said += [todo.words for todo in self.todos] or [_("There is nothing that you must do.")]
         return said
 
     def say(self, units: int) -> str:
@@ -195,7 +205,7 @@ def _movements(party: Party, asset: Asset, owned: list[Account], period: Period)
 def _of_usage(line: Movement, part: shares.Grown, version: DatasetVersion) -> Movement:
     return _with(
         line,
-        words=f"Use of {version}",
+        words=_("Use of %(version)s") % {"version": version},
         amount_units=part.share_units,
         charge_count=part.charge_count,
         weight_version_id=part.weight_version_id,
@@ -234,8 +244,11 @@ def _held_back(party: Party, asset: Asset) -> list[Held]:
         Held(
             amount_units=amount,
             why=(
-                f"it becomes payable on {until:%Y-%m-%d}, {settings.HOLD_BACK_DAYS} days after it "
-                "was earned, so that mistakes can be put right."
+                _(
+                    "it becomes payable on %(until)s, %(HOLD_BACK_DAYS)s days after it was "
+                    "earned, so that mistakes can be put right."
+                )
+                % {"until": f"{until:%Y-%m-%d}", "HOLD_BACK_DAYS": settings.HOLD_BACK_DAYS}
             ),
             until_at=until,
         )
@@ -251,7 +264,9 @@ def _awaited(party: Party, asset: Asset) -> list[Held]:
     return [
         Held(
             amount_units=row.posted,
-            why="it was paid to another owner before the decision; it comes as that owner earns.",
+            why=_(
+                "it was paid to another owner before the decision; it comes as that owner earns."
+            ),
             until_at=None,
             conflict_id=str(row.account.conflict_id or ""),
         )
@@ -279,7 +294,7 @@ def _held_for(conflict: Conflict, party: Party, amount: int) -> Held:
     other = next((side for side in sides if side != party), party)
     return Held(
         amount_units=amount,
-        why=f"it came from records that are in question with {other}.",
+        why=_("it came from records that are in question with %(other)s.") % {"other": other},
         until_at=conflict.deadline_at,
         conflict_id=str(conflict.pk),
     )
@@ -292,15 +307,23 @@ def _next_payout(
     if found is not None:
         ready = f"{money.to_text(found.open_units, asset.scale)} {asset.symbol}"
         if found.claim is not None:
-            return f"{ready} is being sent to {found.leaf.address}."
-        return f"{ready} is ready: claim it, and it is sent to {found.leaf.address}."
+            return _("%(ready)s is being sent to %(address)s.") % {
+                "ready": ready,
+                "address": found.leaf.address,
+            }
+        return _("%(ready)s is ready: claim it, and it is sent to %(address)s.") % {
+            "ready": ready,
+            "address": found.leaf.address,
+        }
     if payable <= 0:
-        return "Nothing is payable yet."
+        return _("Nothing is payable yet.")
     under_way = PayoutEpoch.objects.filter(asset=asset).exclude(state=PayoutEpoch.State.ACTIVE)
     state, words = progress.waits_for(party=party, asset=asset, units=payable, at=at)
     if state == progress.PAYABLE and under_way.exists():
-        return f"{say} is payable and goes into the payout after the one now being prepared."
-    return f"{say} is payable. {words}"
+        return _(
+            "%(say)s is payable and goes into the payout after the one now being prepared."
+        ) % {"say": say}
+    return _("%(say)s is payable. %(words)s") % {"say": say, "words": words}
 
 
 def _todos(
@@ -309,21 +332,35 @@ def _todos(
     todos = []
     is_earning = now[Kind.OWNER] + now[Kind.OWNER_PENDING] > 0
     if found is not None and found.claim is None:
-        todos.append(Todo("claim", "Claim the payout that is ready."))
+        todos.append(Todo("claim", _("Claim the payout that is ready.")))
     waiting = Conflict.objects.filter(awaits=party).select_related("later__owner", "earlier__owner")
     for conflict in waiting.order_by("deadline_at"):
         todos.append(
             Todo(
                 "answer_conflict",
-                f"Answer in the conflict over {conflict.later} and {conflict.earlier}"
-                + (f" by {conflict.deadline_at:%Y-%m-%d}." if conflict.deadline_at else "."),
+                _answer_words(conflict),
                 conflict.deadline_at,
             )
         )
     method = payees.method_in_force(party, asset)
     if is_earning and method is None:
-        where = "an address" if asset.chain else "a bank account"
-        todos.append(Todo("add_address", f"Say where your payouts should go: add {where}."))
+        words = (
+            _("Say where your payouts should go: add an address.")
+            if asset.chain
+            else _("Say where your payouts should go: add a bank account.")
+        )
+        todos.append(Todo("add_address", words))
     if method is not None and method.flagged_at is not None:
-        todos.append(Todo("confirm_account", "A payout came back: confirm where it went."))
+        todos.append(Todo("confirm_account", _("A payout came back: confirm where it went.")))
     return todos
+
+
+def _answer_words(conflict: Conflict) -> str:
+    """What is asked of a side, and until when."""
+    sides = {"later": conflict.later, "earlier": conflict.earlier}
+    if conflict.deadline_at is None:
+        return _("Answer in the conflict over %(later)s and %(earlier)s.") % sides
+    return _("Answer in the conflict over %(later)s and %(earlier)s by %(day)s.") % {
+        **sides,
+        "day": f"{conflict.deadline_at:%Y-%m-%d}",
+    }

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+
 from compensation import models
 from provenance.refusals import Refused
 
@@ -38,7 +40,7 @@ class Period:
         """The month `YYYY-MM` in the zone of the calendar; raises BadPeriod."""
         found = MONTH.fullmatch(name)
         if found is None:
-            raise BadPeriod(f"{name!r} is not a month.")
+            raise BadPeriod(_("%(name)s is not a month.") % {"name": repr(name)})
         row = models.Period.objects.filter(name=name).first()
         if row is not None:
             return cls(name, row.starts_at, row.ends_at, row.closed_at)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -12,6 +10,7 @@ from compensation import money
 from compensation.statements.lab import LabStatement
 from compensation.statements.movements import Movement
 from compensation.statements.owner import OwnerStatement
+from provenance.documents import sheets
 from provenance.ledger import moment
 
 COLUMNS = (
@@ -27,8 +26,6 @@ COLUMNS = (
     "payout_epoch",
     "payment",
 )
-# A spreadsheet runs what begins like this; a leading quote makes it text.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_json(statement: OwnerStatement | LabStatement) -> dict[str, Any]:
@@ -60,26 +57,23 @@ def as_json(statement: OwnerStatement | LabStatement) -> dict[str, Any]:
 def as_csv(statement: OwnerStatement | LabStatement) -> str:
     """The lines between an opening and a closing one; the amounts add up."""
     asset, period = statement.asset, statement.period
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
 
-    def balance(words: str, at: datetime, units: int) -> None:
+    def balance(words: str, at: datetime, units: int) -> list[Any]:
         amount = money.to_text(units, asset.scale)
-        writer.writerow([moment(at), words, amount, asset.code, units, "", "", "", "", "", ""])
+        return [moment(at), words, amount, asset.code, units, "", "", "", "", "", ""]
 
-    balance("Opening balance", period.starts_at, statement.opening_units)
-    for line in statement.movements:
-        writer.writerow(_row(line, statement))
-    balance("Closing balance", period.ends_at, statement.closing_units)
-    return out.getvalue()
+    rows = [
+        balance("Opening balance", period.starts_at, statement.opening_units),
+        *(_row(line, statement) for line in statement.movements),
+        balance("Closing balance", period.ends_at, statement.closing_units),
+    ]
+    return sheets.as_csv(COLUMNS, rows)
 
 
 def _row(line: Movement, statement: OwnerStatement | LabStatement) -> list[Any]:
-    words = f"'{line.words}" if line.words.startswith(FORMULA_STARTS) else line.words
     return [
         moment(line.at),
-        words,
+        line.words,
         money.to_text(line.amount_units, statement.asset.scale),
         statement.asset.code,
         line.amount_units,

@@ -45,7 +45,7 @@ def test_a_payout_is_claimed_and_its_proof_verifies(ada, ben, lab, paid_lab, dol
     payout = paid(door, dollar, clock, drive)
     anchored(clock, drive)
     proof = door.get(f"payouts/{payout['id']}/proof")
-    node, contract = Node(evm.settings.CHAIN_RPC_URL), proof["payout"]["contract"]
+    node, contract = Node(evm.connect().told.rpc_url), proof["payout"]["contract"]
     report = verify(proof, node=node, contract=contract)
     assert report.is_true, report.failures
     assert [point.split(":")[0] for point in report.not_checked] == ["who reported the use"]
@@ -80,5 +80,5 @@ def test_what_a_conflict_moved_is_proved_by_the_entry_that_moved_it(
     anchored(clock, drive)
     proof = door.get(f"payouts/{payout['id']}/proof")
     assert proof["charge"] is None
-    report = verify(proof, node=Node(evm.settings.CHAIN_RPC_URL))
+    report = verify(proof, node=Node(evm.connect().told.rpc_url))
     assert report.is_true, report.failures

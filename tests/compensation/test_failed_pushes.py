@@ -10,7 +10,7 @@ from django.core import mail
 from compensation import deployment as compensation_deployment
 from compensation import invariants, payees, payouts, progress, reconciliation, settlement
 from compensation.models import Account, Asset, FailedPush, Payout, PayoutClaim
-from provenance import deployment, evm, outbox, signers
+from provenance import deployment, evm, mailing, outbox, signers
 from provenance.models import ChainContract
 from tests import doors
 from tests.compensation.conftest import held
@@ -85,6 +85,7 @@ def test_a_refused_payee_stays_owed_is_told_and_claims_again(
     payouts.build_epoch(dollar, clock())
     drive()
     block(ADAS_ADDRESS)
+    mailing.send_due(at=clock())
     mail.outbox.clear()
     assert settlement.push(asset=dollar, at=clock()) == 2
     drive()
@@ -103,7 +104,9 @@ def told(ada, dollar, method, clock) -> None:
     """The owner by letter, page and API, the operator among the differences."""
     method.refresh_from_db()
     assert "The token refused the transfer" in method.flag_words
-    assert [one.to for one in mail.outbox] == [["ada@archive.example"]]
+    mailing.send_due(at=clock())
+    refused = [one for one in mail.outbox if "did not arrive" in one.subject]
+    assert [one.to for one in refused] == [["ada@archive.example"]]
     (shown,) = progress.payouts_of(party=ada, asset=dollar)
     assert "Name another address, or claim again" in shown.words
     (difference,) = reconciliation.reconcile(at=clock()).differences

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from compensation import addresses, ownership, payees, siwe
 from compensation.models import PayoutMethod
 from deploy.environment import Environment
-from provenance import evm
+from provenance import evm, mailing
 from tests import doors, factories
 from tests.cast import NOON
 from tests.ground import Ground
@@ -22,10 +22,28 @@ from tests.ground import Ground
 WALLET = Account.from_key("0x" + "51" * 32)
 STRANGER = Account.from_key("0x" + "52" * 32)
 ELSEWHERE = 1  # Ethereum's main chain, where addresses need a proof.
+SLOW = {
+    "finality": "finalized",
+    "confirmations": 12,
+    "fee_ceiling_gwei": 50,
+    "payout_delay_seconds": 86_400,
+}
 
 
 def signed(text, wallet=WALLET):
     return "0x" + wallet.sign_message(encode_defunct(text=text)).signature.hex().removeprefix("0x")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(settings, monkeypatch):
+    """A second chain, on which no contract stands at any address."""
+    settings.MORE_CHAINS = {ELSEWHERE: {"rpc_url": "http://127.0.0.1:9", **SLOW}}
+    accepts = ownership._accepts
+    monkeypatch.setattr(
+        ownership,
+        "_accepts",
+        lambda chain_id, *of: chain_id != ELSEWHERE and accepts(chain_id, *of),
+    )
 
 
 @pytest.fixture
@@ -47,12 +65,10 @@ def test_the_challenge_is_a_sign_in_message_for_this_service_alone(named, ada, s
     assert message.expires_at - message.issued_at == timedelta(hours=1)
 
 
-def test_a_proved_address_waits_and_everybody_who_minds_the_money_is_told(
-    named, ada, settings, django_capture_on_commit_callbacks
-):
+def test_a_proved_address_waits_and_everybody_who_minds_the_money_is_told(named, ada, settings):
     factories.user("fin@aurora.example", party=ada, role="finance")
-    with django_capture_on_commit_callbacks(execute=True):
-        done = prove(named)
+    done = prove(named)
+    mailing.send_due(at=NOON)
     assert done.held_until == NOON + timedelta(hours=settings.PAYOUT_ACCOUNT_HOLD_HOURS)
     assert not done.is_payable(NOON + timedelta(hours=1))
     assert done.is_payable(done.held_until)

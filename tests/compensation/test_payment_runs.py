@@ -22,6 +22,7 @@ from compensation.models import (
     PayoutStep,
     Schedule,
 )
+from provenance import mailing
 from tests.cast import NOON
 from tests.compensation.banking import (
     ADAS_IBAN,
@@ -124,7 +125,7 @@ def test_at_most_half_of_a_payout_is_taken_for_what_an_owner_owes(ada, ben, euro
 
 
 def test_a_new_and_a_changed_account_wait_until_their_hold_is_over(
-    ada, euro, our_account, settings, mailoutbox, django_capture_on_commit_callbacks
+    ada, euro, our_account, settings, mailoutbox
 ):
     from tests import factories
 
@@ -132,8 +133,8 @@ def test_a_new_and_a_changed_account_wait_until_their_hold_is_over(
     factories.user("dev@aurora.example", party=ada, role="developer")
     settings.PAYOUT_ACCOUNT_HOLD_HOURS = 48
     earn(ada, euro, 10_000_000)
-    with django_capture_on_commit_callbacks(execute=True):
-        made = account(ada, euro, at=LATER)
+    made = account(ada, euro, at=LATER)
+    mailing.send_due(at=LATER)
     assert [(letter.to, ADAS_IBAN in letter.body) for letter in mailoutbox] == [
         (["ada@aurora.example"], False)
     ]

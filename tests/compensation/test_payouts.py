@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import tallymark
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from tallymark.rpc import Node
 from tallymark.verify import verify
@@ -128,7 +130,7 @@ def anchored(ada, clock, drive):
 
 def check_proof(ada, epoch, clock, drive):
     proof = anchored(ada, clock, drive)
-    node = Node(evm.settings.CHAIN_RPC_URL)
+    node = Node(evm.connect().told.rpc_url)
     report = verify(proof, node=node, contract=epoch.contract.caip10)
     assert report.is_true, report.failures
     assert [point.split(":")[0] for point in report.not_checked] == ["who reported the use"]
@@ -281,3 +283,29 @@ def test_a_changed_row_is_found_where_it_stands(ada, paid_lab, dollar, clock, as
     words = errors.getvalue()
     assert "entry 2: its content was changed." in words
     assert "A balance is the sum of its lines" in words
+
+
+def test_two_operators_who_push_at_once_pay_everybody_once(
+    ada, ben, paid_lab, dollar, clock, drive
+):
+    for owner, where, name in ((ada, ADAS_ADDRESS, "essays"), (ben, BENS_ADDRESS, "notes")):
+        earn(paid_lab, owner, dollar, clock, name=name)
+        address(owner, where, clock)
+    payouts.build_epoch(dollar, clock())
+    drive()
+    done: list[int] = []
+
+    def push() -> None:
+        try:
+            done.append(settlement.push(asset=dollar, at=clock()))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=push) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == [0, 0, 0, 2]
+    drive()
+    assert Payout.objects.count() == 2

@@ -173,7 +173,7 @@ def test_a_copy_that_is_missing_or_changed_stops_the_recovery_and_changes_nothin
         recover(folder, contract, "payees")
     with pytest.raises(CommandError, match="No contract stands at"):
         recover(folder, contract[:-4] + "dead", "payees")
-    with pytest.raises(CommandError, match="is no contract on eip155:31337"):
+    with pytest.raises(CommandError, match="This service is not on chain 1"):
         recover(folder, "eip155:1:" + ADAS_ADDRESS, "payees")
     assert not Party.objects.exists()
     assert not PayoutLeaf.objects.exists()

@@ -24,7 +24,7 @@ WALLET = Key.from_key(ground.KEYS[0])
 @pytest.fixture
 def chain(settings):
     """An anvil as the settings' chain: unlike the embedded node it can be made to go back."""
-    if not (anvil.FOLDER / anvil.VERSION).exists():
+    if not anvil.is_here():
         pytest.skip("anvil is not here: `./run faults --chain` fetches it from npm")
     with anvil.anvil() as node:
         node.rpc("evm_setAutomine", True)

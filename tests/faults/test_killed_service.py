@@ -109,6 +109,7 @@ def test_killed_workers_neither_lose_nor_repeat_a_record_a_charge_or_a_payment(
         walker.resolve()
     assert killer.killed > 0, "no worker was killed during billing"
     with killing(supervisor, 3) as killer:
+        walker.name_address()
         walker.payout()
     assert killer.killed > 0, "no worker was killed during the payout"
     _wait_for_the_worker(walker)

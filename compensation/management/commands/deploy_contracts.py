@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from compensation import deployment as compensation_deployment
-from provenance import deployment, evm, signers
+from provenance import chains, deployment, evm, signers
 from provenance.refusals import Refused
 
 REASONS = (
@@ -28,6 +27,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which token owners are paid in, and who administers; fixed on the development chain."""
+        parser.add_argument(
+            "--chain", type=int, help="its EIP-155 id, where it is not the ledger's own chain"
+        )
         parser.add_argument("--token", default="", help="the ERC-20 that owners are paid in")
         parser.add_argument(
             "--admin", default="", help="who administers the contracts: a multisig's address"
@@ -35,16 +37,18 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Deploy what is missing and name what stands."""
-        is_development = settings.CHAIN_ID == signers.DEVELOPMENT_CHAIN
+        chain_id = options["chain"] or chains.home()
+        is_development = chain_id == chains.DEVELOPMENT_CHAIN
         if not is_development and not (options["token"] and options["admin"]):
             raise CommandError(
-                f"On chain {settings.CHAIN_ID} name the token and the administrator: "
+                f"On chain {chain_id} name the token and the administrator: "
                 "--token 0x... --admin 0x..."
             )
         try:
             standing = compensation_deployment.deploy_all(
                 token=options["token"],
                 admin=options["admin"] or signers.address("deployer"),
+                chain_id=chain_id,
                 clock=timezone.now,
                 say=self.stdout.write,
             )

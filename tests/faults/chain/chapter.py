@@ -83,6 +83,9 @@ class Chapter:
         self._words: dict[str, int] = {}
         # Whether what happens now will be forgotten, because a backup is restored.
         self._is_doomed = False
+        # The newest block that senders have seen: what lay so deep under it was final for them.
+        # What the chain was loaded with has no states before, so that it cannot go back there.
+        self._seen = self._head() + CONFIRMATIONS
         # The last chapter's chain is gone.
         evm._connect.cache_clear()
 
@@ -227,7 +230,10 @@ class Chapter:
 
     def _reorg(self) -> None:
         """The last blocks are replaced by empty ones; what was in them is forgotten."""
-        self.anvil.rpc("anvil_reorg", self.dice.randint(1, CONFIRMATIONS), [])
+        depth = self.dice.randint(1, CONFIRMATIONS)
+        depth = min(depth, self._head() - (self._seen - CONFIRMATIONS))
+        if depth > 0:
+            self.anvil.rpc("anvil_reorg", depth, [])
 
     def _revert(self) -> None:
         """The node falls back by a few blocks, which senders have seen."""
@@ -235,7 +241,11 @@ class Chapter:
         for _ in range(self.dice.randint(1, CONFIRMATIONS)):
             self.anvil.mine(base_fee=self.base_fee)
             self._here("send")
+        self._seen = max(self._seen, self._head())
         self.anvil.rpc("evm_revert", before)
+
+    def _head(self) -> int:
+        return int(self.anvil.rpc("eth_blockNumber"), 16)
 
     def _rollback(self) -> None:
         """A backup is restored: the books forget what the chain has seen since.
@@ -270,10 +280,17 @@ class Chapter:
         self.place.server.create_database(target, source)
 
     def _reconcile(self) -> None:
-        """What an operator does: look, and let the service put its books in step."""
+        """What an operator does: look, and let the service put its books in step, in the end."""
         try:
-            restore.look(at=self.now)
-            restore.reconcile(at=self.now)
+            for _ in range(PATIENCE_ROUNDS):
+                restore.look(at=self.now)
+                try:
+                    restore.reconcile(at=self.now)
+                except restore.StillOnTheWay:
+                    self.anvil.mine(base_fee=CALM_BASE_FEE)
+                else:
+                    return
+            self._failed("reconcile_restore", "what was on its way never came")
         except Exception:
             self._failed("reconcile_restore", traceback.format_exc())
 

@@ -109,7 +109,7 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
         ),
     ),
     "a correction charges everything again": (
-        InSql("compensation_bill_price", "- g.last_units)::bigint", "- 0)::bigint"),
+        InSql("compensation_bill_price", "- l.total_units)::bigint", "- 0)::bigint"),
     ),
     "what was corrected is never charged": (
         InPython(

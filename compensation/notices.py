@@ -1,0 +1,130 @@
+"""What parties are told of money: payouts, where they go, budgets. Declared into the one table."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from compensation import money
+from compensation.models import Asset, BudgetNotice, PayoutMethod
+from provenance.models import Event
+from provenance.notices import Kind, Topic, follows, register, tell
+
+_METHOD = "admin:compensation_payoutmethod_change"
+
+register(
+    Kind(
+        "payout_address.changed",
+        Topic.SECURITY,
+        _("Where your payouts go was changed"),
+        _(
+            "From now on the payouts of %(owner)s are meant for %(where)s. Nothing is paid there "
+            "before %(from_at)s. If nobody of you did this, remove it at once, change your "
+            "passwords and write to the operator."
+        ),
+        _METHOD,
+        "finance",
+        _("Check it"),
+    ),
+    Kind(
+        "payout.failed",
+        Topic.MONEY,
+        _("A payout did not arrive"),
+        _(
+            "A payout to %(where)s came back or was refused: %(why)s The money is yours as before, "
+            "and waits. Confirm the account or address if it is right, or name another one."
+        ),
+        _METHOD,
+        "finance",
+        _("Put it right"),
+    ),
+    Kind(
+        "payout.sent",
+        Topic.MONEY,
+        _("You were paid %(amount)s"),
+        _("A payout of %(amount)s has arrived, as final as the bank or the chain makes it."),
+        "admin:compensation_payout_changelist",
+        "finance",
+        _("See what it pays for"),
+        is_list=True,
+    ),
+    Kind(
+        "budget.warning",
+        Topic.MONEY,
+        _("%(percent)s %% of a budget is spent"),
+        _(
+            "%(what)s: %(spent)s of %(limit)s are spent. At 100 %% no new run starts under it; "
+            "runs under way go on to their caps."
+        ),
+        "admin:compensation_budget_changelist",
+        "finance",
+        _("See the budgets"),
+        is_list=True,
+    ),
+)
+
+
+@follows("payout_method.verified")
+def _method_changed(event: Event) -> None:
+    method = PayoutMethod.objects.select_related("party").get(pk=event.subject_id)
+    tell(
+        "payout_address.changed",
+        party=method.party,
+        about=method.pk,
+        key=event.pk,
+        at=event.occurred_at,
+        where=_where(method),
+        from_at=method.held_until or event.occurred_at,
+        owner=method.party,
+    )
+
+
+@follows("payout_method.flagged")
+def _came_back(event: Event) -> None:
+    method = PayoutMethod.objects.select_related("party").get(pk=event.subject_id)
+    if method.removed_at is None:
+        tell(
+            "payout.failed",
+            party=method.party,
+            about=method.pk,
+            key=event.pk,
+            at=event.occurred_at,
+            where=_where(method),
+            why=method.flag_words,
+        )
+
+
+@follows("payout.settled")
+def _paid(event: Event) -> None:
+    if event.party is not None:
+        asset = Asset.objects.get(code=event.body["asset"])
+        tell(
+            "payout.sent",
+            party=event.party,
+            key=event.pk,
+            at=event.occurred_at,
+            amount=_amount(int(event.body["amount_units"]), asset),
+        )
+
+
+def warn(notice: BudgetNotice) -> None:
+    """Tell a lab how far a budget, or a run's cap, is spent."""
+    tell(
+        "budget.warning",
+        party=notice.lab,
+        key=notice.pk,
+        at=notice.noticed_at,
+        percent=notice.percent,
+        what=notice.budget or notice.run,
+        spent=_amount(notice.spent_units, notice.asset),
+        limit=_amount(notice.limit_units, notice.asset),
+    )
+
+
+def _where(method: PayoutMethod) -> str:
+    if method.is_bank:
+        return f"{method.address} ({method.holder})"
+    return method.address
+
+
+def _amount(units: int, asset: Asset) -> str:
+    return f"{money.to_text(units, asset.scale)} {asset.symbol}"
