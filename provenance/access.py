@@ -42,6 +42,11 @@ class Viewer:
         """Whether this viewer sees every party's facts (each look is logged)."""
         return self.party.is_operator
 
+    @property
+    def is_test(self) -> bool:
+        """Whether a key for tests asks: it sees the lab's test data and no facts."""
+        return self.key is not None and self.key.is_test
+
     def may(self, verb: str) -> bool:
         """Whether the role, or the key's scopes, allow `verb` (see ROLE_VERBS)."""
         if self.key is not None:

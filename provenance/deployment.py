@@ -16,10 +16,9 @@ from hashlib import sha256
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 
-from provenance import evm, outbox, signers
+from provenance import chains, evm, outbox, signers
 from provenance.models import ChainAccount, ChainContract, OutboxAttempt, OutboxTransaction
 
 State = OutboxTransaction.State
@@ -52,8 +51,8 @@ class Order:
 def contract(
     kind: ChainContract.Kind, *, token_address: str = "", chain_id: int | None = None
 ) -> ChainContract:
-    """The contract of a kind on the chain of the settings; raises ContractMissing."""
-    wanted = settings.CHAIN_ID if chain_id is None else chain_id
+    """The contract of a kind on a chain, home unless named; raises ContractMissing."""
+    wanted = chains.home() if chain_id is None else chain_id
     found = ChainContract.objects.filter(
         chain_id=wanted, kind=kind, token_address=token_address
     ).first()
@@ -65,14 +64,19 @@ def contract(
 
 
 def deploy(
-    *, orders: Sequence[Order], clock: Callable[[], datetime], say: Callable[[str], None]
+    *,
+    orders: Sequence[Order],
+    clock: Callable[[], datetime],
+    say: Callable[[str], None],
+    chain_id: int | None = None,
 ) -> list[ChainContract]:
-    """See to it that every ordered contract stands; those that stand are left alone.
+    """See to it that every ordered contract stands on a chain, home unless named; those that stand
+    are left alone.
 
     Network calls run outside of transactions, and a crash at any point is made good by the next
     call. Raises ContractMissing, NotDeployed, and what the outbox raises.
     """
-    chain = evm.connect()
+    chain = evm.connect(chain_id)
     _see_to_known_contracts(chain, clock, say)
     account = signers.address("deployer")
     rows = {
@@ -95,13 +99,12 @@ def wait_until_mined(*, rows: Sequence[OutboxTransaction], clock: Callable[[], d
     For commands that a person waits for; services let the outbox's task do it. Raises NotDeployed.
     """
     patient_until = time.monotonic() + PATIENCE_SECONDS
-    done = {State.FINAL} | ({State.MINED} if _is_development() else set())
     while True:
         for row in rows:
             row.refresh_from_db()
-            if row.is_reverted and row.state in (*done, State.REVIEW):
+            if row.is_reverted and row.state in (*_good_enough(row), State.REVIEW):
                 raise NotDeployed(f"{row.purpose} reverted in {row.tx_hash}; see the outbox.")
-        waiting = [row for row in rows if row.state not in done]
+        waiting = [row for row in rows if row.state not in _good_enough(row)]
         if not waiting:
             return
         if time.monotonic() > patient_until:
@@ -126,9 +129,9 @@ def _see_to_known_contracts(
     lost = _lost_contracts(chain)
     if not lost:
         return
-    if not _is_development():
+    if not _is_development(chain.chain_id):
         raise ContractMissing(
-            f"{lost[0]} is not on the chain that {settings.CHAIN_RPC_URL} serves: is it the right "
+            f"{lost[0]} is not on the chain that {chain.told.rpc_url} serves: is it the right "
             "network, and is the node in step?"
         )
     say("the embedded chain is new: sending everything again that it held")
@@ -206,5 +209,10 @@ def _record(order: Order, row: OutboxTransaction, at: datetime) -> ChainContract
     return made
 
 
-def _is_development() -> bool:
-    return bool(settings.CHAIN_ID == signers.DEVELOPMENT_CHAIN)
+def _good_enough(row: OutboxTransaction) -> set[str]:
+    """The states in which a transaction is done: a development chain is waited for less."""
+    return {State.FINAL} | ({State.MINED} if _is_development(row.chain_id) else set())
+
+
+def _is_development(chain_id: int) -> bool:
+    return chain_id == chains.DEVELOPMENT_CHAIN

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from django.conf import settings
-
+from provenance import chains
 from provenance.contracts import ARTEFACTS
 
 if TYPE_CHECKING:
@@ -120,11 +119,6 @@ def development_token() -> Artefact:
     return load_artefact(ARTEFACTS / "TestToken.json")
 
 
-def fee_ceiling() -> int:
-    """The most that a transaction may offer per gas, in wei."""
-    return int(settings.CHAIN_FEE_CEILING_GWEI) * GWEI
-
-
 def caip2(chain_id: int) -> str:
     """A chain as CAIP-2 names it."""
     return f"eip155:{chain_id}"
@@ -162,22 +156,32 @@ def _unbound(artefact: Artefact) -> Any:
 class Chain:
     """A connected chain; reads only, and the broadcast of bytes that the outbox signed."""
 
-    def __init__(self, w3: Web3, chain_id: int) -> None:
+    def __init__(self, w3: Web3, told: chains.ChainSettings) -> None:
         self.w3 = w3
-        self.chain_id = chain_id
+        self.told = told
+
+    @property
+    def chain_id(self) -> int:
+        """Its EIP-155 id."""
+        return self.told.chain_id
+
+    @property
+    def fee_ceiling(self) -> int:
+        """The most that a transaction may offer per gas, in wei."""
+        return self.told.fee_ceiling_gwei * GWEI
 
     def head(self) -> int:
         """The number of the newest block."""
         return self._ask(lambda: int(self.w3.eth.block_number))
 
     def final_block(self, *, head: int | None = None) -> int:
-        """The newest block that can no longer change, as CHAIN_FINALITY says; may be below 0.
+        """The newest block that can no longer change, as its settings say; may be below 0.
 
         `head` is the newest block, where the caller has asked for it.
         """
-        if settings.CHAIN_FINALITY == "finalized":
+        if self.told.finality == "finalized":
             return self._ask(lambda: int(self.w3.eth.get_block("finalized")["number"]))
-        return (self.head() if head is None else head) - int(settings.CHAIN_CONFIRMATIONS)
+        return (self.head() if head is None else head) - self.told.confirmations
 
     def block_time(self, block_number: int) -> int:
         """A block's time, in seconds since 1970."""
@@ -195,9 +199,13 @@ class Chain:
             ) from missing
         return "0x" + bytes(block["hash"]).hex()
 
-    def transaction_count(self, address: str, *, block: int | None = None) -> int:
-        """How many transactions of `address` are in blocks, up to the one named or the newest."""
-        tag: Any = "latest" if block is None else block
+    def transaction_count(
+        self, address: str, *, block: int | Literal["latest", "pending"] = "latest"
+    ) -> int:
+        """How many transactions of `address` are in blocks, up to the one named or the newest;
+        with "pending" those are counted, too, that the node knows of and no block holds yet.
+        """
+        tag: Any = block
         return self._ask(lambda: int(self.w3.eth.get_transaction_count(_hex(address), tag)))
 
     def balance(self, address: str) -> int:
@@ -219,9 +227,10 @@ class Chain:
     ) -> Any:
         """The answer of a contract's function, at a block if one is named.
 
-        Raises CallReverted with the contract's reason.
+        Raises CallReverted with the contract's reason, and ChainUnreachable where the node does not
+        know of the contract: one that lags behind may not have its block yet.
         """
-        from web3.exceptions import ContractLogicError
+        from web3.exceptions import BadFunctionCallOutput, ContractLogicError
 
         contract = self._contract(artefact, address)
         options: Any = {"from": sender} if sender else {}
@@ -233,6 +242,11 @@ class Chain:
             )
         except ContractLogicError as refusal:
             raise CallReverted(_reason(artefact, refusal)) from refusal
+        except BadFunctionCallOutput as silence:
+            raise ChainUnreachable(
+                f"The node at {self.told.rpc_url} knows no {artefact.name} at {address}: wait "
+                "until it is in step, or correct the address."
+            ) from silence
 
     def ask(self, address: str, data: bytes) -> bytes:
         """What a contract answers to bare calldata; raises CallReverted."""
@@ -298,7 +312,7 @@ class Chain:
         """What to offer now: twice the base fee and one gwei, under the ceiling."""
         block = self._ask(lambda: self.w3.eth.get_block("latest"))
         base_fee = int(block["baseFeePerGas"])
-        max_fee = min(2 * base_fee + GWEI, fee_ceiling())
+        max_fee = min(2 * base_fee + GWEI, self.fee_ceiling)
         return Fees(max_fee=max_fee, tip=min(GWEI, max_fee), base_fee=base_fee)
 
     def broadcast(self, raw: bytes) -> Broadcast:
@@ -316,35 +330,40 @@ class Chain:
         return contract
 
     def _ask(self, question: Callable[[], Result]) -> Result:
-        with _reachable():
+        with _reachable(self.told.rpc_url):
             return question()
 
 
-def connect() -> Chain:
-    """The chain of the settings; raises ChainUnreachable or WrongChain with what to do."""
-    chain = _connect(settings.CHAIN_RPC_URL, settings.CHAIN_ID)
+def connect(chain_id: int | None = None) -> Chain:
+    """A chain of the settings, home unless named; raises ChainUnreachable or WrongChain with what
+    to do, and chains.UnknownChain.
+    """
+    told = chains.settings_of(chains.home() if chain_id is None else chain_id)
+    chain = _connect(told)
     served = chain._ask(lambda: int(chain.w3.eth.chain_id))
-    if served != settings.CHAIN_ID:
+    if served != told.chain_id:
         raise WrongChain(
-            f"{settings.CHAIN_RPC_URL} serves chain {served}, not {settings.CHAIN_ID}: "
-            "correct CHAIN_RPC_URL or TALLYMARK_CHAIN_ID."
+            f"{told.rpc_url} serves chain {served}, not {told.chain_id}: correct CHAIN_RPC_URL, "
+            "TALLYMARK_CHAIN_ID or TALLYMARK_MORE_CHAINS."
         )
     return chain
 
 
-@lru_cache(maxsize=4)
-def _connect(url: str, chain_id: int) -> Chain:
+@lru_cache(maxsize=16)
+def _connect(told: chains.ChainSettings) -> Chain:
     from web3 import HTTPProvider, Web3
 
     # No retries by the library: it cannot know which requests are safe to repeat.
     provider = HTTPProvider(
-        url, request_kwargs={"timeout": TIMEOUT_SECONDS}, exception_retry_configuration=None
+        told.rpc_url,
+        request_kwargs={"timeout": TIMEOUT_SECONDS},
+        exception_retry_configuration=None,
     )
-    return Chain(Web3(provider), chain_id)
+    return Chain(Web3(provider), told)
 
 
 @contextmanager
-def _reachable() -> Iterator[None]:
+def _reachable(rpc_url: str) -> Iterator[None]:
     """Turn what a lost connection raises into ChainUnreachable."""
     import requests
 
@@ -352,7 +371,7 @@ def _reachable() -> Iterator[None]:
         yield
     except (requests.RequestException, OSError) as loss:
         raise ChainUnreachable(
-            f"The chain at {settings.CHAIN_RPC_URL} does not answer: start it with `./run up`, "
+            f"The chain at {rpc_url} does not answer: start it with `./run up`, "
             "or set CHAIN_RPC_URL."
         ) from loss
 

@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.db.models import Avg
 
-from provenance import evm, outbox, signers
+from provenance import chains, evm, outbox, signers
 from provenance.models import ChainAccount, OutboxTransaction
 
 # The roles that send by themselves, day by day.
@@ -57,13 +57,13 @@ class Standing:
         )
 
 
-def look(*, at: datetime) -> list[Standing]:
-    """Ask the chain for the balance of every account that we send from, and note it.
+def look(*, at: datetime, chain_id: int | None = None) -> list[Standing]:
+    """Ask a chain, home unless named, what every account that we send from has, and note it.
 
     A role that signs elsewhere too, such as the guardian, is none of ours before it has sent from
     here. Raises evm.ChainUnreachable or evm.WrongChain.
     """
-    chain = evm.connect()
+    chain = evm.connect(chain_id)
     price = chain.fees().max_fee
     known = set(
         ChainAccount.objects.filter(chain_id=chain.chain_id).values_list("address", flat=True)
@@ -83,15 +83,19 @@ def look(*, at: datetime) -> list[Standing]:
     return found
 
 
-def standings(*, chain_id: int) -> list[Standing]:
-    """The accounts that we send from as they were last looked at; needs no key and no chain."""
-    rows = ChainAccount.objects.filter(chain_id=chain_id, balance_wei__isnull=False)
+def standings(*, chain_id: int | None = None) -> list[Standing]:
+    """The accounts that we send from, on one chain or all, as they were last looked at.
+
+    Needs no key and no chain.
+    """
+    on = [chain_id] if chain_id is not None else chains.ids()
+    rows = ChainAccount.objects.filter(chain_id__in=on, balance_wei__isnull=False)
     return [Standing(row) for row in rows.order_by("pk")]
 
 
-def warnings(*, chain_id: int) -> list[str]:
+def warnings() -> list[str]:
     """Which accounts run out of gas, in words."""
-    return [one.warning for one in standings(chain_id=chain_id) if one.warning]
+    return [one.warning for one in standings() if one.warning]
 
 
 def _usual_gas(account: ChainAccount) -> int:

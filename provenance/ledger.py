@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from tallymark.canonical import canonical
 
+from provenance import notices
 from provenance.models import Event, Party
 
 NO_HASH = bytes(32)
@@ -54,12 +55,14 @@ def record(
 ) -> Event:
     """Add a fact to the caller's transaction; the sealer numbers it after the commit.
 
+    Whom the kind of event concerns is told in the same transaction (`provenance.notices`).
+
     `body` takes text, whole numbers up to 2**53 - 1 (write greater ones as text), booleans, None,
     UUIDs, moments and bytes (kept as hexadecimal), in lists and dicts; no personal data.
     """
     plain = _plain(body)
     canonical(plain)  # A body without a canonical form must fail here, not in the sealer.
-    return Event.objects.create(
+    event = Event.objects.create(
         kind=kind,
         subject_kind=subject_kind,
         subject_id=subject_id or NOBODY,
@@ -69,6 +72,8 @@ def record(
         occurred_at=at,
         recorded_at=timezone.now(),
     )
+    notices.follow(event)
+    return event
 
 
 @transaction.atomic

@@ -22,7 +22,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import F
 
-from provenance import evm, signers
+from provenance import chains, evm, signers
 from provenance.models import ChainAccount, OutboxAttempt, OutboxTransaction
 from provenance.refusals import Refused
 
@@ -32,6 +32,9 @@ Alarm = ChainAccount.Alarm
 IN_FLIGHT_LIMIT = 16
 # How long sent bytes may be without a receipt before they are handed to the node again.
 STUCK_AFTER = timedelta(seconds=10)
+# And how long before they are offered dearer although they offer enough: what builders want
+# besides the base fee is nobody's to know, and a node may hold on to bytes that it never passes on.
+DEARER_AFTER = timedelta(minutes=3)
 # Nodes replace a transaction only for a tenth more on both fees.
 BUMP_NUMERATOR, BUMP_DENOMINATOR = 1125, 1000
 
@@ -120,16 +123,13 @@ def send_pending(*, chain_id: int, account: str, at: datetime) -> Sent:
     """One pass of the one writer: reconcile what was sent, then send what waits.
 
     Safe to call from anywhere at any time, outside of a database transaction: a second caller finds
-    the account busy and returns. Raises evm.ChainUnreachable, evm.WrongChain or signers.KeyMissing.
+    the account busy and returns. Raises evm.ChainUnreachable, evm.WrongChain,
+    chains.UnknownChain or signers.KeyMissing.
     """
     with only_writer(chain_id, account) as is_ours:
         if not is_ours:
             return Sent(is_busy=True)
-        chain = evm.connect()
-        if chain.chain_id != chain_id:
-            raise evm.WrongChain(
-                f"connected to chain {chain.chain_id}, asked to send on {chain_id}"
-            )
+        chain = evm.connect(chain_id)
         return _Pass(chain, account_row(chain, account), at).run()
 
 
@@ -166,17 +166,18 @@ def queue_anew(*, row: OutboxTransaction, reason: str) -> None:
     row.save(update_fields=["nonce", "note", *SETTLED_FIELDS])
 
 
-def chain_is_ahead(*, chain_id: int) -> bool:
-    """Whether the service must be read-only: the last look at the chain found it ahead of us.
+def chain_is_ahead(*, chain_id: int | None = None) -> bool:
+    """Whether the last look at a chain, or at any of ours, found it ahead of our books.
 
-    Reads one row; `check_chain` and every pass of the sender take the look.
+    Reads one row; `restore.look` and every pass of the sender take the look.
     """
-    stopped = ChainAccount.objects.filter(chain_id=chain_id).exclude(alarm=Alarm.NONE)
+    on = chains.ids() if chain_id is None else [chain_id]
+    stopped = ChainAccount.objects.filter(chain_id__in=on).exclude(alarm=Alarm.NONE)
     return stopped.exists()
 
 
 def require_not_behind(*, chain_id: int) -> None:
-    """Raise ChainIsAhead while the service must be read-only."""
+    """Raise ChainIsAhead while nothing may be made for a chain."""
     stopped = ChainAccount.objects.filter(chain_id=chain_id).exclude(alarm=Alarm.NONE).first()
     if stopped is not None:
         raise ChainIsAhead(f"{stopped}: {stopped.alarm_detail}")
@@ -235,7 +236,7 @@ class _Pass:
 
     def run(self) -> Sent:
         last_final = self.rows.filter(state=State.FINAL).order_by("nonce").last()
-        if last_final is not None and self.head < (last_final.block_number or 0):
+        if last_final is not None and self._is_behind(last_final):
             # A node that still catches up cannot tell what became of anything.
             self.done.is_node_behind = True
             log.warning("chain_node_behind", head=self.head, final=last_final.block_number)
@@ -248,6 +249,15 @@ class _Pass:
         self.done.alarm = self.account.alarm
         return self.done
 
+    def _is_behind(self, last_final: OutboxTransaction) -> bool:
+        """Whether the node does not have what was final, or did not when it counted."""
+        number = last_final.block_number or 0
+        if self.head < number:
+            return True
+        # It caught up in between, or another node behind the same address counted.
+        was_short = self.count <= _nonce(last_final)
+        return was_short and self.chain.block_hash(number) == last_final.block_hash
+
     def _look_for_strangers(self, last_final: OutboxTransaction | None) -> None:
         """Compare the chain's count with our books: neither may know of more than the other."""
         if self.account.alarm:
@@ -259,7 +269,7 @@ class _Pass:
             )
             self._alarm(Alarm.CHAIN_AHEAD, detail)
             return
-        if last_final is not None and self.count <= (last_final.nonce or 0):
+        if last_final is not None and self.count <= _nonce(last_final):
             detail = f"nonce {last_final.nonce} was final, but the chain counts only {self.count}"
             self._alarm(Alarm.CHAIN_BEHIND, detail)
 
@@ -316,11 +326,14 @@ class _Pass:
             self._alarm(Alarm.FOREIGN_NONCE, detail)
 
     def _push_again(self, row: OutboxTransaction, dearest: OutboxAttempt) -> None:
-        """It hangs: offer more where the fee is too low, else send the same bytes again."""
+        """It hangs: offer more where the fee is too low, or where nobody takes it for long; else
+        send the same bytes again.
+        """
         fees = self.chain.fees()
         offered = int(dearest.max_fee_per_gas)
         is_too_cheap = offered < fees.base_fee * 9 // 8
-        if is_too_cheap and _bumped(offered) <= evm.fee_ceiling():
+        is_left = self.at - dearest.created_at >= DEARER_AFTER
+        if (is_too_cheap or is_left) and _bumped(offered) <= self.chain.fee_ceiling:
             attempt = self._sign(row, fees, dearest)
             self.done.bumped += 1
         elif self.at - dearest.sent_at >= STUCK_AFTER:

@@ -22,6 +22,8 @@ INVITATION_DAYS = 14
 SCOPES = frozenset().union(*ROLE_VERBS.values()) - {"read", "members"}
 # A key's last use is for people to read: a write for every request would be a waste.
 LAST_USED_PRECISION = timedelta(minutes=1)
+# How a secret begins, so that people and scanners know it, and which of the two it is.
+PREFIX, TEST_PREFIX = "tm_", "tm_test_"
 
 
 class NameUnusable(Refused):
@@ -54,6 +56,13 @@ class UnknownScope(Refused):
     code = "unknown_scope"
     status = 400
     hint = f"Choose from: {', '.join(sorted(SCOPES))}."
+
+
+class NoLabToTest(Refused):
+    """Only a lab has use for a key for tests."""
+
+    code = "no_lab_to_test"
+    hint = "Make a key without `is_test`, or ask the operator to make your organisation a lab."
 
 
 @transaction.atomic
@@ -155,6 +164,11 @@ def add_member(*, party: Party, user: User, role: str, at: datetime) -> Membersh
     return member
 
 
+def dismiss_guide(*, party: Party, user: User, at: datetime | None) -> None:
+    """Put the list of first steps away for this member; None brings it back. Safe to repeat."""
+    Membership.objects.filter(party=party, user=user).update(guide_dismissed_at=at)
+
+
 @transaction.atomic
 def issue_key(
     *,
@@ -164,13 +178,19 @@ def issue_key(
     created_by: User | None,
     at: datetime,
     expires_at: datetime | None = None,
+    is_test: bool = False,
 ) -> tuple[ApiKey, str]:
-    """Make a key that speaks for `party`; returns it and its secret, which is shown only here."""
+    """Make a key that speaks for `party`; returns it and its secret, which is shown only here.
+
+    One for tests begins with `tm_test_`, and nothing that is done with it costs.
+    """
+    if is_test and not party.is_lab:
+        raise NoLabToTest
     unknown = set(scopes) - SCOPES - {"read"}
     if unknown:
         raise UnknownScope(f"A key cannot have the scope '{sorted(unknown)[0]}'.")
     prefix, rest = secrets.token_hex(4), secrets.token_urlsafe(32)
-    secret = f"tm_{prefix}_{rest}"
+    secret = f"{TEST_PREFIX if is_test else PREFIX}{prefix}_{rest}"
     key = ApiKey.objects.create(
         party=party,
         name=name,
@@ -180,8 +200,10 @@ def issue_key(
         created_by=created_by,
         created_at=at,
         expires_at=expires_at,
+        is_test=is_test,
     )
-    _record_of_party("key.issued", party, at, {"key": key.id, "scopes": key.scopes})
+    body = {"key": key.id, "scopes": key.scopes, **({"is_test": True} if is_test else {})}
+    _record_of_party("key.issued", party, at, body)
     return key, secret
 
 
@@ -195,10 +217,13 @@ def revoke_key(*, key: ApiKey, at: datetime) -> None:
 
 def viewer_of_key(secret: str, at: datetime) -> Viewer | None:
     """For whom `secret` speaks at `at`; None if it is unknown, revoked or expired."""
-    parts = secret.split("_", 2)
-    if len(parts) != 3 or parts[0] != "tm":
+    is_test = secret.startswith(TEST_PREFIX)
+    start = TEST_PREFIX if is_test else PREFIX
+    prefix, divider, _ = secret.removeprefix(start).partition("_")
+    if not secret.startswith(start) or not divider:
         return None
-    key = ApiKey.objects.select_related("party").filter(prefix=parts[1]).first()
+    keys = ApiKey.objects.select_related("party").filter(prefix=prefix, is_test=is_test)
+    key = keys.first()
     if key is None or not hmac.compare_digest(key.secret_hash, _hash(secret)):
         return None
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= at):
@@ -263,6 +288,12 @@ def restore_party(
         body={"is_owner": is_owner, "is_lab": is_lab, "is_operator": is_operator},
     )
     return party
+
+
+def choose_language(*, user: User, language: str) -> None:
+    """From now on `user` reads pages and mail in `language`, a code of the settings."""
+    user.language = language
+    user.save(update_fields=["language"])
 
 
 def _free_namespace(name: str) -> str:

@@ -43,10 +43,12 @@ _RULES = {
     "claim_waits": "What was registered earlier is held only after a claim with evidence that an "
     "operator admitted.",
     "claim_rejected": "An operator admits a claim only where its evidence is worth an answer.",
+    "claim_withdrawn": "A claimant may take its claim back until it is decided.",
     "released": "Where nobody claims within 14 days, what was held is released.",
     "silence": "Where the claimant does not reply within 14 days, what was held is released.",
     "referred": "Where the other side does not answer within 14 days, a person decides.",
     "agreed": "Where the other side accepts a claim, it is settled at once.",
+    "conceded": "A side may settle records by its own word where it gives up nothing but its own.",
     "derived": "Where both owners say that one dataset was made from the other, what is alike in "
     "them is expected, and what is owed for it is agreed.",
     "decision": "An operator decides on the records and what both sides said; there is one "
@@ -77,6 +79,12 @@ _EFFECTS = {
         "The claim of {claimant} is not admitted, and nothing is held because of it.",
         "{claimant} may bring better evidence to the operator.",
     ),
+    "claim_withdrawn": (
+        "{claimant} took its claim back. What {records} records earned is released to their "
+        "registrant.",
+        "The same records cannot be claimed by {claimant} again. A claim of the other side, if "
+        "there is one, goes on.",
+    ),
     "released": (
         "Nobody claimed in time. What {records} records of {held} earned is released to their "
         "registrant.",
@@ -95,6 +103,11 @@ _EFFECTS = {
     "agreed": (
         "{respondent} accepts the claim of {claimant} on {records} records: {decision}. {scope}",
         "Nothing is awaited of either side.",
+    ),
+    "conceded": (
+        "{conceder} says of {records} records: {decision}. {scope}",
+        "Nothing is awaited for these records, nor for the same records in later versions. What "
+        "else is in question goes on as before.",
     ),
     "derived": (
         "{parent} accepts that {child} was made from it. What {records} records earned is "

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
-from provenance import ledger, records
+from provenance import ledger, records, restrictions
 from provenance.commitments import records_root
 from provenance.models import Dataset, DatasetVersion, Party, Record, User
 from provenance.models.datasets import RecordQuerySet
@@ -114,6 +114,7 @@ def register_dataset(
     """Register a dataset. It grants nobody anything: without a licence all rights are reserved."""
     if not owner.is_owner:
         raise NotAnOwner
+    restrictions.require_active(owner, at)
     dataset, is_new = Dataset.objects.get_or_create(
         owner=owner,
         name=name,
@@ -146,6 +147,7 @@ def register_dataset(
 @transaction.atomic
 def open_version(*, dataset: Dataset, mode: str = "full", at: datetime) -> DatasetVersion:
     """Begin the next version: `full` replaces all records, `delta` changes some by key."""
+    restrictions.require_active(dataset.owner, at)
     Dataset.objects.select_for_update(no_key=True).get(pk=dataset.pk)
     versions = DatasetVersion.objects.filter(dataset=dataset)
     if versions.filter(state__in=[State.OPEN, State.READY]).exists():
@@ -256,6 +258,7 @@ def erase_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
         return locked
     if locked.state not in (State.SEALED, State.WITHDRAWN):
         raise NotSealed
+    restrictions.require_erasable(locked.dataset, at)
     locked.state, locked.erased_at, locked.salt = State.ERASED, at, None
     locked.withdrawn_at = locked.withdrawn_at or at
     locked.save(update_fields=["state", "erased_at", "salt", "withdrawn_at"])

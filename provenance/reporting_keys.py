@@ -14,7 +14,7 @@ from django.db import transaction
 from tallymark import receipts, secp256k1
 from tallymark.typed import Domain
 
-from provenance import ledger, merkle
+from provenance import chains, ledger, merkle
 from provenance.models import Party, ReportingKey, User
 from provenance.refusals import Refused
 
@@ -54,7 +54,7 @@ class NotALab(Refused):
 
 def domain() -> Domain:
     """Where signatures count: this service, by its public address, and its chain."""
-    return Domain(service=settings.PUBLIC_URL, chain_id=settings.CHAIN_ID)
+    return Domain(service=settings.PUBLIC_URL, chain_id=chains.home())
 
 
 def signer_of(digest: bytes, signature: bytes) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from provenance import anchor, deployment, evm, outbox, signers
 from provenance.models import Anchor, ChainAccount, ChainContract, Event, OutboxTransaction
@@ -39,6 +39,16 @@ class SenderIsBusy(Refused):
     hint = "Run this again in a moment."
 
 
+class StillOnTheWay(Refused):
+    """The node knows of transactions that these books do not, and they are not final yet."""
+
+    code = "still_on_the_way"
+    hint = (
+        "Run this again once they are final: what was made in their place would be another "
+        "history. If they never come, the node has to drop them first."
+    )
+
+
 @dataclass
 class Restored:
     """What was brought back in step, in words."""
@@ -46,12 +56,13 @@ class Restored:
     steps: list[str] = field(default_factory=list)
 
 
-def look(*, at: datetime) -> list[str]:
-    """Compare every account and the anchors with the chain; returns what is wrong, in words.
+def look(*, at: datetime, chain_id: int | None = None) -> list[str]:
+    """Compare every account, and at home the anchors, with a chain (home unless named).
 
-    What is found stops the account concerned, and so makes the service read-only.
+    Returns what is wrong, in words. What is found stops the account concerned, and so makes the
+    service read-only.
     """
-    chain = evm.connect()
+    chain = evm.connect(chain_id)
     found = [
         f"{row}: {row.alarm_detail}"
         for row in ChainAccount.objects.filter(chain_id=chain.chain_id)
@@ -76,13 +87,13 @@ def look(*, at: datetime) -> list[str]:
     return found
 
 
-def reconcile(*, at: datetime) -> Restored:
-    """Rebuild anchors and nonces from the chain, then let the service write again.
+def reconcile(*, at: datetime, chain_id: int | None = None) -> Restored:
+    """Rebuild anchors and nonces from a chain (home unless named), then let it be written to again.
 
-    Raises LedgerIsShorter, changing nothing, when the ledger lacks events that are anchored, and
-    SenderIsBusy while a sender is at work.
+    Raises LedgerIsShorter, changing nothing, when the ledger lacks events that are anchored,
+    StillOnTheWay, and SenderIsBusy while a sender is at work.
     """
-    chain = evm.connect()
+    chain = evm.connect(chain_id)
     done = Restored()
     contract = _anchor_contract(chain.chain_id)
     accounts = list(ChainAccount.objects.filter(chain_id=chain.chain_id).order_by("pk"))
@@ -90,6 +101,8 @@ def reconcile(*, at: datetime) -> Restored:
         for account in accounts:
             if not held.enter_context(outbox.only_writer(chain.chain_id, account.address)):
                 raise SenderIsBusy
+        for account in accounts:
+            _require_settled(chain, account)
         with transaction.atomic():
             if contract is not None:
                 _rebuild_anchors(chain, contract, done, at)
@@ -122,13 +135,50 @@ def _last_batch() -> int:
 
 
 def _is_behind(chain: evm.Chain, row: ChainAccount, at: datetime) -> bool:
-    """Whether the chain has more of this account's transactions than we know; raises the alarm."""
-    count = chain.transaction_count(row.address)
+    """Whether the chain, or the node's pool, has more of this account's transactions than we know.
+
+    Raises the alarm then.
+    """
+    count = chain.transaction_count(row.address, block="pending")
+    # What was sent in between is in the books before it is on the wire.
+    row.refresh_from_db(fields=["next_nonce"])
     if count <= row.next_nonce:
         return False
     detail = f"the chain has {count} transactions of this address, our books {row.next_nonce}"
     outbox.raise_alarm(row=row, alarm=ChainAccount.Alarm.CHAIN_AHEAD, detail=detail, at=at)
     return True
+
+
+def _require_settled(chain: evm.Chain, account: ChainAccount) -> None:
+    """Raise StillOnTheWay where transactions that the books forgot may land yet, or be taken back.
+
+    Nobody has their bytes: going on after one that a reorganisation removes would leave a gap that
+    nothing fills.
+    """
+    final = chain.transaction_count(account.address, block=max(0, chain.final_block()))
+    landed = chain.transaction_count(account.address)
+    waiting = chain.transaction_count(account.address, block="pending")
+    sent = _sent(account).filter(nonce__gte=final, nonce__lt=landed)
+    is_forgotten = waiting > account.next_nonce or any(not _landed(chain, row) for row in sent)
+    if is_forgotten and waiting > final:
+        raise StillOnTheWay(
+            f"{account}: the node knows of {waiting} transactions, {final} of them are final, and "
+            f"the books have sent {account.next_nonce}."
+        )
+
+
+def _sent(account: ChainAccount) -> QuerySet[OutboxTransaction]:
+    """What was sent from an account, and has no verdict yet."""
+    return OutboxTransaction.objects.filter(
+        chain_id=account.chain_id,
+        account=account.address,
+        state=OutboxTransaction.State.SENT,
+    )
+
+
+def _landed(chain: evm.Chain, row: OutboxTransaction) -> bool:
+    """Whether a block holds any bytes of ours for it."""
+    return any(chain.receipt(one.tx_hash) for one in row.attempts.all())
 
 
 def _rebuild_anchors(
@@ -178,14 +228,8 @@ def _step_up(chain: evm.Chain, account: ChainAccount, done: Restored) -> None:
     if count > account.next_nonce:
         done.steps.append(f"{account} goes on at nonce {count}, not {account.next_nonce}")
         account.next_nonce = count
-    overtaken = OutboxTransaction.objects.filter(
-        chain_id=chain.chain_id,
-        account=account.address,
-        state=OutboxTransaction.State.SENT,
-        nonce__lt=count,
-    )
-    for row in overtaken:
-        if not any(chain.receipt(one.tx_hash) for one in row.attempts.all()):
+    for row in _sent(account).filter(nonce__lt=count):
+        if not _landed(chain, row):
             outbox.queue_anew(row=row, reason="its nonce was used by another transaction")
             done.steps.append(f"{row.purpose} is queued again: its nonce was used elsewhere")
     if account.alarm:

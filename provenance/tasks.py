@@ -6,22 +6,27 @@ tried again at the next beat: the rows that want work are still there.
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import structlog
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 
 from provenance import (
     anchor,
+    chains,
     conflicts,
     deployment,
     evm,
     gas,
     ledger,
+    mailing,
     outbox,
+    ownership,
+    proposals,
     receipts,
+    reminders,
     restore,
     signals,
     signers,
@@ -37,6 +42,7 @@ LATELY = timedelta(minutes=20)
 LATER = timedelta(days=3)
 # One task ends within seconds even after a bulk load; the next beat goes on.
 BATCHES_AT_ONCE = 10
+ANSWERING_SECONDS = 20.0
 NOT_NOW = (
     deployment.ContractMissing,
     evm.ChainUnreachable,
@@ -70,21 +76,25 @@ def anchor_events() -> None:
 @shared_task
 def send_outbox() -> None:
     """One pass of the outbox for every account with something open on the chain."""
-    try:
-        outbox.send_all(chain_id=settings.CHAIN_ID, at=timezone.now())
-    except NOT_NOW as error:
-        log.warning("sending waits", error=str(error))
+    chains.on_each(
+        lambda chain_id: len(outbox.send_all(chain_id=chain_id, at=timezone.now())),
+        unless=NOT_NOW,
+        waits="sending waits",
+    )
 
 
 @shared_task
 def look_at_chain() -> None:
-    """Stop writing where the chain knows more than our books; see who runs out of gas."""
-    try:
-        for finding in restore.look(at=timezone.now()):
-            log.error("the chain and our books differ", finding=finding)
-        gas.look(at=timezone.now())
-    except NOT_NOW as error:
-        log.warning("looking at the chain waits", error=str(error))
+    """Stop writing where a chain knows more than our books; see who runs out of gas."""
+    chains.on_each(_look_at, unless=NOT_NOW, waits="looking at the chain waits")
+
+
+def _look_at(chain_id: int) -> int:
+    found = restore.look(chain_id=chain_id, at=timezone.now())
+    for finding in found:
+        log.error("the chain and our books differ", finding=finding)
+    gas.look(chain_id=chain_id, at=timezone.now())
+    return len(found)
 
 
 @shared_task
@@ -118,8 +128,43 @@ def countersign_receipts() -> None:
 
 @shared_task
 def pass_deadlines() -> None:
-    """Release, refer or close what is due in conflicts."""
+    """Release, refer or close what is due in conflicts; end proposals that nobody approved."""
     conflicts.pass_deadlines(timezone.now())
+    proposals.expire(at=timezone.now())
+    ownership.expire_transfers(at=timezone.now())
+
+
+@shared_task
+def answer_in_bulk() -> None:
+    """Go on with answers to many conflicts that the page did not finish by itself."""
+    end = time.monotonic() + ANSWERING_SECONDS
+    for pk in conflicts.unfinished().values_list("pk", flat=True):
+        conflicts.advance(pk, clock=timezone.now, seconds=end - time.monotonic())
+
+
+@shared_task
+def mail_notices() -> None:
+    """Mail what is due: notices at once, and days that begin."""
+    mailing.send_due(at=timezone.now())
+
+
+@shared_task
+def post_webhooks() -> None:
+    """Post what is due to the addresses of parties."""
+    # aiohttp takes a while to load, and only this task posts.
+    from provenance.webhooks import posting
+
+    for _ in range(BATCHES_AT_ONCE):
+        if not posting.post_due(at=timezone.now()):
+            return
+
+
+@shared_task
+def remind_of_deadlines() -> None:
+    """Recall deadlines that are near, and do what follows those that passed."""
+    at = timezone.now()
+    reminders.remind(at=at)
+    reminders.pass_deadlines(at=at)
 
 
 @shared_task

@@ -15,8 +15,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
-from provenance import ledger, quoting, receipts, sequences
+from provenance import ledger, quoting, receipts, restrictions, sequences, tenures
 from provenance.models import (
     DatasetVersion,
     Grant,
@@ -100,6 +101,9 @@ def start_run(
     if parent is not None and parent.lab_id != lab.id:
         raise NotOurs("The parent run is another lab's.")
     quoting.require_fits(quote, lab=lab, purpose=purpose, parent=parent)
+    if run_id is None or not Run.objects.filter(pk=run_id).exists():
+        # A run that goes on is reported to its end.
+        restrictions.require_active(lab, at)
     run_id = run_id or uuid.uuid4()
     run, is_new = Run.objects.get_or_create(
         id=run_id,
@@ -195,12 +199,14 @@ def report_usage(
     if signed:
         receipts.require_first(usage, signed)
     mark = signed.mark if signed else None
+    before = tenures.counters(usage)
     is_news = _note(usage, meter, stream, sequence, count, received_at, mark)
     says_more = (is_news and _add_up(usage, meter)) or is_new
     if is_news and signed:
         receipts.keep(signed, usage=usage, run=run, received_at=received_at)
     if not says_more:
         return usage
+    tenures.keep_cut(before, version, used_at)
     usage.reported_at = received_at
     _judge(usage, root, version, used_at)
     commitment = receipts.covering(usage)
@@ -247,7 +253,10 @@ def find_version(subject: str) -> DatasetVersion | None:
         pass
     path, _, number = subject.partition("@")
     namespace, _, name = path.partition("/")
-    versions = versions.filter(dataset__owner__namespace=namespace, dataset__name=name)
+    named = Q(dataset__owner__namespace=namespace, dataset__name=name)
+    if not versions.filter(named).exists():
+        named = Q(dataset=tenures.formerly(namespace, name))
+    versions = versions.filter(named)
     if number:
         # Longer numbers than these fit no column, and so name nothing.
         is_number = number.isascii() and number.isdigit() and len(number) < 10

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
+from provenance import kept
 from provenance.access import NotAllowed, Viewer
+from provenance.admin import second_factor
+from provenance.admin.list_sheets import sheet_link, sheet_of, wants_sheet
 from provenance.admin.looking import gate, note_list
-from provenance.admin.verbs import Verb, viewer_of
+from provenance.admin.named import NamedList, column_of, name_of
+from provenance.admin.verbs import Outcome, Verb, Words, viewer_of
 from provenance.models import Party
 from provenance.refusals import Refused
 
@@ -43,10 +50,10 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     verbs: ClassVar[tuple[Verb, ...]] = ()
     list_verbs: ClassVar[tuple[Verb, ...]] = ()
     # How people call the list, where that is not the model's name.
-    list_title: ClassVar[str] = ""
-    empty_title: ClassVar[str] = "Nothing here yet"
-    empty_words: ClassVar[str] = ""
-    list_words: ClassVar[str] = ""
+    list_title: ClassVar[Words] = ""
+    empty_title: ClassVar[Words] = "Nothing here yet"
+    empty_words: ClassVar[Words] = ""
+    list_words: ClassVar[Words] = ""
     list_before_template = "provenance/list_head.html"
     list_per_page = 50
     list_max_show_all = 50
@@ -118,16 +125,23 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
 
     def heading(self, request: HttpRequest) -> str:
         """How this viewer calls the list."""
-        return self.list_title or str(self.opts.verbose_name_plural).capitalize()
+        return str(self.list_title) or capfirst(name_of(self.opts.verbose_name_plural))
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Our columns and those that outer apps add."""
-        return [*super().get_list_display(request), *self.admin_site.columns(self.model)]
+        shown = [*super().get_list_display(request), *self.admin_site.columns(self.model)]
+        return [column_of(self.model, self, one) for one in shown]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NamedList]:
+        """Lists whose filters are named in the reader's language."""
+        return NamedList
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The list, with its verbs and words; an operator's look is noted for each party."""
+        if wants_sheet(request):
+            return sheet_of(self, request)
         viewer = viewer_of(request)
         offered = [
             (verb, self.url("list_verb", verb.slug))
@@ -138,14 +152,33 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             "title": self.heading(request),
             "list_words": self.list_words,
             "list_links": offered,
+            "twins": self.twins(request),
+            "sheet_link": sheet_link(request),
             **(extra_context or {}),
         }
         answer: HttpResponse = super().changelist_view(request, extra)
         shown = getattr(answer, "context_data", None) or {}
         if "cl" in shown:
+            self.prepare(list(shown["cl"].result_list))
             touched = {p.pk: p for row in shown["cl"].result_list for p in self.parties_of(row)}
             note_list(request, f"list of {self.opts.verbose_name_plural}", touched.values())
         return answer
+
+    def prepare(self, rows: list[Any]) -> None:
+        """Look up what the columns say of these rows, all at once and before any is asked."""
+        self.admin_site.prepare(self.model, rows)
+
+    def twins(self, request: HttpRequest) -> list[tuple[Words, str, bool]]:
+        """The switch between what is real and a lab's test data: words, address, whether here."""
+        is_looking = getattr(request, "viewing_as", None) is not None
+        if is_looking or not viewer_of(request).party.is_lab:
+            return []
+        words = (_("Real"), _("Test data"))
+        found = self.admin_site.twins(self.model)
+        return [
+            (word, url, model is self.model)
+            for word, (model, url) in zip(words, found, strict=False)
+        ]
 
     # The page.
 
@@ -158,7 +191,8 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
 
     def look(self, request: HttpRequest, subject: Any, reason: str = "") -> HttpResponse | None:
         """Log an operator's look; the page that asks for a reason where one is needed."""
-        what = f"{self.opts.verbose_name} {subject}"
+        with kept.in_english():
+            what = f"{self.opts.verbose_name} {subject}"
         return gate(request, what, self.parties_of(subject), reason)
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -235,6 +269,8 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         viewer = viewer_of(request)
         if not verb.is_open_to(viewer, subject):
             return self._closed(request, verb, viewer, back)
+        if verb.needs_second_factor and (way := second_factor.wants_one(request)) is not None:
+            return way
         data = (request.POST, request.FILES) if request.method == "POST" else ()
         form = self._form(verb, viewer, subject, *data)
         if request.method == "POST" and form.is_valid():
@@ -269,8 +305,8 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             messages.warning(request, f"'{verb.label}' is not possible any more. Nothing changed.")
         return HttpResponseRedirect(back)
 
-    def _done(self, request: HttpRequest, outcome: str | HttpResponse, back: str) -> HttpResponse:
-        if isinstance(outcome, HttpResponse):
-            return outcome
+    def _done(self, request: HttpRequest, outcome: Outcome, back: str) -> HttpResponse:
+        if isinstance(outcome, HttpResponseBase):
+            return cast(HttpResponse, outcome)
         messages.success(request, outcome)
         return HttpResponseRedirect(back)

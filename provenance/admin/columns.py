@@ -7,11 +7,13 @@ from typing import TypeVar
 
 from unfold.decorators import display
 
+from provenance.admin.verbs import Words
+
 Shown = TypeVar("Shown", bound=Callable[..., object])
 
 
 def column(
-    description: str,
+    description: Words,
     *,
     ordering: str | None = None,
     label: Mapping[str, str] | None = None,

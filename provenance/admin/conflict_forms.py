@@ -13,13 +13,7 @@ from provenance.models import Claim, Conflict, MatchKind, Opening, Resolution
 
 def waiting_claims(conflict: Conflict) -> QuerySet[Claim]:
     """Claims that an operator has yet to let in or not."""
-    return Claim.objects.filter(
-        conflict=conflict,
-        round=conflict.round,
-        needs_admission=True,
-        admitted_at__isnull=True,
-        rejected_at__isnull=True,
-    )
+    return Claim.objects.waiting().filter(conflict=conflict, round=conflict.round)
 
 
 class ClaimForm(VerbForm):

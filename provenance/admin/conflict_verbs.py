@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _gettext
+from django.utils.translation import gettext_lazy as _
 
 from provenance import conflicts
 from provenance.access import Viewer
@@ -13,14 +16,13 @@ from provenance.admin.conflict_forms import (
     AnswerForm,
     ClaimChoiceForm,
     ClaimForm,
-    DecisionForm,
     OpenForm,
     RejectForm,
     TextForm,
     waiting_claims,
 )
 from provenance.admin.verbs import Verb, person_of, viewer_of
-from provenance.models import Conflict, Record, User
+from provenance.models import Claim, Conflict, Record, User
 
 State = Conflict.State
 OPEN_STATES = (State.OPEN, State.CLAIMED, State.ANSWERED, State.DECIDING)
@@ -40,6 +42,17 @@ def _may_claim(viewer: Viewer, conflict: Any) -> bool:
     is_time = conflict.state in (*OPEN_STATES, State.RELEASED)
     claims = conflict.claims.filter(claimant=viewer.party, round=conflict.round)
     return is_time and _is_side(viewer, conflict) and not claims.exists()
+
+
+def _own_claim(viewer: Viewer, conflict: Any) -> QuerySet[Claim]:
+    """The viewer's claim of this round, while it can be taken back."""
+    rows = conflict.claims.filter(claimant=viewer.party, round=conflict.round)
+    return rows.filter(rejected_at=None, withdrawn_at=None)  # type: ignore[no-any-return]
+
+
+def _may_withdraw(viewer: Viewer, conflict: Any) -> bool:
+    is_time = conflict.state in (*OPEN_STATES, State.RELEASED)
+    return is_time and _own_claim(viewer, conflict).exists()
 
 
 def _is_awaited(state: str) -> Any:
@@ -88,6 +101,12 @@ def _answer(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str
     return "Your answer is in the ledger, and the other side was told."
 
 
+def _withdraw(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    claim = _own_claim(viewer_of(request), conflict).get()
+    conflicts.withdraw_claim(claim=claim, at=timezone.now())
+    return _gettext("Your claim is withdrawn; what it held is released; the other side was told.")
+
+
 def _reply(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
     conflicts.reply(
         conflict=conflict,
@@ -128,32 +147,6 @@ def _reject(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str
         claim=claim, reason=cleaned["reason"], by=_operator(request), at=timezone.now()
     )
     return "The claim is not admitted; nothing is held because of it, and its side was told why."
-
-
-def _decision(cleaned: dict[str, Any]) -> dict[str, Any]:
-    chosen: dict[str, Any] = {}
-    if cleaned["kinds"]:
-        chosen["kind"] = cleaned["kinds"]
-    if cleaned["record_ids"]:
-        chosen["record_ids"] = cleaned["record_ids"]
-    return {
-        "outcome": cleaned["outcome"],
-        "reasons": cleaned["reasons"],
-        "filter": chosen,
-        "earlier_basis_points": cleaned["earlier_parts"],
-        "from_the_start": cleaned["from_the_start"],
-        "at": timezone.now(),
-    }
-
-
-def _decide(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
-    conflicts.decide(conflict=conflict, by=_operator(request), **_decision(cleaned))
-    return "Decided. Both sides were told, with the reasons; either may appeal within 30 days."
-
-
-def _decide_appeal(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
-    conflicts.decide_appeal(conflict=conflict, by=_operator(request), **_decision(cleaned))
-    return "The appeal is decided. Both sides were told, with the reasons."
 
 
 VERBS: tuple[Verb, ...] = (
@@ -199,6 +192,17 @@ VERBS: tuple[Verb, ...] = (
         is_inline=True,
     ),
     Verb(
+        "withdraw",
+        _("Withdraw my claim"),
+        "rights",
+        _withdraw,
+        explains=_(
+            "What your claim holds is released at once, and the other side is told. You cannot "
+            "claim these records again."
+        ),
+        offered=_may_withdraw,
+    ),
+    Verb(
         "appeal",
         "Appeal the decision",
         "rights",
@@ -225,25 +229,5 @@ VERBS: tuple[Verb, ...] = (
         RejectForm,
         "Its evidence is not enough to hold anything; the reason goes to the claimant.",
         offered=lambda viewer, conflict: viewer.is_operator and waiting_claims(conflict).exists(),
-    ),
-    Verb(
-        "decide",
-        "Decide",
-        "rights",
-        _decide,
-        DecisionForm,
-        "Money moves as you decide; what is left open stays held.",
-        offered=lambda viewer, conflict: viewer.is_operator and conflict.state == State.DECIDING,
-        is_inline=True,
-    ),
-    Verb(
-        "decide-appeal",
-        "Decide the appeal",
-        "rights",
-        _decide_appeal,
-        DecisionForm,
-        "Somebody else decided first; you look afresh.",
-        offered=lambda viewer, conflict: viewer.is_operator and conflict.state == State.APPEALED,
-        is_inline=True,
     ),
 )

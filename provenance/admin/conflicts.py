@@ -6,20 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
+from django.utils.translation import gettext as _
 
 from provenance.access import Viewer
+from provenance.admin.answering import answer_view
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.conflict_verbs import VERBS
+from provenance.admin.inbox import LIST_FILTERS, chosen
 from provenance.admin.overlaps import pairs_context
 from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
 from provenance.documents import reasons
-from provenance.models import Conflict, Match, Opening, Party, StatementOfReasons
+from provenance.models import Conflict, Match, Opening, Party, StatementOfReasons, Submission
+from provenance.templatetags.tallymark import moment
 
 _TONES = {
     "open": "warning",
@@ -48,8 +53,8 @@ class ConflictAdmin(ReadOnlyFacts):
 
     shown_to = OWNERS
     page_template = "provenance/conflict.html"
-    list_display = ("sides", "label", "whose_turn", "deadline_at", "opened_at")
-    list_filter = ("state",)
+    list_display = ("sides", "label", "whose_turn", "until_when", "opened")
+    list_filter = LIST_FILTERS
     list_select_related = ("later__owner", "earlier__owner", "awaits", "overlap")
     ordering = ("deadline_at", "-opened_at")
     list_words = (
@@ -77,8 +82,36 @@ class ConflictAdmin(ReadOnlyFacts):
             return "an operator"
         return "nobody"
 
+    @column("Until", ordering="deadline_at")
+    def until_when(self, conflict: Conflict) -> str:
+        return moment(conflict.deadline_at)
+
+    @column("Opened", ordering="opened_at")
+    def opened(self, conflict: Conflict) -> str:
+        return moment(conflict.opened_at)
+
     def parties_of(self, subject: Any) -> Iterable[Party]:
         return [subject.later.owner, subject.earlier.owner]
+
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        return [named("answer/", answer_view, "answer")]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The inbox; an owner answers all that it shows in one action."""
+        viewer = viewer_of(request)
+        if not viewer.party.is_owner or not viewer.may("rights"):
+            return super().changelist_view(request, extra_context)
+        picked = urlencode(chosen(viewer, request.GET.dict()))
+        links = [
+            ({"label": _("Answer these at once")}, f"{self.url('answer')}?{picked}"),
+            (
+                {"label": _("Answers given so far")},
+                reverse("admin:provenance_bulkanswer_changelist"),
+            ),
+        ]
+        return super().changelist_view(request, {"list_links": links, **(extra_context or {})})
 
     def look(self, request: HttpRequest, subject: Any, reason: str = "") -> HttpResponse | None:
         """A case is its own reason."""
@@ -141,10 +174,10 @@ def steps(conflict: Conflict) -> list[Step]:
             done.append(Step(claim.admitted_at, "An operator admitted the claim"))
         if claim.rejected_at:
             done.append(Step(claim.rejected_at, "An operator did not admit the claim"))
+        if claim.withdrawn_at:
+            done.append(Step(claim.withdrawn_at, f"{claim.claimant} took its claim back"))
     for said in conflict.submissions.select_related("party"):
-        verb = {"answer": "answered", "reply": "replied", "appeal": "appealed"}[said.kind]
-        agreed = ", and accepts the claim" if said.agrees else ""
-        done.append(Step(said.made_at, f"{said.party} {verb}{agreed}", said.text))
+        done.append(Step(said.made_at, _said(said), said.text))
     for resolution in conflict.resolutions.all():
         how = "Decided on appeal" if resolution.is_on_appeal else "Decided"
         title = f"{how}: {resolution.get_outcome_display()}"
@@ -155,6 +188,18 @@ def steps(conflict: Conflict) -> list[Step]:
     elif conflict.deadline_at:
         done.append(Step(conflict.deadline_at, _awaited(conflict), is_awaited=True))
     return done
+
+
+def _said(said: Submission) -> str:
+    words = {
+        Submission.Kind.ANSWER: _("%(party)s answered"),
+        Submission.Kind.REPLY: _("%(party)s replied"),
+        Submission.Kind.APPEAL: _("%(party)s appealed"),
+        Submission.Kind.CONCESSION: _("%(party)s settled some records by its own word"),
+    }
+    if said.agrees and said.kind == Submission.Kind.ANSWER:
+        return _("%(party)s answered, and accepts the claim") % {"party": said.party}
+    return words[Submission.Kind(said.kind)] % {"party": said.party}
 
 
 def _awaited(conflict: Conflict) -> str:

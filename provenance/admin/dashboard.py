@@ -6,19 +6,20 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from provenance.access import Viewer
 from provenance.admin.cards import Card, Todo
 from provenance.models import (
     Anchor,
     ChainAccount,
-    Claim,
     Conflict,
     Dataset,
     DatasetVersion,
     Event,
     Grant,
     OutboxTransaction,
+    Restriction,
     Review,
     Run,
     Usage,
@@ -41,7 +42,7 @@ def cards(viewer: Viewer, at: datetime) -> list[Card]:
 
 def todos(viewer: Viewer, at: datetime) -> list[Todo]:
     """What waits for this viewer, most urgent first."""
-    found = _conflicts_waiting(viewer)
+    found = [*_restrictions(viewer, at), *_conflicts_waiting(viewer)]
     if viewer.party.is_owner and viewer.may("rights"):
         asked = Grant.objects.filter(
             dataset__owner=viewer.party, state=Grant.State.REQUESTED
@@ -58,9 +59,6 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
         found += _reviews(
             Review.objects.filter(run__lab=viewer.party), "answer, if you can say why"
         )
-    if viewer.is_operator:
-        found += _cases()
-        found += _reviews(Review.objects.filter(assignee=None), "nobody looks at them yet")
     return sorted(found, key=lambda todo: (todo.deadline_at is None, todo.deadline_at or at))
 
 
@@ -121,7 +119,7 @@ def _of_operator() -> list[Card]:
     final = Anchor.objects.filter(final_at__isnull=False).order_by("-batch").first()
     head = (last.sequence or 0) if last else 0
     done = final.last_sequence if final else 0
-    waiting = OutboxTransaction.objects.exclude(state=OutboxTransaction.State.FINAL)
+    waiting = OutboxTransaction.objects.exclude(state__in=OutboxTransaction.OVER)
     stuck = waiting.filter(state=OutboxTransaction.State.REVIEW).count()
     alarms = ChainAccount.objects.exclude(alarm="").count()
     return [
@@ -145,6 +143,18 @@ def _of_operator() -> list[Card]:
             "conflicts are open",
             reverse("admin:provenance_conflict_changelist"),
         ),
+    ]
+
+
+def _restrictions(viewer: Viewer, at: datetime) -> list[Todo]:
+    """What an operator stopped: a party learns it on its first page."""
+    rows = Restriction.objects.in_force(at).filter(party=viewer.party)
+    return [
+        Todo(
+            _("%(what)s is in force: read why, and until when") % {"what": one},
+            reverse("admin:provenance_restriction_change", args=[one.pk]),
+        )
+        for one in rows.select_related("party", "dataset__owner")
     ]
 
 
@@ -184,27 +194,3 @@ def _reviews(rows: QuerySet[Review], words: str) -> list[Todo]:
         return []
     url = reverse("admin:provenance_review_changelist") + "?state__exact=open"
     return [Todo(f"Open reviews of reports: {count:,}; {words}", url)]
-
-
-def _cases() -> list[Todo]:
-    """Claims to admit, cases to decide, appeals."""
-    claims = Claim.objects.filter(
-        needs_admission=True, admitted_at__isnull=True, rejected_at__isnull=True
-    ).select_related("claimant")
-    found = [
-        Todo(
-            f"A claim of {claim.claimant} waits to be admitted",
-            reverse("admin:provenance_conflict_change", args=[claim.conflict_id]),
-        )
-        for claim in claims[:20]
-    ]
-    words = {"deciding": "Decide", "appealed": "Decide the appeal"}
-    cases = Conflict.objects.filter(state__in=words).select_related("later", "earlier")
-    return found + [
-        Todo(
-            f"{words[case.state]}: {case.later.title} and {case.earlier.title}",
-            reverse("admin:provenance_conflict_change", args=[case.pk]),
-            case.deadline_at,
-        )
-        for case in cases.order_by("deadline_at")[:20]
-    ]

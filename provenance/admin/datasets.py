@@ -10,13 +10,14 @@ from django.db.models import Count, Max, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from provenance import lineage, registry
+from provenance import lineage, publishing, registry
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
-from provenance.admin.verbs import Verb, VerbForm, viewer_of
+from provenance.admin.verbs import Verb, VerbForm, owns, viewer_of
 from provenance.documents import certificates
 from provenance.models import Dataset, DatasetVersion, Licence, Overlap, Party, Record
 
@@ -96,6 +97,35 @@ class DatasetAdmin(ReadOnlyFacts):
             "conflicts": subject.conflicts.all()[:20],
             "later_conflicts": subject.later_conflicts.all()[:20],
         }
+
+
+def _publish(request: HttpRequest, dataset: Any, cleaned: dict[str, Any]) -> str:
+    publishing.publish(dataset=dataset, at=timezone.now())
+    return _("Anybody may now see %(address)s.") % {"address": f"/datasets/{dataset}"}
+
+
+def _take_down(request: HttpRequest, dataset: Any, cleaned: dict[str, Any]) -> str:
+    publishing.take_down(dataset=dataset, at=timezone.now())
+    return _("Nobody sees its page any more.")
+
+
+PUBLISH = Verb(
+    "publish",
+    "Publish a page about it",
+    "rights",
+    _publish,
+    explains="Anybody may then see its title, description, owner, versions, counts and terms, "
+    "and search engines may list it. No record is shown.",
+    offered=lambda viewer, dataset: owns(viewer, dataset) and dataset.published_at is None,
+)
+TAKE_DOWN = Verb(
+    "take-down",
+    "Take its page down",
+    "rights",
+    _take_down,
+    explains="Nobody sees the page any more; what others copied of it is beyond us.",
+    offered=lambda viewer, dataset: owns(viewer, dataset) and dataset.published_at is not None,
+)
 
 
 class WithdrawForm(VerbForm):
@@ -209,3 +239,5 @@ class DatasetVersionAdmin(ReadOnlyFacts):
 
 site.register(Dataset, DatasetAdmin)
 site.register(DatasetVersion, DatasetVersionAdmin)
+for verb in (PUBLISH, TAKE_DOWN):
+    site.add_verb(Dataset, verb)

@@ -38,8 +38,8 @@ SHOWN_WORDS = {
     "30 words around them; the rest is masked.",
     Kind.CODE: "Shared lines are marked, the longest stretches of them. Of the other side you see "
     "those only; the rest is masked.",
-    Kind.TABLE: "Cells are not shown, neither yours nor theirs: a row is named by its key, or by "
-    "its number in the file.",
+    Kind.TABLE: "Cells that both rows hold stand next to each other, marked and named “same” or "
+    "“alike”; of cells that are alike, the words that both hold. All other cells are masked.",
     Kind.IMAGE: "Both pictures are shown small and marked. Where only a part is alike, a box shows "
     "which.",
 }
@@ -82,6 +82,27 @@ class Side:
 
 
 @dataclass(frozen=True)
+class CellPair:
+    """A cell of either row: the same value, or alike, then with the words that both hold."""
+
+    earlier_column: str
+    earlier: str
+    later_column: str
+    later: str
+    is_same: bool
+
+
+@dataclass(frozen=True)
+class SharedCells:
+    """The cells that two rows share, and how many of either row stay masked."""
+
+    pairs: list[CellPair]
+    not_shown: int
+    earlier_masked: int
+    later_masked: int
+
+
+@dataclass(frozen=True)
 class Pair:
     """A match with its two sides; the measures and what made them always stand together."""
 
@@ -91,6 +112,7 @@ class Pair:
     shown_words: str
     left: Side
     right: Side
+    cells: SharedCells | None
 
 
 def pair(match: Match, viewer: Viewer) -> Pair:
@@ -98,7 +120,32 @@ def pair(match: Match, viewer: Viewer) -> Pair:
     kind, content = MatchKind(match.kind), _content(match)
     words = KIND_WORDS.get((content, kind)) or KIND_WORDS[Kind.TEXT, kind]
     earlier, later = _side(match, "earlier", viewer), _side(match, "later", viewer)
-    return Pair(match, content, words, SHOWN_WORDS[content], earlier, later)
+    shown = SHOWN_WORDS[content]
+    return Pair(match, content, words, shown, earlier, later, _cells(match.evidence))
+
+
+def _cells(evidence: dict[str, Any]) -> SharedCells | None:
+    """The matching cells of two rows, as they were kept; None where no row was compared."""
+    kept = evidence.get("cells")
+    if not kept:
+        return None
+    pairs = [
+        CellPair(
+            str(one["earlier_column"]),
+            str(one["earlier"]),
+            str(one["later_column"]),
+            str(one["later"]),
+            bool(one["is_same"]),
+        )
+        for one in kept
+    ]
+    count = int(evidence["cell_count"])
+    return SharedCells(
+        pairs,
+        not_shown=count - len(pairs),
+        earlier_masked=int(evidence["earlier_cells"]) - count,
+        later_masked=int(evidence["later_cells"]) - count,
+    )
 
 
 def _content(match: Match) -> Dataset.Kind:

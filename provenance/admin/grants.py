@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from provenance import licensing
 from provenance.access import Viewer
@@ -15,6 +17,7 @@ from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
+from provenance.documents import grants
 from provenance.models import Grant, Party
 from provenance.templatetags.tallymark import purposes as purposes_in_words
 
@@ -88,11 +91,34 @@ class GrantAdmin(ReadOnlyFacts):
             "rights",
             _revoke,
             ReasonForm,
-            "Uses from now on count as ungranted. What was used before stays owed.",
+            _(
+                "From now on the lab may not use the dataset for these purposes: what its runs "
+                "still report counts as ungranted, and both of you see it. What was used before "
+                "stays owed and is paid. What a model has learned is not undone by it. The lab "
+                "reads your reason and may ask again; a grant that was ended does not come back."
+            ),
             offered=lambda viewer, grant: _gives(viewer, grant, State.GIVEN),
             tone="danger",
         ),
     )
+
+    def more_urls(self, named: Any) -> list[URLPattern]:
+        return [named("<str:object_id>/terms.pdf", self.terms, "terms")]
+
+    def terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The frozen terms on paper."""
+        grant = self.found(request, object_id)
+        if not grant.terms:
+            raise Http404("Terms are frozen when a grant is given; this one was not.")
+        stopped = self.look(request, grant)
+        if stopped is not None:
+            return stopped
+        name = f'inline; filename="grant-{grant.pk}.pdf"'
+        return HttpResponse(
+            grants.terms_pdf(grant),
+            content_type="application/pdf",
+            headers={"Content-Disposition": name},
+        )
 
     @column("Dataset, lab", header=True)
     def dataset_and_lab(self, grant: Grant) -> list[str]:

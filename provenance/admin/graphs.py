@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from collections import defaultdict, deque
+from datetime import UTC, date, datetime, time
+from itertools import pairwise
 from typing import Any
 
 from django import forms
@@ -11,34 +13,38 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import lineage
 from provenance.access import Viewer
 from provenance.admin.runs import RunAdmin
 from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
+from provenance.documents import sheets
 from provenance.models import Dataset, Run, TrainedModel
 from provenance.refusals import Refused
 
 _LIMIT = 400
 _CHOICES_EACH = 200
+# So many nodes are opened beside the first, and so long is a path.
+_OPEN_LIMIT, _PATH_DEPTH = 30, 20
 
 
 class GraphForm(forms.Form):
-    """From where, how far, in which direction and as of when."""
+    """From where, as of when, and to where, if a path is asked for."""
 
-    node = forms.ChoiceField(label="From")
-    depth = forms.IntegerField(min_value=1, max_value=20, initial=4)
-    direction = forms.ChoiceField(
-        choices=[("both", "both ways"), ("upstream", "back"), ("downstream", "forward")]
-    )
+    node = forms.ChoiceField(label=_lazy("From"))
+    to = forms.ChoiceField(label=_lazy("Path to"), required=False)
     as_of = forms.DateField(
-        label="As of", required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_lazy("As of"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
 
     def __init__(self, *args: Any, nodes: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["node"] = forms.ChoiceField(label="From", choices=nodes)
+        self.fields["node"] = forms.ChoiceField(label=_("From"), choices=nodes)
+        ends = [("", _("nowhere: only its neighbours")), *nodes]
+        self.fields["to"] = forms.ChoiceField(label=_("Path to"), required=False, choices=ends)
 
 
 def nodes_of(viewer: Viewer) -> list[tuple[str, str]]:
@@ -60,44 +66,101 @@ def nodes_of(viewer: Viewer) -> list[tuple[str, str]]:
 
 
 def lineage_view(request: HttpRequest) -> HttpResponse:
-    """The page with the drawing, and the same as a table."""
+    """The page with the drawing, one level each way and what was opened; or a sheet of it."""
     viewer = viewer_of(request)
     nodes = nodes_of(viewer)
-    first = {"node": nodes[0][0], "depth": 4, "direction": "both"} if nodes else {}
-    asked = request.GET.get("node", "")
-    data = {**first, **request.GET.dict()}
-    if asked and asked not in dict(nodes):
-        nodes.append((asked, asked))
+    asked = [name for name in ("node", "to") if request.GET.get(name)]
+    nodes += [
+        (request.GET[name], request.GET[name])
+        for name in asked
+        if request.GET[name] not in dict(nodes)
+    ]
+    data = {"node": nodes[0][0], **request.GET.dict()} if nodes else {}
     form = GraphForm(data or None, nodes=nodes)
-    graph: dict[str, Any] = {"graph": [], "truncated": False}
+    opened = list(dict.fromkeys(request.GET.getlist("open")))[:_OPEN_LIMIT]
+    found: dict[str, Any] = {"nodes": [], "edges": []}
+    truncated = False
     if nodes and form.is_valid():
         try:
-            graph = _graph(viewer, form.cleaned_data)
+            found, truncated = _found(viewer, form.cleaned_data, opened)
         except Refused as refusal:
             form.add_error("node", f"{refusal.detail} {refusal.next_step}".strip())
+    if request.GET.get("format") == "csv":
+        return _sheet(found)
+    query = request.GET.copy()
+    query["format"] = "csv"
     context = {
         **site.each_context(request),
-        "title": "Lineage",
+        "title": _("Lineage"),
         "form": form,
-        "graph": graph,
+        "truncated": truncated,
         "nodes": nodes,
-        "elements": elements(graph, str(data.get("node", ""))),
+        "elements": found,
+        "hidden_count": sum(node["masked"] for node in found["nodes"]),
+        "opened": opened,
+        "sheet": f"?{query.urlencode()}",
         "limit": _LIMIT,
     }
     return TemplateResponse(request, "provenance/lineage.html", context)
 
 
-def _graph(viewer: Viewer, asked: dict[str, Any]) -> dict[str, Any]:
-    day = asked["as_of"]
+def _found(viewer: Viewer, asked: dict[str, Any], opened: list[str]) -> tuple[dict[str, Any], bool]:
+    """What to draw, and whether something was left out: neighbours, or a path if asked for."""
+    start, end = asked["node"], asked["to"]
+    if end:
+        whole = _graph(viewer, start, asked["as_of"], depth=_PATH_DEPTH)
+        return path(elements(whole, start), start, end), whole["truncated"]
+    centres = dict.fromkeys([start, *opened])
+    graphs = [_graph(viewer, one, asked["as_of"], depth=1) for one in centres]
+    merged: dict[str, Any] = {"nodes": {}, "edges": {}}
+    for graph in graphs:
+        drawn = elements(graph, start)
+        merged["nodes"] |= {node["id"]: node for node in drawn["nodes"]}
+        merged["edges"] |= {(edge["source"], edge["target"]): edge for edge in drawn["edges"]}
+    plain = {name: list(rows.values()) for name, rows in merged.items()}
+    return plain, any(graph["truncated"] for graph in graphs)
+
+
+def _graph(viewer: Viewer, node: str, day: date | None, *, depth: int) -> dict[str, Any]:
     as_of = datetime.combine(day, time.max, tzinfo=UTC) if day else timezone.now()
     return lineage.graph(
-        viewer=viewer,
-        node_id=asked["node"],
-        depth=asked["depth"],
-        direction=asked["direction"],
-        as_of=as_of,
-        limit=_LIMIT,
+        viewer=viewer, node_id=node, depth=depth, direction="both", as_of=as_of, limit=_LIMIT
     )
+
+
+def path(found: dict[str, Any], start: str, end: str) -> dict[str, Any]:
+    """The nodes and edges of a shortest path between two nodes, whichever way the edges point."""
+    beside: dict[str, list[str]] = defaultdict(list)
+    for edge in found["edges"]:
+        beside[edge["source"]].append(edge["target"])
+        beside[edge["target"]].append(edge["source"])
+    before: dict[str, str] = {start: start}
+    waiting = deque([start])
+    while waiting and end not in before:
+        here = waiting.popleft()
+        for other in sorted(beside[here]):
+            if other not in before:
+                before[other] = here
+                waiting.append(other)
+    kept = [end] if end in before else []
+    while kept and kept[-1] != start:
+        kept.append(before[kept[-1]])
+    steps = {*pairwise(kept), *pairwise(reversed(kept))}
+    return {
+        "nodes": [node for node in found["nodes"] if node["id"] in kept],
+        "edges": [one for one in found["edges"] if (one["source"], one["target"]) in steps],
+    }
+
+
+def _sheet(found: dict[str, Any]) -> HttpResponse:
+    kinds = {node["id"]: node["kind"] for node in found["nodes"]}
+    rows = (
+        (one["source"], kinds[one["source"]], one["target"], kinds[one["target"]])
+        for one in found["edges"]
+    )
+    text = sheets.as_csv(("from", "from_kind", "to", "to_kind"), rows)
+    headers = {"Content-Disposition": 'attachment; filename="lineage.csv"'}
+    return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def elements(graph: dict[str, Any], centre: str) -> dict[str, list[dict[str, Any]]]:

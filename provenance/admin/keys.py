@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
 
 from provenance import parties
 from provenance.admin.base import ReadOnlyFacts
@@ -40,6 +42,19 @@ class KeyForm(VerbForm):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
         help_text="Empty means until you revoke it.",
     )
+    is_test = forms.BooleanField(
+        label=_("For tests"),
+        required=False,
+        help_text=_(
+            "What is done with it is priced and never charged, is seen by you alone, and is "
+            "deleted after 90 days. It opens none of your real data."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.viewer.party.is_lab:
+            del self.fields["is_test"]
 
 
 def _make(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -53,6 +68,7 @@ def _make(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcom
         created_by=person_of(request),
         at=timezone.now(),
         expires_at=cleaned["expires_at"],
+        is_test=cleaned.get("is_test", False),
     )
     context = {
         **site.each_context(request),
@@ -97,7 +113,8 @@ class ApiKeyAdmin(ReadOnlyFacts):
 
     @column("May")
     def may(self, key: ApiKey) -> str:
-        return ", ".join(["read", *key.scopes])
+        what = ", ".join(["read", *key.scopes])
+        return _now("%(what)s, in tests") % {"what": what} if key.is_test else what
 
     @column("State", label={"active": "success", "revoked": "danger", "expired": "warning"})
     def label(self, key: ApiKey) -> str:

@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 
-from provenance import parties
+from provenance import parties, viewing
 from provenance.admin.verbs import VerbForm, viewer_of
 from provenance.models import Party
 
@@ -64,6 +66,15 @@ def reason_view(request: HttpRequest) -> HttpResponse:
         "onward": onward,
     }
     return TemplateResponse(request, "provenance/reason.html", context)
+
+
+def end_view(request: HttpRequest) -> HttpResponse:
+    """End a look through a party's eyes; back to the party's page, as oneself."""
+    kept = request.session.pop(viewing.SESSION_KEY, None) if request.method == "POST" else None
+    if kept is None:
+        return HttpResponseRedirect(reverse("admin:index"))
+    messages.success(request, _("You are yourself again."))
+    return HttpResponseRedirect(reverse("admin:provenance_party_change", args=[kept["party"]]))
 
 
 def gate(

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
-from provenance import gas, parties
+from provenance import gas, outbox, parties, viewing
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.members import InviteForm, invite_to
 from provenance.admin.site import site
-from provenance.admin.verbs import Outcome, Verb, VerbForm
+from provenance.admin.verbs import Outcome, Verb, VerbForm, viewer_of
 from provenance.models import Anchor, ChainAccount, OutboxTransaction, Party
 
 
@@ -48,6 +49,23 @@ def _invite(request: HttpRequest, party: Any, cleaned: dict[str, Any]) -> Outcom
     return invite_to(request, party, cleaned["email"], cleaned["role"])
 
 
+class LookForm(VerbForm):
+    """Why an operator looks as a party does."""
+
+    reason = forms.CharField(
+        max_length=300,
+        label=_lazy("Why do you need to look as this party does?"),
+        help_text=_lazy("The party reads it in its access log, with every page that you open."),
+    )
+
+
+def _look_as(request: HttpRequest, party: Any, cleaned: dict[str, Any]) -> Outcome:
+    request.session[viewing.SESSION_KEY] = viewing.begin(
+        viewer=viewer_of(request), party=party, reason=cleaned["reason"], at=timezone.now()
+    )
+    return HttpResponseRedirect(reverse("admin:index"))
+
+
 class PartyAdmin(ReadOnlyFacts):
     """Every organisation on this service."""
 
@@ -58,7 +76,18 @@ class PartyAdmin(ReadOnlyFacts):
     list_filter = ("is_owner", "is_lab")
     ordering = ("name",)
     list_verbs = (Verb("new", "New party", "members", _create, PartyForm, tone="primary"),)
-    verbs = (Verb("invite", "Invite a member", "members", _invite, InviteForm),)
+    verbs = (
+        Verb("invite", "Invite a member", "members", _invite, InviteForm),
+        Verb(
+            "view-as",
+            _lazy("Look as this party does"),
+            "rights",
+            _look_as,
+            LookForm,
+            _lazy("You see its pages as it does, for 30 minutes, and can change nothing."),
+            offered=lambda viewer, party: viewer.is_operator and not party.is_operator,
+        ),
+    )
 
     def scope(self, viewer: Viewer) -> Any:
         return (
@@ -109,6 +138,21 @@ def roles_in_words(party: Party) -> str:
     return ", ".join(name for name, is_so in named.items() if is_so) or "none"
 
 
+class SendAgainForm(VerbForm):
+    """Why it will go through now."""
+
+    reason = forms.CharField(
+        max_length=300,
+        label=_lazy("What was the cause, and how was it removed?"),
+        help_text=_lazy("It is kept with the transaction."),
+    )
+
+
+def _send_again(request: HttpRequest, row: Any, cleaned: dict[str, Any]) -> Outcome:
+    outbox.send_again(reviewed=row, reason=cleaned["reason"], at=timezone.now())
+    return _("It is queued again, under a new number of its account.")
+
+
 class OutboxTransactionAdmin(ReadOnlyFacts):
     """What the chain must carry, in the order of its one writer."""
 
@@ -121,6 +165,23 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
     ordering = ("-id",)
     list_words = "Signed bytes are stored before they are sent; only a final receipt is a verdict."
     empty_title = "Nothing was sent to the chain yet"
+    verbs = (
+        Verb(
+            "send-again",
+            _lazy("Send it again"),
+            "develop",
+            _send_again,
+            SendAgainForm,
+            _lazy(
+                "Only once the cause is gone: find it first, such as a balance that did not last "
+                "or a contract that was paused."
+            ),
+            offered=lambda viewer, row: (
+                viewer.is_operator and row.state == OutboxTransaction.State.REVIEW
+            ),
+            is_inline=True,
+        ),
+    )
 
     def scope(self, viewer: Viewer) -> Any:
         rows = OutboxTransaction.objects.all()
@@ -137,7 +198,7 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
         """An alarm of a sending account stands above everything."""
         alarmed = ChainAccount.objects.exclude(alarm="")
         words = "; ".join(f"{each}: {each.alarm}, {each.alarm_detail}" for each in alarmed)
-        told = {"alarm": words, "warnings": gas.warnings(chain_id=settings.CHAIN_ID)}
+        told = {"alarm": words, "warnings": gas.warnings()}
         return super().changelist_view(request, told | (extra_context or {}))
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:

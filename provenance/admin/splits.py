@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Prefetch, QuerySet, Sum
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 
 from provenance import contributors, letters, quality
 from provenance.access import Viewer
@@ -24,6 +29,7 @@ from provenance.models import (
     DatasetVersion,
     Membership,
     Party,
+    Split,
     SplitShare,
     User,
 )
@@ -32,6 +38,22 @@ _WHEN = [
     ("now", "from now on: what was earned stays as it was divided"),
     ("start", "from the start: what was earned is divided anew, too"),
 ]
+
+
+MOST_SPLITS = 50
+MOST_INVITED = 200
+# Of one split so many names stand on the page.
+MOST_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Past:
+    """A split with the one that came after it, and its weights in words."""
+
+    split: Split
+    followed_by: Split | None
+    weights: str
+    is_in_force: bool
 
 
 class WhenForm(VerbForm):
@@ -92,6 +114,41 @@ class InviteForm(VerbForm):
     email = forms.EmailField(label="E-mail address")
 
 
+class InviteManyForm(VerbForm):
+    """Whose account goes to whom."""
+
+    people = forms.CharField(
+        label=_lazy("Contributors"),
+        widget=forms.Textarea,
+        help_text=_lazy(
+            "One a line: name = e-mail address, the name as your files write it. Each gets a link "
+            "that works once, to an account of its own with what it has earned so far."
+        ),
+    )
+
+    def clean_people(self) -> dict[str, str]:
+        """Addresses by name."""
+        found: dict[str, str] = {}
+        for number, line in enumerate(self.cleaned_data["people"].splitlines(), 1):
+            if not line.strip():
+                continue
+            name, _equals, email = (part.strip() for part in line.rpartition("="))
+            facts = {"number": number, "name": name}
+            if not name or name in found:
+                words = _("Line %(number)s is not: name = e-mail address, or names one twice.")
+                raise forms.ValidationError(words % facts)
+            try:
+                validate_email(email)
+            except forms.ValidationError:
+                words = _("Line %(number)s has no e-mail address for %(name)s.")
+                raise forms.ValidationError(words % facts) from None
+            found[name] = email
+        if len(found) > MOST_INVITED:
+            words = _("Invite %(most)s at most at once.")
+            raise forms.ValidationError(words % {"most": MOST_INVITED})
+        return found
+
+
 def _divide(request: HttpRequest, dataset: Any, cleaned: dict[str, Any]) -> str:
     at = timezone.now()
     with transaction.atomic():
@@ -140,6 +197,33 @@ def _invite(request: HttpRequest, contributor: Any, cleaned: dict[str, Any]) -> 
     return answer
 
 
+def _invite_many(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
+    """Each gets its own link by mail; who is taken over already stays as it is."""
+    person = person_of(request)
+    assert isinstance(person, User), "the admin site lets people in, not keys"
+    at, asked, taken = timezone.now(), 0, []
+    with transaction.atomic():
+        for label, email in cleaned["people"].items():
+            one = contributors.name(owner=viewer_of(request).party, label=label, at=at)
+            try:
+                invitation, token = contributors.invite(
+                    contributor=one, email=email, by=person, at=at
+                )
+            except contributors.ContributorClaimed:
+                taken.append(label)
+                continue
+            letters.send_invitation(invitation, token)
+            asked += 1
+    said = ngettext(
+        "%(count)s invitation was mailed; it holds for 14 days.",
+        "%(count)s invitations were mailed; each holds for 14 days.",
+        asked,
+    ) % {"count": f"{asked:,}"}
+    if taken:
+        said += " " + _("Somebody acts already for: %(names)s.") % {"names": ", ".join(taken)}
+    return said
+
+
 def _is_unclaimed(viewer: Viewer, contributor: Any) -> bool:
     is_claimed = Membership.objects.filter(party=contributor.party_id).exists()
     return owns(viewer, contributor) and not is_claimed
@@ -165,6 +249,17 @@ class ContributorAdmin(ReadOnlyFacts):
     )
     empty_title = "No contributor yet"
     empty_words = "Name some where you divide a dataset: on its page, under 'Divide it'."
+    list_verbs = (
+        Verb(
+            "invite-many",
+            _lazy("Invite several by mail"),
+            "rights",
+            _invite_many,
+            InviteManyForm,
+            _lazy("Each sees its own shares, statement and payouts, and nobody else's."),
+            offered=lambda viewer, subject: viewer.party.is_owner,
+        ),
+    )
     verbs = (
         Verb(
             "invite",
@@ -244,9 +339,29 @@ def _split_panel(request: HttpRequest, dataset: Any) -> Panel | None:
         "rows": rows,
         "whole": sum(share.weight for share in shares),
         "words": quality.WORDS if split and split.rule else (),
-        "earlier": dataset.splits.order_by("-number")[1:20] if split else [],
+        "history": _history(dataset, split, labels),
     }
     return Panel("Whose it is", "provenance/split_panel.html", context)
+
+
+def _history(dataset: Dataset, in_force: Split | None, labels: dict[Any, str]) -> list[Past]:
+    """Every split there was or will be, newest first, with who had which weight."""
+    rows = dataset.splits.select_related("made_by").prefetch_related(
+        Prefetch("shares", SplitShare.objects.select_related("party").order_by("-weight", "pk"))
+    )
+    found: list[Past] = []
+    next_one: Split | None = None
+    for split in rows.order_by("-number")[:MOST_SPLITS]:
+        shares = list(split.shares.all())
+        shown = [
+            f"{labels.get(share.party_id, share.party.name)}: {share.weight:,}"
+            for share in shares[:MOST_NAMED]
+        ]
+        if len(shares) > MOST_NAMED:
+            shown.append(_("and %(count)s more") % {"count": f"{len(shares) - MOST_NAMED:,}"})
+        found.append(Past(split, next_one, ", ".join(shown), is_in_force=split == in_force))
+        next_one = split
+    return found
 
 
 site.register(Contributor, ContributorAdmin)

@@ -8,7 +8,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.forms.utils import pretty_name
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.functional import Promise
+from django.utils.translation import gettext
 
 from provenance.access import Viewer
 from provenance.models import User
@@ -37,13 +41,17 @@ class VerbForm(forms.Form):
         self.viewer = viewer
         self.subject = subject
         self.label_suffix = ""
-        for bound in self.fields.values():
+        for name, bound in self.fields.items():
+            if bound.label is None:
+                bound.label = gettext(pretty_name(name))
             if isinstance(bound.widget, forms.Textarea):
                 bound.widget.attrs["rows"] = 4
 
 
+# Words that people read: as they are, or translated when they are shown.
+Words = str | Promise
 # What a verb's use case gives back: words for the person, or a whole answer (a key shown once).
-Outcome = str | HttpResponse
+Outcome = str | HttpResponseBase
 Doing = Callable[[HttpRequest, Any, dict[str, Any]], Outcome]
 
 
@@ -56,15 +64,17 @@ class Verb:
     """One thing that may be done: offered only where it can succeed and the role allows it."""
 
     slug: str
-    label: str
+    label: Words
     right: str
     do: Doing
     form: type[VerbForm] = VerbForm
-    explains: str = ""
+    explains: Words = ""
     offered: Callable[[Viewer, Any], bool] = _always
     tone: str = ""
     # Shown open on the object's page instead of behind a button.
     is_inline: bool = False
+    # Where money goes is not changed on the strength of a password.
+    needs_second_factor: bool = False
 
     def is_open_to(self, viewer: Viewer, subject: Any) -> bool:
         """Whether `viewer` may do it to `subject` now."""

@@ -30,7 +30,7 @@ class ClaimOut(serializers.ModelSerializer[Claim]):
         model = Claim
         fields = (
             "id", "claimant", "statement", "evidence", "made_at", "needs_admission",
-            "admitted_at", "rejected_at",
+            "admitted_at", "rejected_at", "withdrawn_at",
         )  # fmt: skip
 
 
@@ -159,6 +159,20 @@ class RecordsFilter(serializers.Serializer[Any]):
         child=serializers.ChoiceField(choices=MatchKind.choices), required=False
     )
     record_ids = serializers.ListField(child=serializers.IntegerField(), required=False)
+
+
+class OwnFilter(RecordsFilter):
+    """The same, and by how the keys of one's own records begin."""
+
+    key_starts = serializers.CharField(max_length=200, required=False)
+
+
+class ConcessionIn(serializers.Serializer[Any]):
+    """What a side settles by its own word: `common`, or the other side's outcome."""
+
+    outcome = serializers.ChoiceField(choices=Resolution.Outcome.choices)
+    text = serializers.CharField(max_length=20_000, default="", allow_blank=True)
+    filter = OwnFilter(default=dict)
 
 
 class DecisionIn(serializers.Serializer[Any]):

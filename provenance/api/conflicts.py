@@ -21,9 +21,9 @@ from provenance.api.conflict_facts import (
     ClaimIn,
     ClaimRef,
     ClaimRejection,
+    ConcessionIn,
     ConflictOut,
     ContestedOut,
-    DecisionIn,
     OpeningIn,
     OpeningOut,
     StatementOut,
@@ -104,7 +104,25 @@ class Conflicts(Browse):
             at=timezone.now(),
             **self.read(ClaimIn),
         )
-        return self._now()
+        return self.now()
+
+    @extend_schema(request=None, responses=ConflictOut)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, pk: str) -> Response:
+        """Take one's own claim back: what it held is released."""
+        conflict = self._mine()
+        own = conflict.claims.filter(claimant=self.viewer.party, round=conflict.round)
+        claim = get_object_or_404(own)
+        conflicts.withdraw_claim(claim=claim, at=timezone.now())
+        return self.now()
+
+    @extend_schema(request=ConcessionIn, responses=ConflictOut, parameters=[IDEMPOTENCY])
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def concede(self, request: Request, pk: str) -> Response:
+        """Settle all pairs, or those that a filter names, in the other side's favour."""
+        conflicts.concede(**self._said(ConcessionIn))
+        return self.now()
 
     @extend_schema(request=AnswerIn, responses=ConflictOut, parameters=[IDEMPOTENCY])
     @action(detail=True, methods=["post"])
@@ -112,7 +130,7 @@ class Conflicts(Browse):
     def answer(self, request: Request, pk: str) -> Response:
         """Answer the other side's claim."""
         conflicts.answer(**self._said(AnswerIn))
-        return self._now()
+        return self.now()
 
     @extend_schema(request=TextIn, responses=ConflictOut, parameters=[IDEMPOTENCY])
     @action(detail=True, methods=["post"])
@@ -120,7 +138,7 @@ class Conflicts(Browse):
     def reply(self, request: Request, pk: str) -> Response:
         """Reply to the answer."""
         conflicts.reply(**self._said(TextIn))
-        return self._now()
+        return self.now()
 
     @extend_schema(request=TextIn, responses=ConflictOut, parameters=[IDEMPOTENCY])
     @action(detail=True, methods=["post"])
@@ -128,46 +146,26 @@ class Conflicts(Browse):
     def appeal(self, request: Request, pk: str) -> Response:
         """Appeal the decision, once, within its time."""
         conflicts.appeal(**self._said(TextIn))
-        return self._now()
+        return self.now()
 
     @extend_schema(request=ClaimRef, responses=ConflictOut)
     @action(detail=True, methods=["post"])
     def admit(self, request: Request, pk: str) -> Response:
         """Let a claim against an earlier registration in; its records are held from now."""
-        conflict, by = self._judged()
+        conflict, by = self.judged()
         claim = get_object_or_404(conflict.claims.all(), pk=self.read(ClaimRef)["claim"])
         conflicts.admit_claim(claim=claim, by=by, at=timezone.now())
-        return self._now()
+        return self.now()
 
     @extend_schema(request=ClaimRejection, responses=ConflictOut)
     @action(detail=True, methods=["post"])
     def reject(self, request: Request, pk: str) -> Response:
         """Do not let a claim in."""
-        conflict, by = self._judged()
+        conflict, by = self.judged()
         given = self.read(ClaimRejection)
         claim = get_object_or_404(conflict.claims.all(), pk=given["claim"])
         conflicts.reject_claim(claim=claim, reason=given["reason"], by=by, at=timezone.now())
-        return self._now()
-
-    @extend_schema(request=DecisionIn, responses=ConflictOut, parameters=[IDEMPOTENCY])
-    @action(detail=True, methods=["post"])
-    @idempotent
-    def decide(self, request: Request, pk: str) -> Response:
-        """Decide it, for all open records or for some of them."""
-        conflict, by = self._judged()
-        given = self.read(DecisionIn)
-        conflicts.decide(conflict=conflict, by=by, at=timezone.now(), **given)
-        return self._now()
-
-    @extend_schema(request=DecisionIn, responses=ConflictOut, parameters=[IDEMPOTENCY])
-    @action(detail=True, methods=["post"], url_path="decide-appeal")
-    @idempotent
-    def decide_appeal(self, request: Request, pk: str) -> Response:
-        """Decide the appeal: another operator than the one who decided first."""
-        conflict, by = self._judged()
-        given = self.read(DecisionIn)
-        conflicts.decide_appeal(conflict=conflict, by=by, at=timezone.now(), **given)
-        return self._now()
+        return self.now()
 
     @extend_schema(methods=["get"], responses=OpeningOut(many=True))
     @extend_schema(methods=["post"], request=OpeningIn, responses=OpeningOut)
@@ -214,13 +212,13 @@ class Conflicts(Browse):
             **self.read(shape),
         }
 
-    def _judged(self) -> tuple[Conflict, User]:
+    def judged(self) -> tuple[Conflict, User]:
         """The conflict and the person who judges it: an operator with a name."""
         self.require_operator("rights")
         if self.person is None:
             raise NeedsPerson
         return self.get_object(), self.person
 
-    def _now(self) -> Response:
+    def now(self) -> Response:
         """The conflict as it stands after the act."""
         return Response(ConflictOut(super().get_object()).data)

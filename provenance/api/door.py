@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -50,8 +50,26 @@ class OwnersOnly(Refused):
     hint = "Use a key or a session of that party."
 
 
+class NotInTestMode(Refused):
+    """A key for tests opens nothing here."""
+
+    code = "not_in_test_mode"
+    status = 403
+    hint = "Use a key without `tm_test_`; docs/api.md lists what keys for tests open."
+
+
 class Door(APIView):
     """A view for one viewer; what an operator sees of others is logged with the reason given."""
+
+    # Whether it answers keys for tests, and so shows and changes nothing but test data.
+    serves_tests: ClassVar[bool] = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let in whoever may come in; a key for tests only where there are no facts."""
+        super().initial(request, *args, **kwargs)
+        viewer = request.auth
+        if isinstance(viewer, Viewer) and viewer.is_test != self.serves_tests:
+            raise NotInTestMode
 
     @property
     def viewer(self) -> Viewer:

@@ -73,7 +73,9 @@ def idempotent(method: Method[View, Rest]) -> Method[View, Rest]:
 
 def _claim(request: Request, key: str) -> tuple[IdempotencyKey, bool]:
     """The key's row, and whether this request made it; a twin in flight is waited for."""
-    endpoint = f"{request.method} {request.path}"
+    # What is done with a key for tests is another address, and no answer to the real one.
+    world = "test " if viewer_of(request).is_test else ""
+    endpoint = f"{world}{request.method} {request.path}"
     if len(endpoint) > 120:
         endpoint = hashlib.sha256(endpoint.encode()).hexdigest()
     return IdempotencyKey.objects.get_or_create(

@@ -112,7 +112,7 @@ class KeyOut(serializers.ModelSerializer[ApiKey]):
     class Meta:
         model = ApiKey
         fields = (
-            "id", "name", "prefix", "scopes", "created_at", "expires_at", "revoked_at",
+            "id", "name", "prefix", "scopes", "is_test", "created_at", "expires_at", "revoked_at",
             "last_used_at",
         )  # fmt: skip
 
@@ -132,6 +132,9 @@ class KeyIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=100)
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), default=list)
     expires_at = serializers.DateTimeField(default=None, allow_null=True)
+    is_test = serializers.BooleanField(
+        default=False, help_text="For a lab's tests: what it reports is priced and never charged."
+    )
 
 
 class AccessLogOut(serializers.ModelSerializer[AccessLog]):

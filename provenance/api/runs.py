@@ -158,7 +158,8 @@ class Runs(Browse):
         run, given = self._mine(), self.read(EdgeIn)
         version = model = None
         if given["version"]:
-            version = get_object_or_404(self._versions(), pk=given["version"])
+            named = versions_to_name(self.viewer.party)
+            version = get_object_or_404(named, pk=given["version"])
         else:
             mine = TrainedModel.objects.filter(lab=self.viewer.party)
             model = get_object_or_404(mine, pk=given["model"])
@@ -171,13 +172,14 @@ class Runs(Browse):
         )
         return Response(EdgeOut(edge).data, status=status.HTTP_201_CREATED)
 
-    def _versions(self) -> QuerySet[DatasetVersion]:
-        """What a lab may name: its own versions, and the sealed ones of the catalogue."""
-        own = DatasetVersion.objects.filter(dataset__owner=self.viewer.party)
-        return own | DatasetVersion.objects.filter(state=DatasetVersion.State.SEALED)
-
     def _mine(self) -> Run:
         """The run named in the address, if it is the viewer's own."""
         run: Run = self.get_object()
         self.require_own(run.lab, "develop")
         return run
+
+
+def versions_to_name(lab: Party) -> QuerySet[DatasetVersion]:
+    """What a lab may name: its own versions, and the sealed ones of the catalogue."""
+    own = DatasetVersion.objects.filter(dataset__owner=lab)
+    return own | DatasetVersion.objects.filter(state=DatasetVersion.State.SEALED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.urls import path
 
 from provenance.api.bundles import Bundles, Subscriptions
-from provenance.api.conflicts import Conflicts
 from provenance.api.contributors import (
     Contributors,
     Credits,
@@ -21,13 +20,17 @@ from provenance.api.grants import Grants
 from provenance.api.licences import Licences
 from provenance.api.lineage import Lineage
 from provenance.api.models import Models
+from provenance.api.notices import NoticeKinds, Notices, Preferences
 from provenance.api.overlaps import Overlaps
+from provenance.api.ownership import OwnershipTransfers
 from provenance.api.parties import Invitations, Keys, Looks, Me, Members, Parties
 from provenance.api.projects import Projects
 from provenance.api.reporting_keys import ReportingKeys, SigningTerms
+from provenance.api.restrictions import Restrictions
 from provenance.api.reviews import Reviews
 from provenance.api.usages import Usages
 from provenance.api.versions import Versions
+from provenance.api.webhooks import WebhookMessages, Webhooks
 
 nouns = router()
 nouns.register("parties", Parties, basename="party")
@@ -44,13 +47,17 @@ nouns.register("grants", Grants, basename="grant")
 nouns.register("bundles", Bundles, basename="bundle")
 nouns.register("subscriptions", Subscriptions, basename="subscription")
 nouns.register("overlaps", Overlaps, basename="overlap")
-nouns.register("conflicts", Conflicts, basename="conflict")
+nouns.register("ownership-transfers", OwnershipTransfers, basename="ownership-transfer")
 nouns.register("projects", Projects, basename="project")
+nouns.register("restrictions", Restrictions, basename="restriction")
 nouns.register("reviews", Reviews, basename="review")
 nouns.register("reporting-keys", ReportingKeys, basename="reporting-key")
 nouns.register("usages", Usages, basename="usage")
 nouns.register("models", Models, basename="model")
 nouns.register("events", Events, basename="event")
+nouns.register("notices", Notices, basename="notice")
+nouns.register("webhooks", Webhooks, basename="webhook")
+nouns.register("webhook-messages", WebhookMessages, basename="webhook-message")
 
 urlpatterns = [
     path("parties/me", Me.as_view(), name="me"),
@@ -61,6 +68,8 @@ urlpatterns = [
     path("quality-rules", QualityRules.as_view(), name="quality-rules"),
     path("versions/<uuid:pk>/credits", Credits.as_view(), name="version-credits"),
     path("datasets/<uuid:pk>/debts", Debts.as_view(), name="dataset-debts"),
+    path("notice-kinds", NoticeKinds.as_view(), name="notice-kinds"),
+    path("notice-preferences", Preferences.as_view(), name="notice-preferences"),
     path("catalogue", Catalogue.as_view(), name="catalogue"),
     path("lineage", Lineage.as_view(), name="lineage"),
     path("ledger/head", Head.as_view(), name="ledger-head"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -16,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from provenance import receipts
+from provenance import receipts, works
 from provenance.access import Viewer
 from provenance.api.authentication import viewer_of
 from provenance.api.door import IDEMPOTENCY, Facts
@@ -29,6 +30,7 @@ from provenance.usage import LARGEST_COUNT, Count
 
 # A batch is one transaction.
 BATCH_LIMIT = 1000
+NAMES_LIMIT = 5_000
 
 
 class RunRef(serializers.Serializer[Any]):
@@ -93,6 +95,34 @@ class UsageIn(serializers.Serializer[Any]):
         allow_blank=True,
         help_text="Of `UsageReceipt` (EIP-712) over all of this, by a reporting key of the lab.",
     )
+
+
+class NamedRecordIn(serializers.Serializer[Any]):
+    """One record, by its key or by the SHA-256 of its canonical form."""
+
+    key = serializers.CharField(max_length=300, default="", allow_blank=True)
+    sha256 = serializers.RegexField(r"^([0-9a-f]{64})?$", default="", allow_blank=True)
+    count = serializers.IntegerField(min_value=1, max_value=LARGEST_COUNT, default=1)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One of the two."""
+        if bool(attrs["key"]) == bool(attrs["sha256"]):
+            raise serializers.ValidationError("Name the record by its key or by its sha256.")
+        return attrs
+
+
+class NamedRecordsIn(serializers.Serializer[Any]):
+    """The records of one subject that a stream has read so far."""
+
+    run = serializers.UUIDField()
+    subject = serializers.CharField(
+        max_length=300, help_text="A version's id, or namespace/name@number."
+    )
+    purpose = serializers.ChoiceField(
+        choices=Purpose.choices, default="", help_text="The run's own, unless said."
+    )
+    stream = serializers.CharField(max_length=100, default="main")
+    records = serializers.ListField(child=NamedRecordIn(), min_length=1, max_length=NAMES_LIMIT)
 
 
 class ReceiptTakenOut(serializers.Serializer[Any]):
@@ -180,10 +210,36 @@ class Usages(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Usage]):
         given: Any = self.read(
             UsageIn, many=is_many, **({"max_length": BATCH_LIMIT} if is_many else {})
         )
-        reports = [_report(item) for item in (given if is_many else [given])]
+        reports = [report_of(item) for item in (given if is_many else [given])]
         usages = native.accept(lab=self.viewer.party, reports=reports, received_at=timezone.now())
         answer = UsageOut(usages, many=True, context=self.context()).data
         body = answer if is_many else answer[0]
+        return Response(body, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(
+        request=NamedRecordsIn,
+        responses={202: UsageOut},
+        description="Which records a run read, by key or by digest: evidence by which owners see "
+        "what their single works earned. It changes no counter and no charge. Counts are "
+        "cumulative by stream; a name that the version does not have is left out.",
+    )
+    @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
+    def records(self, request: Request) -> Response:
+        """Name the single records that were read."""
+        self.viewer.require("develop")
+        given = self.read(NamedRecordsIn)
+        mine = Run.objects.filter(lab=self.viewer.party)
+        usage = works.name_records(
+            run=get_object_or_404(mine, pk=given["run"]),
+            subject=given["subject"],
+            purpose=given["purpose"],
+            stream=given["stream"],
+            records=[
+                works.Named(one["count"], one["key"], bytes.fromhex(one["sha256"]))
+                for one in given["records"]
+            ],
+        )
+        body = UsageOut(usage, context=self.context()).data
         return Response(body, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses=UsageReceiptOut(many=True), filters=False)
@@ -195,7 +251,7 @@ class Usages(ListModelMixin, RetrieveModelMixin, Facts, GenericViewSet[Usage]):
         return Response(UsageReceiptOut(map(receipts.document, found), many=True).data)
 
 
-def _report(given: dict[str, Any]) -> native.Report:
+def report_of(given: dict[str, Any]) -> native.Report:
     """A report as the meter takes it."""
     return native.Report(
         run_id=given["run"],

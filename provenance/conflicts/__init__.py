@@ -4,30 +4,50 @@ Registration order is a date, never a right: it says who is asked first. Every h
 decision gives both sides a statement of reasons, and the ledger an event.
 """
 
-from provenance.conflicts.claims import admit_claim, answer, claim, claim_lead, reject_claim, reply
+from provenance.conflicts.answering import advance, answer_all, answerable, open_pairs, unfinished
+from provenance.conflicts.claims import (
+    admit_claim,
+    answer,
+    claim,
+    claim_lead,
+    reject_claim,
+    reply,
+    withdraw_claim,
+)
+from provenance.conflicts.concessions import concede
 from provenance.conflicts.deadlines import pass_deadlines
 from provenance.conflicts.evidence import open_record
 from provenance.conflicts.opening import carry_into, open_from_overlap
 from provenance.conflicts.resolutions import appeal, decide, decide_appeal, settle_derived
 from provenance.conflicts.shares import Share, Standing, claimant_shares, standings
+from provenance.conflicts.sides import NotAnOperator, require_operator
 
 __all__ = [
+    "NotAnOperator",
     "Share",
     "Standing",
     "admit_claim",
+    "advance",
     "answer",
+    "answer_all",
+    "answerable",
     "appeal",
     "carry_into",
     "claim",
     "claim_lead",
     "claimant_shares",
+    "concede",
     "decide",
     "decide_appeal",
     "open_from_overlap",
+    "open_pairs",
     "open_record",
     "pass_deadlines",
     "reject_claim",
     "reply",
+    "require_operator",
     "settle_derived",
     "standings",
+    "unfinished",
+    "withdraw_claim",
 ]

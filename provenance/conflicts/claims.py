@@ -23,7 +23,9 @@ from provenance.conflicts.sides import (
     other,
     require_operator,
     require_state,
+    rest,
     side_of,
+    standing_claims,
     submit,
     tell,
 )
@@ -54,6 +56,13 @@ class ClaimJudged(Refused):
     hint = "Look at the claim: it says whether it was admitted."
 
 
+class ClaimWithdrawn(Refused):
+    """This side claimed these records before, and took its claim back."""
+
+    code = "claim_withdrawn"
+    hint = "Records that are found later can be claimed anew; for these, write to the operator."
+
+
 @transaction.atomic
 def claim(
     *,
@@ -72,6 +81,8 @@ def claim(
     conflict = locked(conflict)
     dataset = side_of(conflict, claimant)
     standing = conflict.claims.filter(claimant=claimant, round=conflict.round).first()
+    if standing is not None and standing.withdrawn_at is not None:
+        raise ClaimWithdrawn
     if standing is not None:
         return standing
     require_state(conflict, *OPEN_STATES, State.RELEASED)
@@ -133,6 +144,8 @@ def admit_claim(*, claim: Claim, by: User, at: datetime) -> Claim:
         return claim
     if not claim.needs_admission or claim.rejected_at is not None:
         raise ClaimJudged
+    if claim.withdrawn_at is not None:
+        raise ClaimWithdrawn("The claimant took this claim back.")
     if claim.round != conflict.round:
         raise WrongMoment("This claim belongs to a round that is settled.")
     require_state(conflict, *OPEN_STATES, State.RELEASED)
@@ -153,14 +166,42 @@ def reject_claim(*, claim: Claim, reason: str, by: User, at: datetime) -> Claim:
         return claim
     if not claim.needs_admission or claim.admitted_at is not None:
         raise ClaimJudged
+    if claim.withdrawn_at is not None:
+        raise ClaimWithdrawn("The claimant took this claim back.")
     _require_words(reason)
     claim.rejected_at = at
     claim.save(update_fields=["rejected_at"])
     note(conflict, "claim_rejected", at, claimant=claim.claimant_id)
     tell(conflict, "claim_rejected", at, claimant=claim.claimant, reasons=reason)
-    waits = conflict.claims.filter(round=conflict.round, admitted_at=None, rejected_at=None)
-    if conflict.state == State.OPEN and conflict.deadline_at is None and not waits.exists():
-        move(conflict, State.RELEASED)
+    _release_if_nothing_runs(conflict)
+    return claim
+
+
+@transaction.atomic
+def withdraw_claim(*, claim: Claim, at: datetime) -> Claim:
+    """Take one's own claim back: what it held goes free, as after silence. Safe to repeat.
+
+    The other side's claim, where there is one, lives on. What was decided already stays decided,
+    and the same records cannot be claimed again.
+    """
+    conflict = locked(claim.conflict)
+    claim = _locked(claim)
+    if claim.withdrawn_at is not None:
+        return claim
+    if claim.rejected_at is not None:
+        raise ClaimJudged
+    if claim.round != conflict.round:
+        raise WrongMoment("This claim belongs to a round that is settled.")
+    require_state(conflict, *OPEN_STATES, State.RELEASED)
+    stood = any(one.pk == claim.pk for one in standing_claims(conflict))
+    claim.withdrawn_at = at
+    claim.save(update_fields=["withdrawn_at"])
+    note(conflict, "claim_withdrawn", at, claimant=claim.claimant_id)
+    if stood:
+        _let_go(conflict, claim, at)
+    else:
+        tell(conflict, "claim_withdrawn", at, claimant=claim.claimant, records=0)
+        _release_if_nothing_runs(conflict)
     return claim
 
 
@@ -184,11 +225,11 @@ def answer(
     if not agrees:
         _require_words(text)
     said = submit(conflict, party, Submission.Kind.ANSWER, text, by, at, agrees=agrees)
+    if not agrees:
+        move(conflict, State.ANSWERED, awaits=claimant.owner, until=at + STEP)
     note(conflict, "answered", at, party=party.id, agrees=agrees)
     if agrees:
         resolve_by_agreement(conflict, claimant, at)
-    else:
-        move(conflict, State.ANSWERED, awaits=claimant.owner, until=at + STEP)
     return said
 
 
@@ -205,8 +246,8 @@ def reply(
         raise NotASide("Only the side that claimed replies to the answer.")
     _require_words(text)
     said = submit(conflict, party, Submission.Kind.REPLY, text, by, at)
-    note(conflict, "replied", at, party=party.id)
     move(conflict, State.DECIDING, until=at + STEP)
+    note(conflict, "replied", at, party=party.id)
     return said
 
 
@@ -241,6 +282,31 @@ def _take_effect(conflict: Conflict, claim: Claim, at: datetime) -> None:
         records=held,
         until=conflict.deadline_at,
     )
+
+
+def _let_go(conflict: Conflict, claim: Claim, at: datetime) -> None:
+    """Release what the withdrawn claim held; the other side's claim goes on without it."""
+    against = other(conflict, side_of(conflict, claim.claimant))
+    count = held_records(conflict, against).update(released_at=at)
+    note(conflict, "released", at, dataset=against.id, records=count)
+    tell(conflict, "claim_withdrawn", at, claimant=claim.claimant, records=count)
+    left = standing_claims(conflict)
+    if not left:
+        rest(conflict, at)
+    elif conflict.state != State.DECIDING and not _has_answered(conflict, claim.claimant):
+        move(conflict, State.CLAIMED, awaits=claim.claimant, until=at + STEP)
+
+
+def _has_answered(conflict: Conflict, party: Party) -> bool:
+    said = conflict.submissions.filter(round=conflict.round, kind=Submission.Kind.ANSWER)
+    return said.filter(party=party).exists()
+
+
+def _release_if_nothing_runs(conflict: Conflict) -> None:
+    """A conflict that stayed open only for a claim to be admitted holds nothing any more."""
+    waits = Claim.objects.waiting().filter(conflict=conflict, round=conflict.round)
+    if conflict.state == State.OPEN and conflict.deadline_at is None and not waits.exists():
+        move(conflict, State.RELEASED)
 
 
 def _locked(claim: Claim) -> Claim:

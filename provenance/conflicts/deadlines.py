@@ -21,7 +21,7 @@ from provenance.conflicts.sides import (
     standing_claims,
     tell,
 )
-from provenance.models import Conflict
+from provenance.models import Claim, Conflict
 
 
 def pass_deadlines(at: datetime) -> int:
@@ -74,7 +74,7 @@ def _release_unclaimed(conflict: Conflict, at: datetime) -> bool:
 
 def _nobody_claimed(conflict: Conflict, at: datetime) -> None:
     """A claim that waits for admission keeps the conflict open; nothing is held for it."""
-    waits = conflict.claims.filter(round=conflict.round, admitted_at=None, rejected_at=None)
+    waits = Claim.objects.waiting().filter(conflict=conflict, round=conflict.round)
     move(conflict, State.OPEN if waits.exists() else State.RELEASED)
 
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from provenance.conflicts.evidence import ask_openings
+from provenance.conflicts.filters import chosen_by, within
 from provenance.conflicts.sides import (
     APPEAL,
     OPEN_STATES,
@@ -32,9 +33,7 @@ from provenance.conflicts.sides import (
 )
 from provenance.models import (
     Conflict,
-    ContestedRecord,
     Dataset,
-    MatchKind,
     Party,
     Resolution,
     Submission,
@@ -97,9 +96,9 @@ def decide(
     conflict = locked(conflict)
     require_operator(conflict, by)
     require_state(conflict, State.DECIDING)
-    chosen = _checked_filter(filter)
+    chosen = chosen_by(filter)
     _require_decision(outcome, reasons, earlier_basis_points)
-    rows = _within(in_question(conflict), chosen)
+    rows = within(in_question(conflict), chosen)
     if not rows.exists():
         raise NothingToDecide
     terms = (outcome, earlier_basis_points, from_the_start)
@@ -109,7 +108,7 @@ def decide(
     if not in_question(conflict).exists():
         held_records(conflict).update(released_at=at)
         move(conflict, State.DECIDED, until=until)
-    _announce(conflict, "decision", resolution, count, at, until=until)
+    announce(conflict, "decision", resolution, count, at, until=until)
     return resolution
 
 
@@ -132,8 +131,8 @@ def appeal(
     if not text.strip():
         raise BadDecision("An appeal without words says nothing.", hint="Say what was overlooked.")
     submission = submit(conflict, party, Submission.Kind.APPEAL, text, by, at)
-    note(conflict, "appealed", at, party=party.id)
     move(conflict, State.APPEALED, until=at + STEP)
+    note(conflict, "appealed", at, party=party.id)
     return submission
 
 
@@ -153,12 +152,13 @@ def decide_appeal(
     conflict = locked(conflict)
     require_operator(conflict, by)
     require_state(conflict, State.APPEALED)
-    chosen = _checked_filter(filter)
+    chosen = chosen_by(filter)
     _require_decision(outcome, reasons, earlier_basis_points)
-    before = conflict.resolutions.filter(round=conflict.round)
+    # What a side gave up by its own word is not in question any more.
+    before = conflict.resolutions.filter(round=conflict.round, decided_by__isnull=False)
     if before.filter(decided_by=by).exists():
         raise NotAnOperator("You decided this before: another operator decides the appeal.")
-    rows = _within(conflict.contested.filter(resolution__in=before), chosen)
+    rows = within(conflict.contested.filter(resolution__in=before), chosen)
     if not rows.exists():
         raise NothingToDecide
     first = list(before.values_list("pk", flat=True))
@@ -168,7 +168,7 @@ def decide_appeal(
     conflict.resolutions.filter(pk__in=first).exclude(
         pk__in=conflict.contested.filter(resolution__in=first).values("resolution")
     ).update(superseded_by=resolution)
-    _announce(conflict, "appeal_decision", resolution, count, at)
+    announce(conflict, "appeal_decision", resolution, count, at)
     settle(conflict, at)
     return resolution
 
@@ -188,7 +188,7 @@ def resolve_by_agreement(conflict: Conflict, claimant: Dataset, at: datetime) ->
     count = rows.update(resolution=resolution, released_at=at)
     # Whoever accepts the other's claim gives up its own on the same material.
     held_records(conflict).update(released_at=at)
-    _announce(
+    announce(
         conflict,
         "agreed",
         resolution,
@@ -243,7 +243,7 @@ def _resolve(
     )
 
 
-def _announce(
+def announce(
     conflict: Conflict, kind: str, resolution: Resolution, count: int, at: datetime, **facts: Any
 ) -> None:
     """Tell both sides, write it into the ledger, and ask fingerprint-only winners for samples."""
@@ -271,37 +271,6 @@ def _announce(
         scope=FROM_THE_START if resolution.from_the_start else FROM_NOW,
         **facts,
     )
-
-
-def _within(
-    rows: QuerySet[ContestedRecord], chosen: Mapping[str, Any]
-) -> QuerySet[ContestedRecord]:
-    """The rows that the filter names; a pair follows either of its records."""
-    if "kind" in chosen:
-        rows = rows.filter(kind__in=chosen["kind"])
-    if "record_ids" in chosen:
-        ids = chosen["record_ids"]
-        rows = rows.filter(Q(record__in=ids) | Q(counterpart__in=ids))
-    # By key, so that it can be updated whatever it was joined with.
-    return ContestedRecord.objects.filter(pk__in=rows.values("pk"))
-
-
-def _checked_filter(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The filter with known words and whole numbers only, so that it reads the same for ever."""
-    given = given or {}
-    unknown = set(given) - {"kind", "record_ids"}
-    kinds = list(given.get("kind", []))
-    wrong = [kind for kind in kinds if kind not in MatchKind.values]
-    if unknown or wrong:
-        raise BadDecision(
-            f"The filter does not know '{sorted(unknown | set(wrong))[0]}'.",
-            hint='Filter by {"kind": ["exact", "near", "contained"], "record_ids": [...]}.',
-        )
-    try:
-        ids = [int(pk) for pk in given.get("record_ids", [])]
-    except (TypeError, ValueError) as error:
-        raise BadDecision("Record ids are whole numbers.") from error
-    return {**({"kind": kinds} if kinds else {}), **({"record_ids": ids} if ids else {})}
 
 
 def _require_decision(outcome: str, reasons: str, earlier_basis_points: int) -> None:

@@ -41,7 +41,8 @@ class Standing:
 
     record_id: int
     token_count: int
-    holders: tuple[tuple[uuid.UUID, int], ...]
+    # (dataset id, weight): whose they are follows from who owned these when.
+    sides: tuple[tuple[uuid.UUID, int], ...]
     conflict_id: uuid.UUID
     resolution_id: uuid.UUID | None
     is_held: bool
@@ -150,7 +151,7 @@ def standings(version: DatasetVersion) -> list[Standing]:
         Standing(
             record_id=record_id,
             token_count=tokens,
-            holders=_holders(sides[conflict_id], found.get(resolution_id)),
+            sides=_sides(sides[conflict_id], found.get(resolution_id)),
             conflict_id=conflict_id,
             resolution_id=resolution_id,
             is_held=is_held,
@@ -164,7 +165,13 @@ def _holders(
     conflict: Conflict, resolution: Resolution | None
 ) -> tuple[tuple[uuid.UUID, int], ...]:
     """Who holds records that a resolution moves; both owners where there is none yet."""
-    earlier, later = conflict.earlier.owner_id, conflict.later.owner_id
+    owners = {one.pk: one.owner_id for one in (conflict.earlier, conflict.later)}
+    return tuple((owners[side], weight) for side, weight in _sides(conflict, resolution))
+
+
+def _sides(conflict: Conflict, resolution: Resolution | None) -> tuple[tuple[uuid.UUID, int], ...]:
+    """The datasets that such records belong to, with their weights."""
+    earlier, later = conflict.earlier_id, conflict.later_id
     if resolution is None:
         return ((earlier, 1), (later, 1))
     if resolution.outcome == Resolution.Outcome.TO_EARLIER:

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, QuerySet
 
 from provenance import ledger, reasons
 from provenance.ledger import moment
@@ -113,11 +113,8 @@ def require_operator(conflict: Conflict, user: User) -> None:
 
 def standing_claims(conflict: Conflict) -> list[Claim]:
     """The claims of this round that hold something, the first to take effect first."""
-    claims = conflict.claims.select_related("claimant").filter(
-        Q(needs_admission=False) | Q(admitted_at__isnull=False),
-        round=conflict.round,
-        rejected_at=None,
-    )
+    rows = Claim.objects.standing().filter(conflict=conflict, round=conflict.round)
+    claims = rows.select_related("claimant")
     return sorted(claims, key=lambda claim: (claim.admitted_at or claim.made_at, claim.made_at))
 
 
@@ -157,6 +154,15 @@ def settle(conflict: Conflict, at: datetime) -> None:
     conflict.closed_at = at
     conflict.save(update_fields=["closed_at"])
     move(conflict, State.CLOSED)
+
+
+def rest(conflict: Conflict, at: datetime) -> None:
+    """Go on without a claim: the newcomer's hold runs to its end, and without one it is settled."""
+    held = held_records(conflict, conflict.later).aggregate(since=Max("held_since"))
+    if held["since"] is None:
+        settle(conflict, at)
+    else:
+        move(conflict, State.OPEN, awaits=conflict.earlier.owner, until=held["since"] + STEP)
 
 
 def reopen(conflict: Conflict, at: datetime) -> None:

@@ -22,6 +22,13 @@ DOES_NOT_PROVE = (
     "It does not say that the content was lawfully obtained, and it licenses nothing: unless its "
     "owner offers a licence, all rights are reserved.",
 )
+WAITS = "waiting for its number"
+KINDS = {
+    "text": "texts",
+    "table": "rows of tables",
+    "image": "images",
+    "code": "source code",
+}
 
 
 def certificate(version: DatasetVersion) -> dict[str, Any]:
@@ -55,7 +62,7 @@ def certificate_pdf(version: DatasetVersion) -> bytes:
     """The certificate as a PDF."""
     facts = certificate(version)
     paper = Paper("Certificate of registration", subtitle=f"{facts['dataset']}@{facts['version']}")
-    paper.facts(_rows(facts))
+    paper.facts(rows_of(facts))
     paper.heading("What this proves")
     paper.points(facts["proves"])
     if facts["is_fingerprint_only"]:
@@ -66,43 +73,61 @@ def certificate_pdf(version: DatasetVersion) -> bytes:
     paper.heading("What this does not prove")
     paper.points(facts["does_not_prove"])
     paper.heading("How to check it")
-    paper.text(_how_to_check(facts))
+    paper.points(how_to_check(facts))
     return paper.bytes()
 
 
-def _rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
+def rows_of(facts: dict[str, Any]) -> list[tuple[str, object]]:
     """The facts as a reader takes them in."""
-    anchor = facts["anchor"]
-    where = "waiting for the next batch"
-    if anchor:
-        where = (
-            f"batch {anchor['batch']}, {anchor['contract']}, {anchor['tx_hash'] or 'on its way'}"
-        )
     rows = [
         ("Title", facts["title"]),
         ("Registered by", facts["owner"]),
         ("Registered at", _readable(facts["sealed_at"])),
+        ("Kind", KINDS[facts["kind"]]),
         ("Content", f"{facts['records']:,} records, {facts['tokens']:,} tokens"),
         ("Size", f"{facts['bytes']:,} bytes"),
         ("Version id", facts["version_id"]),
-        ("Root of the records", facts["records_root"]),
+        ("Root of the records", f"SHA-256 {facts['records_root']}"),
         ("Ledger event", facts["sequence"] or "waiting for its number"),
-        ("Event hash", facts["event_hash"] or "waiting for its number"),
-        ("Anchored on the chain", where),
+        ("Event hash", f"SHA-256 {facts['event_hash']}" if facts["event_hash"] else WAITS),
+        *_where_anchored(facts["anchor"]),
     ]
     if facts["withdrawn_at"]:
         rows.append(("Withdrawn at", _readable(facts["withdrawn_at"])))
     return rows
 
 
-def _how_to_check(facts: dict[str, Any]) -> str:
+def _where_anchored(anchor: dict[str, Any] | None) -> list[tuple[str, object]]:
+    """Batch, contract and transaction, and since when the chain cannot change it."""
+    if anchor is None:
+        return [("Anchored on the chain", "not yet: it goes out with the next batch")]
+    rows: list[tuple[str, object]] = [
+        ("Anchored in", f"batch {anchor['batch']:,} of contract {anchor['contract']}"),
+        ("Transaction", anchor["tx_hash"] or "on its way"),
+    ]
+    if anchor["block_number"] is not None:
+        rows.append(("Block", f"{anchor['block_number']:,}"))
+    is_final = anchor["final_at"] is not None
+    words = _readable(anchor["final_at"]) if is_final else "not yet: ask for this paper again later"
+    return [*rows, ("Final since", words)]
+
+
+def how_to_check(facts: dict[str, Any]) -> list[str]:
+    """What anybody does, with our help once and without us from then on."""
     if facts["sequence"] is None:
-        return "The event is numbered within seconds. Ask for this certificate again then."
-    return (
-        f"Take the proof of event {facts['sequence']} from {settings.PUBLIC_URL}/api/v1/events/"
-        f"{facts['sequence']}/proof and check it with `tallymark verify proof.json --rpc URL`, or "
-        f"on {settings.PUBLIC_URL}/verify: neither has to trust this service."
-    )
+        return ["The event is numbered within seconds. Ask for this certificate again then."]
+    address = f"{settings.PUBLIC_URL}/api/v1/events/{facts['sequence']}/proof"
+    return [
+        f"Save the proof of event {facts['sequence']:,} now, from its page or {address}, and keep "
+        "it with this paper. It holds the event, the path to its batch's root, and the batch.",
+        "Check it at any time with `tallymark verify proof.json --rpc URL`, where URL is any node "
+        "of the chain that you trust; the program needs Python and nothing else.",
+        f"Or open {settings.PUBLIC_URL}/verify, which also works as a saved file without a "
+        "network, and compare the root that it names with the contract above on any node.",
+        "The proof is right if the event's hash is the one on this paper, the event names the root "
+        "of the records above, and the contract holds the batch's root. None of it takes this "
+        "service's word, and it stays so when this service is gone.",
+    ]
 
 
 def _anchor(event: Event | None) -> dict[str, Any] | None:
@@ -117,7 +142,9 @@ def _anchor(event: Event | None) -> dict[str, Any] | None:
         "batch": batch.batch,
         "contract": batch.contract.caip10,
         "tx_hash": batch.tx_hash,
+        "block_number": batch.block_number,
         "is_final": batch.final_at is not None,
+        "final_at": moment(batch.final_at) if batch.final_at else None,
     }
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from provenance.documents import sheets
 from provenance.documents.pdf import Paper
 from provenance.ledger import moment
 from provenance.lineage import Ingredient, Ingredients
@@ -32,8 +31,6 @@ COLUMNS = (
     "version_id",
     "grant_id",
 )
-# A spreadsheet would take a cell that begins so for a formula and run it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def ingredients_dict(found: Ingredients) -> dict[str, Any]:
@@ -44,12 +41,8 @@ def ingredients_dict(found: Ingredients) -> dict[str, Any]:
 
 def ingredients_csv(found: Ingredients) -> str:
     """One row for each use; text that a spreadsheet would run is quoted."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for row in found.rows:
-        writer.writerow([_cell(_plain(getattr(row, name))) for name in COLUMNS])
-    return out.getvalue()
+    rows = ([_plain(getattr(row, name)) for name in COLUMNS] for row in found.rows)
+    return sheets.as_csv(COLUMNS, rows)
 
 
 def ingredients_pdf(found: Ingredients) -> bytes:
@@ -89,12 +82,6 @@ def _part(row: Ingredient) -> str:
     if row.parts is None:
         return "not counted"
     return f"{row.parts // 10_000}.{row.parts // 100 % 100:02d} %"
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 def _plain(value: Any) -> Any:

@@ -19,9 +19,11 @@ from provenance.licensing.grants import (
     LicenceRetired,
     NotALab,
     PurposeNotOffered,
+    frozen_terms,
     give_grant,
     refuse_grant,
     request_grant,
+    require_offered,
     revoke_grant,
 )
 from provenance.licensing.offers import (
@@ -38,6 +40,7 @@ from provenance.licensing.rates import (
     BadPlan,
     BadRate,
     PlanTerms,
+    draft_rate,
     rate_in_force,
     set_rate,
 )
@@ -59,6 +62,8 @@ __all__ = [
     "PlanTerms",
     "PurposeNotOffered",
     "UnknownPurpose",
+    "draft_rate",
+    "frozen_terms",
     "give_grant",
     "month_end",
     "offer_bundle",
@@ -66,6 +71,7 @@ __all__ = [
     "rate_in_force",
     "refuse_grant",
     "request_grant",
+    "require_offered",
     "retire_bundle",
     "retire_licence",
     "revoke_grant",

@@ -66,14 +66,8 @@ def request_grant(
     by: User | None = None,
 ) -> Grant:
     """Ask for a licence; given at once where its owner opted in. Asking twice is asking once."""
-    require_purposes(purposes)
-    if not lab.is_lab:
-        raise NotALab
     licence = Licence.objects.select_for_update(no_key=True).get(pk=licence.pk)
-    if not licence.is_offered or licence.retired_at is not None:
-        raise LicenceRetired
-    if not purposes or not set(purposes) <= set(licence.purposes):
-        raise PurposeNotOffered(f"'{licence.name}' allows: {', '.join(licence.purposes)}.")
+    require_offered(lab, licence, purposes)
     if (standing := _standing_grant(lab, licence, purposes, at)) is not None:
         return standing
     grant = Grant.objects.create(
@@ -89,6 +83,20 @@ def request_grant(
     if licence.is_automatic:
         _give(grant, at=at, by=None, automatically=True)
     return grant
+
+
+def require_offered(lab: Party, licence: Licence, purposes: Sequence[str]) -> None:
+    """Raise unless `lab` may ask for `purposes` under `licence` as it stands.
+
+    UnknownPurpose, NotALab, LicenceRetired or PurposeNotOffered.
+    """
+    require_purposes(purposes)
+    if not lab.is_lab:
+        raise NotALab
+    if not licence.is_offered or licence.retired_at is not None:
+        raise LicenceRetired
+    if not purposes or not set(purposes) <= set(licence.purposes):
+        raise PurposeNotOffered(f"'{licence.name}' allows: {', '.join(licence.purposes)}.")
 
 
 @transaction.atomic
@@ -170,14 +178,14 @@ def _give(grant: Grant, *, at: datetime, by: User | None, automatically: bool) -
     grant.decided_automatically = automatically
     grant.valid_from = at
     grant.valid_to = at + timedelta(days=grant.licence.term_days) if has_price else None
-    grant.terms = _terms(grant)
+    grant.terms = frozen_terms(grant)
     grant.save()
     digest = hashlib.sha256(canonical(grant.terms)).digest()
     body = {"terms_sha256": digest, "automatically": automatically, "purposes": grant.purposes}
     _record_grant("grant.given", grant, at, body)
 
 
-def _terms(grant: Grant) -> dict[str, Any]:
+def frozen_terms(grant: Grant) -> dict[str, Any]:
     """What was agreed, in full, as text and whole numbers."""
     licence = grant.licence
     assert grant.valid_from is not None

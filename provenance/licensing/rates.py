@@ -98,7 +98,7 @@ def set_rate(
         licence=licence,
         basis=basis,
         price_units=plan.tiers[0][1] if plan and plan.tiers else price_units,
-        plan=_plan(licence.dataset.owner, basis, plan) if plan else None,
+        plan=_kept_plan(licence.dataset.owner, basis, plan) if plan else None,
         revenue_basis_points=revenue_basis_points,
         asset=asset,
         valid_from=valid_from,
@@ -107,6 +107,27 @@ def set_rate(
         "rate.set", licence, at, {"licence": licence.id, "rate": rate.pk, **rate_terms(rate)}
     )
     return rate
+
+
+def draft_rate(
+    *,
+    licence: Licence,
+    basis: str,
+    price_units: int,
+    asset: str,
+    at: datetime,
+    plan: PlanTerms | None = None,
+) -> Rate:
+    """The rate that `set_rate` would make, kept nowhere. Raises BadRate, BadPlan."""
+    _require_sound(basis, price_units, asset, 0)
+    return Rate(
+        licence=licence,
+        basis=basis,
+        price_units=plan.tiers[0][1] if plan and plan.tiers else price_units,
+        plan=_plan(licence.dataset.owner, basis, plan) if plan else None,
+        asset=asset,
+        valid_from=at,
+    )
 
 
 def rate_in_force(licence: Licence, at: datetime) -> Rate | None:
@@ -155,7 +176,7 @@ def _require_sound(basis: str, price_units: int, asset: str, revenue_basis_point
 
 
 def _plan(owner: Party, basis: str, terms: PlanTerms) -> RatePlan:
-    """The owner's plan of these terms, compiled; like terms are one plan."""
+    """The plan of these terms, compiled and not kept."""
     _require_plan(terms)
     tiers = [(int(start), int(price)) for start, price in terms.tiers]
     schedule = compiled(
@@ -178,6 +199,12 @@ def _plan(owner: Party, basis: str, terms: PlanTerms) -> RatePlan:
         prices=list(schedule.prices),
     )
     plan.digest = hashlib.sha256(canonical(_plan_terms(plan))).hexdigest()
+    return plan
+
+
+def _kept_plan(owner: Party, basis: str, terms: PlanTerms) -> RatePlan:
+    """The owner's plan of these terms; like terms are one plan."""
+    plan = _plan(owner, basis, terms)
     found = RatePlan.objects.filter(owner=owner, digest=plan.digest).first()
     if found is None:
         RatePlan.objects.bulk_create([plan], ignore_conflicts=True)

@@ -51,11 +51,9 @@ def accept(*, lab: Party, reports: Sequence[Report], received_at: datetime) -> l
     runs = {run.pk: run for run in Run.objects.filter(lab=lab, pk__in=wanted)}
     if missing := wanted - runs.keys():
         raise RunUnknown(f"There is no such run of yours: {', '.join(map(str, sorted(missing)))}.")
-    named = [
-        replace(report, purpose=report.purpose or runs[report.run_id].purpose) for report in reports
-    ]
+    reports = [named(report, runs[report.run_id].purpose) for report in reports]
     # Before anything is locked: signatures take their time.
-    signed = [_signed(lab, report) for report in named]
+    signed = [checked(lab, report) for report in reports]
     with transaction.atomic():
         return [
             report_usage(
@@ -69,12 +67,20 @@ def accept(*, lab: Party, reports: Sequence[Report], received_at: datetime) -> l
                 received_at=received_at,
                 signed=receipt,
             )
-            for report, receipt in zip(named, signed, strict=True)
+            for report, receipt in zip(reports, signed, strict=True)
         ]
 
 
-def _signed(lab: Party, report: Report) -> receipts.Signed | None:
-    """The report as its signature says it; None where it has none and needs none."""
+def named(report: Report, purpose: str) -> Report:
+    """The report for its own purpose, else for the run's."""
+    return replace(report, purpose=report.purpose or purpose)
+
+
+def checked(lab: Party, report: Report) -> receipts.Signed | None:
+    """The report as its signature says it; None where it has none and needs none.
+
+    Raises SignatureMissing or SignatureNotOurs.
+    """
     if not report.signature:
         if lab.requires_signed_reports:
             raise receipts.SignatureMissing

@@ -1,6 +1,8 @@
 """The facts that Tallymark keeps, by noun; import them from here."""
 
+from provenance.models.answers import AnsweredConflict, BulkAnswer
 from provenance.models.bundles import Bundle, Subscription
+from provenance.models.casework import Assignment, CaseKind
 from provenance.models.chain import (
     Anchor,
     ChainAccount,
@@ -10,6 +12,7 @@ from provenance.models.chain import (
     StoredTree,
     TreeBlock,
 )
+from provenance.models.concerns import Concern
 from provenance.models.conflicts import (
     Claim,
     Conflict,
@@ -26,6 +29,8 @@ from provenance.models.datasets import Dataset, DatasetVersion, Record
 from provenance.models.events import Event
 from provenance.models.grants import Grant
 from provenance.models.licences import Licence, Purpose
+from provenance.models.notices import Letter, Notice, NoticeChoice, NoticeDay, Sending
+from provenance.models.ownership import FIRST, OwnershipTransfer, Tenure
 from provenance.models.parties import (
     AccessLog,
     ApiKey,
@@ -36,10 +41,12 @@ from provenance.models.parties import (
     User,
 )
 from provenance.models.projects import Project
+from provenance.models.proposals import Proposal
 from provenance.models.quotes import Quote, QuoteItem
 from provenance.models.rates import Rate, RatePlan
 from provenance.models.receipts import ReportingKey, UsageReceipt
-from provenance.models.runs import Run, RunEdge, TrainedModel, Usage, UsageReport
+from provenance.models.restrictions import Restriction
+from provenance.models.runs import Run, RunEdge, TrainedModel, Usage, UsageCut, UsageReport
 from provenance.models.signals import Review, ReviewNote, RunPlan
 from provenance.models.splits import (
     Contributor,
@@ -49,15 +56,23 @@ from provenance.models.splits import (
     Split,
     SplitShare,
 )
+from provenance.models.webhooks import Webhook, WebhookAttempt, WebhookMessage
+from provenance.models.works import NamedRecord
 
 __all__ = [
+    "FIRST",
     "AccessLog",
     "Anchor",
+    "AnsweredConflict",
     "ApiKey",
+    "Assignment",
+    "BulkAnswer",
     "Bundle",
+    "CaseKind",
     "ChainAccount",
     "ChainContract",
     "Claim",
+    "Concern",
     "Conflict",
     "ContestedRecord",
     "Contributor",
@@ -69,16 +84,23 @@ __all__ = [
     "Grant",
     "IdempotencyKey",
     "Invitation",
+    "Letter",
     "Licence",
     "Match",
     "MatchKind",
     "Membership",
+    "NamedRecord",
+    "Notice",
+    "NoticeChoice",
+    "NoticeDay",
     "Opening",
     "OutboxAttempt",
     "OutboxTransaction",
     "Overlap",
+    "OwnershipTransfer",
     "Party",
     "Project",
+    "Proposal",
     "Purpose",
     "Quote",
     "QuoteItem",
@@ -88,21 +110,28 @@ __all__ = [
     "RecordCredit",
     "ReportingKey",
     "Resolution",
+    "Restriction",
     "Review",
     "ReviewNote",
     "Run",
     "RunEdge",
     "RunPlan",
+    "Sending",
     "Split",
     "SplitShare",
     "StatementOfReasons",
     "StoredTree",
     "Submission",
     "Subscription",
+    "Tenure",
     "TrainedModel",
     "TreeBlock",
     "Usage",
+    "UsageCut",
     "UsageReceipt",
     "UsageReport",
     "User",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookMessage",
 ]

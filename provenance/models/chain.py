@@ -87,6 +87,10 @@ class OutboxTransaction(models.Model):
         MINED = "mined"  # in a block that may still be reorganised away
         FINAL = "final"
         REVIEW = "review"  # reverted: a person looks at it, nothing is sent again by itself
+        DISMISSED = "dismissed"  # reverted for good: a person said why, and nothing needs it
+
+    # What nothing more happens to.
+    OVER: ClassVar = (State.FINAL, State.DISMISSED)
 
     chain_id = models.BigIntegerField()
     account = models.CharField(max_length=42)

@@ -194,6 +194,21 @@ class ContestedRecord(models.Model):
         return f"{self.record} in {self.conflict}"
 
 
+class ClaimQuerySet(models.QuerySet["Claim"]):
+    """Claims by how they stand."""
+
+    def waiting(self) -> ClaimQuerySet:
+        """Those that an operator has yet to let in or not."""
+        return self.filter(
+            needs_admission=True, admitted_at=None, rejected_at=None, withdrawn_at=None
+        )
+
+    def standing(self) -> ClaimQuerySet:
+        """Those that hold something."""
+        in_force = Q(needs_admission=False) | Q(admitted_at__isnull=False)
+        return self.filter(in_force, rejected_at=None, withdrawn_at=None)
+
+
 class Claim(models.Model):
     """An owner's word that the contested records are its own, with its evidence."""
 
@@ -210,6 +225,10 @@ class Claim(models.Model):
     admitted_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     admitted_at = models.DateTimeField(null=True)
     rejected_at = models.DateTimeField(null=True)
+    # The claimant's own word ends it, as its silence would.
+    withdrawn_at = models.DateTimeField(null=True)
+
+    objects = ClaimQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -223,12 +242,13 @@ class Claim(models.Model):
 
 
 class Submission(models.Model):
-    """What a side said in a conflict: an answer, a reply or an appeal."""
+    """What a side said in a conflict: an answer, a reply, an appeal, or what it gave up."""
 
     class Kind(models.TextChoices):
         ANSWER = "answer"
         REPLY = "reply"
         APPEAL = "appeal"
+        CONCESSION = "concession"
 
     conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="submissions")
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="submissions")
@@ -264,7 +284,7 @@ class Resolution(models.Model):
     # From the start: past revenue of these records follows too. Otherwise from `decided_at`.
     from_the_start = models.BooleanField(default=True)
     is_on_appeal = models.BooleanField(default=False)
-    # By an operator, or null where a side's silence or agreement decided.
+    # By an operator, or null where a side's silence, agreement or concession decided.
     decided_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField()
     superseded_by = models.ForeignKey(

@@ -46,6 +46,10 @@ class Dataset(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.TEXT)
     is_fingerprint_only = models.BooleanField(default=False)
     created_at = models.DateTimeField()
+    # Since when its owner owns it, where it had another before.
+    owned_since = models.DateTimeField(null=True)
+    # Since when anybody may see its page; null: nobody does.
+    published_at = models.DateTimeField(null=True)
 
     objects = DatasetQuerySet.as_manager()
 

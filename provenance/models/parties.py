@@ -17,6 +17,8 @@ class User(AbstractUser):
     """A person who signs in; what a person may see comes from memberships."""
 
     email = models.EmailField(unique=True)
+    # In which language this person reads pages and mail; empty until one was chosen.
+    language = models.CharField(max_length=10, blank=True, default="")
 
 
 class PartyQuerySet(models.QuerySet["Party"]):
@@ -66,6 +68,8 @@ class Membership(models.Model):
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
     created_at = models.DateTimeField()
+    # Since when the person has put the list of first steps away; null: it is shown.
+    guide_dismissed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -115,6 +119,8 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=12, unique=True)
     secret_hash = models.CharField(max_length=64)
     scopes = ArrayField(models.CharField(max_length=20), default=list)
+    # Opens a lab's test data and nothing else; nothing that it does costs.
+    is_test = models.BooleanField(default=False)
     created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -13,6 +13,7 @@ from provenance.models.datasets import DatasetVersion
 from provenance.models.grants import Grant
 from provenance.models.ids import new_id
 from provenance.models.licences import Purpose
+from provenance.models.ownership import Tenure
 from provenance.models.parties import Party
 from provenance.models.projects import Project
 from provenance.models.quotes import Quote
@@ -151,10 +152,15 @@ class UsageQuerySet(models.QuerySet["Usage"]):
     """Usages as one viewer may see them."""
 
     def visible_to(self, viewer: Viewer) -> UsageQuerySet:
-        """Those of the viewer's runs or of the viewer's data; all for an operator."""
+        """Those of the viewer's runs or of the viewer's data; all for an operator.
+
+        A former owner sees those of its time; the owner sees those before it, too.
+        """
         if viewer.is_operator:
             return self
-        return self.filter(Q(run__lab=viewer.party) | Q(version__dataset__owner=viewer.party))
+        former = Tenure.objects.ended_of(viewer.party, dataset="version__dataset", moment="used_at")
+        mine = Q(run__lab=viewer.party) | Q(version__dataset__owner=viewer.party)
+        return self.filter(mine | former)
 
 
 class Usage(models.Model):
@@ -201,6 +207,30 @@ class Usage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} by {self.run}"
+
+
+class UsageCut(models.Model):
+    """The counters of a usage as they stood when its dataset passed to another owner.
+
+    Kept when a later report lets them grow past that moment, so that what was used before is
+    charged for the one who owned it then.
+    """
+
+    usage = models.ForeignKey(Usage, on_delete=models.PROTECT, related_name="cuts")
+    revision = models.PositiveIntegerField()
+    record_count = models.BigIntegerField()
+    token_count = models.BigIntegerField()
+    epoch_count = models.BigIntegerField()
+    fetch_count = models.BigIntegerField()
+    used_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["usage", "revision"], name="usage_cut_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.usage_id} up to {self.used_at}"
 
 
 class UsageReport(models.Model):

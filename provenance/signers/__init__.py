@@ -12,6 +12,8 @@ from functools import cache
 import structlog
 from django.conf import settings
 
+from provenance import chains
+from provenance.chains import DEVELOPMENT_CHAIN
 from provenance.signers.keys import KeyMissing, LocalKey, Signed, Signer
 from provenance.signers.keystore import from_keystore
 from provenance.signers.kms import from_kms
@@ -29,8 +31,6 @@ __all__ = [
     "signer",
     "signer_for",
 ]
-
-DEVELOPMENT_CHAIN = 31337
 
 # The first accounts of the public phrase "test test ... junk", funded on every development chain.
 DEVELOPMENT_KEYS = {
@@ -50,21 +50,21 @@ log = structlog.get_logger(__name__)
 def signer(role: str) -> Signer:
     """The signer of a role (see ROLES); raises KeyMissing with what to set."""
     told = settings.CHAIN_KEYS.get(role, "")
-    if settings.CHAIN_ID == DEVELOPMENT_CHAIN:
+    if chains.is_development():
         return _signer(told or DEVELOPMENT_KEYS[role])
     if not told:
         raise KeyMissing(f"No key for '{role}': set it in TALLYMARK_CHAIN_KEYS for this chain.")
     if ":" not in told:
         raise KeyMissing(
             f"The key for '{role}' stands in the environment, where every process and every report "
-            f"of a crash can read it. For chain {settings.CHAIN_ID} put it into a keystore with "
+            f"of a crash can read it. On {_real_chains()} put it into a keystore with "
             "`./run manage make_keystore`, or into a KMS."
         )
     found = _signer(told)
     if found.address in _development_addresses():
         raise KeyMissing(
             f"The key for '{role}' is a public development key: anybody can spend from it. "
-            f"For chain {settings.CHAIN_ID} make your own with `./run manage make_keystore`."
+            f"For {_real_chains()} make your own with `./run manage make_keystore`."
         )
     return found
 
@@ -97,9 +97,15 @@ def accounts() -> dict[str, list[str]]:
 
 
 def _roles_with_key() -> list[str]:
-    is_development = settings.CHAIN_ID == DEVELOPMENT_CHAIN
+    is_development = chains.is_development()
     former = [role + FORMER for role in ROLES if role + FORMER in settings.CHAIN_KEYS]
     return [role for role in ROLES if role in settings.CHAIN_KEYS or is_development] + former
+
+
+def _real_chains() -> str:
+    """Our chains on which something is at stake, in words."""
+    real = [str(one) for one in chains.ids() if one != DEVELOPMENT_CHAIN]
+    return f"chain {real[0]}" if len(real) == 1 else f"chains {', '.join(real)}"
 
 
 @cache

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 from django import template
+from django.template import Context
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
 _TONES = {
     "good": {"sealed", "given", "final", "decided", "done", "released", "paid", "settled",
-             "active", "accepted", "ended", "closed", "claimed_on_chain", "finished",
-             "in force", "payable", "matched", "explained"},
+             "delivered", "active", "accepted", "ended", "closed", "claimed_on_chain", "finished",
+             "in force", "payable", "matched", "explained", "well", "approved"},
     "wait": {"open", "ready", "requested", "claimed", "answered", "deciding", "appealed", "queued",
              "sent", "mined", "running", "waiting", "pending", "held", "proposed", "building",
-             "received", "reading", "built", "funded", "on hold", "to be proved"},
+             "received", "reading", "built", "funded", "on hold", "to be proved",
+             "attention", "unknown"},
     "bad": {"failed", "refused", "revoked", "review", "withdrawn", "erased", "lapsed", "rejected",
-            "vetoed", "returned", "unexplained", "a payout came back", "removed"},
+            "vetoed", "returned", "unexplained", "a payout came back", "removed", "broken", "void",
+            "off"},
 }  # fmt: skip
 
 
@@ -103,6 +107,13 @@ def purposes(values: list[str] | None) -> str:
 
 
 @register.filter
+def json_ld(value: Any) -> SafeString:
+    """Linked data for machines: JSON in which no character can end the element."""
+    text = json.dumps(value).translate({ord(one): f"\\u{ord(one):04X}" for one in "<>&"})
+    return format_html('<script type="application/ld+json">{}</script>', mark_safe(text))  # noqa: S308
+
+
+@register.filter
 def entry(mapping: dict[str, Any], key: str) -> Any:
     """The value under a key that is only known on the page."""
     return mapping.get(key)
@@ -120,3 +131,16 @@ def percent(share: float) -> str:
     """A share of 0 to 1 in percent: whole ones, or one decimal near either end."""
     value = 100 * float(share)
     return f"{value:.1f} %" if 0 < value < 1 or 99 < value < 100 else f"{value:.0f} %"
+
+
+@register.inclusion_tag("provenance/guide_strip.html", takes_context=True)
+def guide_strip(context: Context) -> dict[str, Any]:
+    """The next of a newcomer's first steps; nothing for everybody else."""
+    from provenance.admin.guide import open_guide
+
+    request = context.get("request")
+    if request is None:
+        return {}
+    guide = open_guide(request)
+    is_here = guide is not None and guide.next is not None and guide.next.url == request.path
+    return {"guide": guide, "is_here": is_here}

@@ -317,7 +317,7 @@ def test_each_kind_of_content_is_shown_in_its_own_words(ada: Party, ben: Party) 
         assert "possible: holds nothing" in shown[kind]
     assert "line 7</span><mark>a = 1</mark>" in shown["code"]
     assert "lines 1 to 2</span><mark>def b(): pass</mark>" in shown["code"]
-    assert "Cells are not shown" in shown["table"]
+    assert "No cell was kept for this pair" in shown["table"]
     assert "No passage was kept" not in shown["table"]
     assert "The two pictures show the same as a whole" in shown["image"]
 
@@ -374,3 +374,14 @@ def test_an_invitation_lets_the_invited_person_in_and_nobody_else(
     guest.force_login(factories.user("new@aurora.example"))
     assert guest.post(link).status_code == 302
     assert guest.get("/admin/").status_code == 200
+
+
+def test_the_frozen_terms_of_a_grant_are_a_paper_of_its_two_sides(
+    facts: Conflict, ada: Party, ben: Party, lab: Party
+) -> None:
+    grant = Grant.objects.get(dataset__owner=ada)
+    address = reverse("admin:provenance_grant_terms", args=[grant.pk])
+    for party, email in ((ada, "ada@aurora.example"), (lab, "lab@lab.example")):
+        answer = signed_in(party, email).get(address)
+        assert answer.content.startswith(b"%PDF")
+    assert signed_in(ben, "ben@birch.example").get(address).status_code == 404

@@ -145,3 +145,29 @@ def test_a_decision_may_name_kinds_or_records(
     judge, path = doors.of(operator, by=olga), f"conflicts/{conflict.pk}/decide"
     body: dict[str, Any] = {"outcome": "common", "reasons": "x", "filter": {"kind": ["song"]}}
     assert judge.post(path, body, 400)["code"] == "invalid"
+
+
+def test_a_side_takes_its_claim_back_and_nobody_else_can(
+    conflict: Conflict, ada: Party, ben: Party, lab: Party
+) -> None:
+    path = f"conflicts/{conflict.pk}"
+    doors.of(ada).post(f"{path}/claim", {"statement": "I wrote them."})
+    doors.of(ben).post(f"{path}/withdraw", {}, 404)
+    doors.of(lab).post(f"{path}/withdraw", {}, 404)
+    now = doors.of(ada).post(f"{path}/withdraw", {})
+    assert now["state"] == "closed"
+    assert now["claims"][0]["withdrawn_at"]
+
+
+def test_a_side_settles_a_filtered_set_by_its_own_word(
+    conflict: Conflict, ada: Party, ben: Party, lab: Party
+) -> None:
+    path = f"conflicts/{conflict.pk}/concede"
+    body = {"outcome": "common", "filter": {"key_starts": "ada-key-0"}}
+    doors.of(lab).post(path, body, 404)
+    assert doors.of(ben).post(path, body, 409)["code"] == "nothing_to_concede"
+    now = doors.of(ada).post(path, body)
+    assert (now["state"], now["resolutions"][0]["filter"]) == ("open", {})
+    assert "ada-key" not in json.dumps(doors.of(ben).get(f"conflicts/{conflict.pk}"))
+    gives = {"outcome": "to_earlier", "text": "They are hers."}
+    assert doors.of(ben).post(path, gives)["state"] == "closed"

@@ -12,8 +12,18 @@ from django.core.cache import cache
 from drf_spectacular.generators import EndpointEnumerator
 from rest_framework.test import APIClient
 
-from provenance import ledger, usage
-from provenance.models import ApiKey, Conflict, DatasetVersion, Licence, Party, Rate, User
+from provenance import ledger, ownership, usage
+from provenance.models import (
+    ApiKey,
+    Conflict,
+    Dataset,
+    DatasetVersion,
+    Licence,
+    OwnershipTransfer,
+    Party,
+    Rate,
+    User,
+)
 from tests import doors, factories
 from tests.factories import NOON
 
@@ -29,6 +39,9 @@ FOR_ALL = {
     "/api/v1/parties/me",
     "/api/v1/parties",
     "/api/v1/members",
+    "/api/v1/notice-kinds",
+    "/api/v1/notice-preferences",
+    "/api/v1/notices",
     "/api/v1/quality-rules",
     "/api/v1/payout-trees",
     "/api/v1/signing-terms",
@@ -83,8 +96,12 @@ def facts(ada: Party, ben: Party, lab: Party) -> dict[str, Any]:
     )  # fmt: skip
     model = usage.register_model(lab=lab, name=SECRET, run=run, at=NOON)
     ledger.seal()
+    passing = ownership.propose_transfer(
+        dataset=factories.dataset(ada, "passing"), receiver=ben, reason=SECRET, by=None, at=NOON
+    )
     return {
         "datasets": essays.pk,
+        "ownership-transfers": passing.pk,
         "versions": mine.pk,
         "licences": licence["id"],
         "grants": grant["id"],
@@ -180,6 +197,8 @@ def test_nothing_changed_while_a_stranger_tried_every_address(
 def _state() -> list[Any]:
     return [
         list(DatasetVersion.objects.values_list("pk", "state").order_by("pk")),
+        list(Dataset.objects.values_list("pk", "owner").order_by("pk")),
+        list(OwnershipTransfer.objects.values_list("pk", "state").order_by("pk")),
         list(Licence.objects.values_list("pk", "retired_at").order_by("pk")),
         list(Rate.objects.values_list("pk", "valid_to").order_by("pk")),
         list(Conflict.objects.values_list("pk", "state").order_by("pk")),

@@ -31,6 +31,25 @@ def test_a_certificate_says_what_it_proves_and_what_it_does_not(essays: DatasetV
     assert certificates.certificate_pdf(essays).startswith(b"%PDF")
 
 
+def test_a_certificate_names_its_batch_when_final_and_how_to_check_it_without_us(
+    essays: DatasetVersion,
+) -> None:
+    facts = certificates.certificate(essays)
+    waiting = dict(certificates.rows_of(facts))
+    assert waiting["Anchored on the chain"].startswith("not yet")
+    assert waiting["Registered at"] == "2026-03-01 12:00:00 UTC"
+    facts["anchor"] = {
+        "batch": 7, "contract": "eip155:31337:0xabc", "tx_hash": "0xdef", "block_number": 12_345,
+        "is_final": True, "final_at": "2026-03-01T12:05:00.000000Z",
+    }  # fmt: skip
+    anchored = dict(certificates.rows_of(facts))
+    assert anchored["Anchored in"] == "batch 7 of contract eip155:31337:0xabc"
+    assert (anchored["Block"], anchored["Final since"]) == ("12,345", "2026-03-01 12:05:00 UTC")
+    steps = " ".join(certificates.how_to_check(facts))
+    for word in ("/proof", "tallymark verify", "/verify", "when this service is gone"):
+        assert word in steps
+
+
 def test_the_same_facts_make_the_same_bytes(essays: DatasetVersion) -> None:
     assert certificates.certificate_pdf(essays) == certificates.certificate_pdf(essays)
 

@@ -21,7 +21,7 @@ GUARDED = " ".join(TABLES).split()
 
 def refuses(statement: str) -> None:
     """Whether the database says no, and why."""
-    said = pytest.raises(Exception, match=r"denied|refused|fact|sealed|frozen|back")
+    said = pytest.raises(Exception, match=r"denied|refused|fact|sealed|frozen|back|transfer alone")
     with said, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 
 from provenance import derivation, lineage, usage
 from provenance.access import NotAllowed, Viewer
+from provenance.admin import graphs
 from provenance.models import DatasetVersion, Party, Run, TrainedModel
 from tests import factories
 from tests.cast import NOON
@@ -259,3 +261,32 @@ def test_a_dataset_made_from_another_stands_between_it_and_the_runs(
     model = usage.register_model(lab=lab, name="cobalt-2", run=training, at=NOON)
     gaps = lineage.ingredients(model, factories.viewer(lab)).gaps
     assert not any("essays" in gap for gap in gaps)
+
+
+def test_the_page_opens_one_level_and_more_where_it_is_asked(
+    model: TrainedModel, training: Run, essays: DatasetVersion, lab: Party
+) -> None:
+    client = Client()
+    client.force_login(factories.user("cleo@cobalt.example", party=lab))
+    start = lineage.node_id(essays.dataset)
+    address = "/admin/provenance/run/lineage/"
+    near = client.get(address, {"node": start}).context["elements"]
+    (job,) = {node["id"] for node in near["nodes"]} - {start}
+    assert lineage.node_id(model) not in {node["id"] for node in near["nodes"]}
+    opened = client.get(address, {"node": start, "open": job}).context["elements"]
+    assert lineage.node_id(model) in {node["id"] for node in opened["nodes"]}
+    path = client.get(address, {"node": start, "to": lineage.node_id(model)}).context["elements"]
+    assert {node["id"] for node in path["nodes"]} == {start, job, lineage.node_id(model)}
+    sheet = client.get(address, {"node": start, "format": "csv"})
+    assert sheet["Content-Type"].startswith("text/csv")
+    assert sheet.content.decode().startswith("from,from_kind,to,to_kind\r\n")
+
+
+def test_a_path_is_the_shortest_and_none_where_nothing_joins() -> None:
+    edges = [("a", "b"), ("b", "c"), ("c", "d"), ("b", "d"), ("e", "f")]
+    found = {
+        "nodes": [{"id": one} for one in "abcdef"],
+        "edges": [{"source": source, "target": target} for source, target in edges],
+    }
+    assert [node["id"] for node in graphs.path(found, "d", "a")["nodes"]] == ["a", "b", "d"]
+    assert graphs.path(found, "a", "f") == {"nodes": [], "edges": []}

@@ -251,6 +251,26 @@ def test_a_chain_that_knows_more_than_our_books_stops_the_account(mint, send):
     assert (sent.alarm, sent.sent) == ("chain_ahead", 0)
 
 
+def test_a_node_that_counts_before_it_has_caught_up_stops_nobody(mint, send, monkeypatch):
+    mint()
+    send()
+    assert send(blocks=3).final == 1
+    count = evm.Chain.transaction_count
+    monkeypatch.setattr(
+        evm.Chain, "transaction_count", lambda chain, *args, **of: count(chain, *args, **of) - 1
+    )
+    sent = send()
+    assert (sent.is_node_behind, sent.alarm) == (True, "")
+    # Where the block itself is another one, the chain did go back.
+    monkeypatch.setattr(evm.Chain, "block_hash", lambda chain, number: "0x" + "13" * 32)
+    assert send().alarm == "chain_behind"
+
+
+def test_a_node_that_does_not_know_a_contract_yet_is_asked_again_later(chain):
+    with pytest.raises(evm.ChainUnreachable, match="in step"):
+        evm.connect().call(evm.lineage_anchor(), "0x" + "13" * 20, "head")
+
+
 def test_only_one_sender_writes_for_an_account(mint, send):
     mint()
     account = signers.address("deployer")
@@ -291,6 +311,21 @@ def test_four_senders_at_once_land_every_transaction_once(mint, chain, clock, ba
     states = {OutboxTransaction.objects.get(pk=row.pk).state for row in rows}
     assert states == {STATE.FINAL}
     assert balance() == 24
+
+
+def test_what_nobody_takes_for_minutes_is_offered_dearer(mint, send, balance, broadcasts, clock):
+    row = mint()
+    broadcasts += ["request lost"] * 2
+    send()
+    clock.pass_time(170)
+    assert (send().bumped, row.attempts.count()) == (0, 1)
+    clock.pass_time(20)
+    assert send().bumped == 1
+    first, second = row.attempts.order_by("pk")
+    assert first.nonce == second.nonce
+    assert second.max_priority_fee_per_gas * 1000 > first.max_priority_fee_per_gas * 1125
+    assert send(blocks=2).final == 1
+    assert balance() == 5
 
 
 def test_a_fee_below_the_base_fee_is_raised_under_the_same_nonce(mint, send, balance, monkeypatch):
@@ -414,9 +449,9 @@ def test_an_account_that_runs_out_of_gas_is_told_of_in_time(mint, send, settings
     mint()
     send(blocks=0)
     gas.look(at=clock())
-    assert gas.warnings(chain_id=CHAIN_ID) == []
+    assert gas.warnings() == []
     settings.CHAIN_GAS_RESERVE = 10**12
-    told = gas.warnings(chain_id=CHAIN_ID)
+    told = gas.warnings()
     assert len(told) == len(gas.HOT_ROLES), "neither the deployer nor the guardian sends daily"
     assert all("more transactions: send it some" in words for words in told)
     balance = evm.connect().balance(signers.address("deployer"))

@@ -61,6 +61,26 @@ def test_a_restored_backup_is_noticed_and_the_books_are_rebuilt(three_batches, f
     assert restore.look(at=clock()) == []
 
 
+def test_what_the_books_forgot_and_may_land_yet_is_waited_for(three_batches, clock, monkeypatch):
+    count = evm.Chain.transaction_count
+    waiting = {"pending": 1}
+    monkeypatch.setattr(
+        evm.Chain,
+        "transaction_count",
+        lambda chain, address, *, block="latest": (
+            count(chain, address, block="latest") + waiting.get(block, 0)
+        ),
+    )
+    assert restore.look(at=clock())
+    assert outbox.chain_is_ahead(chain_id=CHAIN_ID)
+    with pytest.raises(restore.StillOnTheWay, match="are final"):
+        restore.reconcile(at=clock())
+    assert outbox.chain_is_ahead(chain_id=CHAIN_ID)
+    waiting.clear()
+    restore.reconcile(at=clock())
+    assert not outbox.chain_is_ahead(chain_id=CHAIN_ID)
+
+
 def heads():
     return [(one.batch, bytes(one.root), bytes(one.head_hash)) for one in Anchor.objects.all()]
 
@@ -202,7 +222,7 @@ def send_to(clock):
 def test_on_a_real_network_a_missing_contract_is_never_replaced(
     lineage_anchor, settings, chain, clock, monkeypatch
 ):
-    monkeypatch.setattr(deployment, "_is_development", lambda: False)
+    monkeypatch.setattr(deployment, "_is_development", lambda chain_id: False)
     monkeypatch.setattr(evm.Chain, "has_code", lambda self, address: False)
     with pytest.raises(deployment.ContractMissing, match="is it the right network"):
         deployment.deploy(orders=[], clock=clock, say=print)

@@ -168,7 +168,8 @@ def test_pages_show_the_owner_that_there_is_a_review_and_no_figures(
 
 def test_an_operators_todo_leads_to_the_queue(review: Review, operator: Party, olga: User) -> None:
     shown = signed_in(operator, olga.email).get("/admin/").content.decode()
-    assert "Open reviews of reports: 1; nobody looks at them yet" in shown
+    assert f"/admin/provenance/review/{review.pk}/#close" in shown
+    assert "nobody yet" in shown
 
 
 def test_without_a_key_no_review_is_shown(review: Review) -> None:

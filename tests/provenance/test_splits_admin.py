@@ -48,6 +48,44 @@ def sign_in():
     return signed_in
 
 
+def test_several_contributors_are_invited_at_once_and_each_has_its_own_account(
+    ada, ben, sign_in, mailoutbox
+):
+    client = sign_in(ada)
+    address = reverse("admin:provenance_contributor_list_verb", args=["invite-many"])
+    field = "invite-many-people"
+    for wrong in ("Ann", "Ann = nobody", "Ann = a@x.example\nAnn = b@x.example"):
+        assert client.post(address, {field: wrong}).status_code == 422
+    assert not Invitation.objects.exists()
+    done = client.post(address, {field: "Ann = ann@x.example\n\nBob = bob@x.example"}, follow=True)
+    assert "2 invitations were mailed" in done.content.decode()
+    asked = {one.email: one.party for one in Invitation.objects.all()}
+    assert asked["ann@x.example"] != asked["bob@x.example"]
+    assert {str(name) for name in Contributor.objects.values_list("label", flat=True)} == {
+        "Ann", "Bob",
+    }  # fmt: skip
+    factories.user("ann@x.example", party=asked["ann@x.example"])
+    again = client.post(address, {field: "Ann = other@x.example"}, follow=True)
+    assert "Somebody acts already for: Ann" in again.content.decode()
+    assert not Invitation.objects.filter(email="other@x.example").exists()
+    assert Contributor.objects.filter(owner=ben).count() == 0
+
+
+def test_the_page_of_a_dataset_tells_every_split_there_was(ada, essays, sign_in):
+    ann = contributors.name(owner=ada, label="Ann", at=NOON)
+    for weight, start in ((1, False), (3, True)):
+        contributors.divide(
+            dataset=essays.dataset, owner_weight=2, weights={ann: weight},
+            from_the_start=start, at=NOON,
+        )  # fmt: skip
+    shown = " ".join(sign_in(ada).get(page("dataset", essays.dataset)).content.decode().split())
+    assert "Every split so far" in shown
+    assert "Ann: 3, Aurora Archive: 2" in shown
+    assert "Aurora Archive: 2, Ann: 1" in shown
+    assert "replaced altogether by split 2" in shown
+    assert shown.count("in force") == 1
+
+
 def test_an_owner_divides_a_dataset_on_its_page(ada, ben, essays, sign_in):
     client = sign_in(ada)
     form = {"divide-owner_weight": 1, "divide-weights": "ann = 2\nbob=1", "divide-when": "start"}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from provenance import evm, gas, signers
+from provenance import chains, evm, gas, signers
 from provenance.models import OutboxTransaction
 
 State = OutboxTransaction.State
@@ -22,7 +21,11 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Look, then one line for each account."""
         try:
-            found = gas.look(at=timezone.now())
+            found = [
+                one
+                for chain_id in chains.ids()
+                for one in gas.look(chain_id=chain_id, at=timezone.now())
+            ]
         except (evm.ChainUnreachable, evm.WrongChain) as loss:
             raise CommandError(str(loss)) from loss
         for one in found:
@@ -39,8 +42,8 @@ class Command(BaseCommand):
 
 def _line(one: gas.Standing) -> str:
     account = one.account
-    rows = OutboxTransaction.objects.filter(chain_id=settings.CHAIN_ID, account=account.address)
-    waiting = rows.exclude(state__in=[State.FINAL, State.REVIEW]).count()
+    rows = OutboxTransaction.objects.filter(chain_id=account.chain_id, account=account.address)
+    waiting = rows.exclude(state__in=[*OutboxTransaction.OVER, State.REVIEW]).count()
     parts = [
         f"{', '.join(account.roles) or 'no role'}: {account}",
         f"{one.ether:.6f} for gas, about {account.transactions_left:,} transactions",

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from provenance import evm, restore
+from provenance import chains, evm, restore
 from provenance.refusals import Refused
 
 
@@ -19,13 +19,16 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Look, put right, and say what was done."""
         try:
-            for found in restore.look(at=timezone.now()):
-                self.stdout.write(f"found: {found}")
-            done = restore.reconcile(at=timezone.now())
+            for chain_id in chains.ids():
+                self._reconcile(chain_id)
         except Refused as refusal:
             raise CommandError(f"{refusal.detail} {refusal.next_step}") from refusal
         except (evm.ChainUnreachable, evm.WrongChain) as loss:
             raise CommandError(str(loss)) from loss
-        for step in done.steps:
-            self.stdout.write(f"done: {step}")
         self.stdout.write("The books are in step with the chain; the service may write.")
+
+    def _reconcile(self, chain_id: int) -> None:
+        for found in restore.look(chain_id=chain_id, at=timezone.now()):
+            self.stdout.write(f"found: {found}")
+        for step in restore.reconcile(chain_id=chain_id, at=timezone.now()).steps:
+            self.stdout.write(f"done: {step}")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 from django.utils import timezone
 
-from provenance import anchor, evm, outbox
+from provenance import anchor, chains, evm, outbox
 from provenance.models import OutboxTransaction
 from provenance.refusals import Refused
 
@@ -39,19 +38,24 @@ class Command(BaseCommand):
             return
         while True:
             close_old_connections()
-            try:
-                for account, sent in outbox.send_all(
-                    chain_id=settings.CHAIN_ID, at=timezone.now()
-                ).items():
-                    self.stdout.write(f"{account}: {sent}")
-                anchor.settle(at=timezone.now())
-            except evm.ChainUnreachable as loss:
-                self.stderr.write(str(loss))
-            except evm.WrongChain as wrong:
-                raise CommandError(str(wrong)) from wrong
+            for chain_id in chains.ids():
+                self._send(chain_id)
+            anchor.settle(at=timezone.now())
             if options["once"]:
                 return
             time.sleep(options["pause_seconds"])
+
+    def _send(self, chain_id: int) -> None:
+        """One pass for every account on a chain."""
+        try:
+            done = outbox.send_all(chain_id=chain_id, at=timezone.now())
+        except evm.ChainUnreachable as loss:
+            self.stderr.write(str(loss))
+        except evm.WrongChain as wrong:
+            raise CommandError(str(wrong)) from wrong
+        else:
+            for account, sent in done.items():
+                self.stdout.write(f"{evm.caip2(chain_id)}:{account}: {sent}")
 
     def _send_again(self, number: int, reason: str) -> None:
         """Release one transaction from review."""

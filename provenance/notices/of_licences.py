@@ -1,0 +1,208 @@
+"""What owners and labs are told of grants, and of use that no grant covers."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from provenance.models import Event, Grant, Notice, Purpose, Sending, Usage
+from provenance.notices.kinds import Kind, Topic, register
+from provenance.notices.telling import follows, tell
+
+# The lab is told first, and has so long to ask for a grant at list price.
+TO_OBTAIN = timedelta(days=14)
+_GRANT = "admin:provenance_grant_change"
+_USAGE = "admin:provenance_usage_change"
+
+
+def _uncovered(notice: Notice, at: datetime) -> Usage | None:
+    """The use that a notice tells of, if its lab has obtained no grant for it until now."""
+    rows = Usage.objects.select_related("run__lab", "version__dataset__owner")
+    usage = rows.filter(pk=notice.about, is_ungranted=True).first()
+    if usage is None or usage.version is None:
+        return None
+    grant = Grant.objects.covering(
+        lab=usage.run.lab, version=usage.version, purpose=usage.purpose, at=at
+    )
+    return usage if grant is None else None
+
+
+def _is_uncovered(notice: Notice) -> bool:
+    return _uncovered(notice, timezone.now()) is not None
+
+
+def _tell_owner(notice: Notice, at: datetime) -> None:
+    """The lab's time is over and there is still no grant: now the owner is told."""
+    usage = _uncovered(notice, at)
+    if usage is None or usage.version is None:
+        return
+    tell(
+        "usage.without_grant",
+        party=usage.version.dataset.owner,
+        about=usage.pk,
+        key=usage.pk,
+        at=at,
+        lab=usage.run.lab,
+        run=usage.run.pseudonym,
+        dataset=usage.version,
+        purpose=Purpose(usage.purpose).label,
+        records=usage.record_count,
+    )
+
+
+register(
+    Kind(
+        "grant.asked",
+        Topic.GRANTS,
+        _("%(lab)s asks for a grant on %(dataset)s"),
+        _(
+            "%(lab)s wants to use %(dataset)s under your licence “%(licence)s”, for: %(purposes)s. "
+            "Give the grant, or say no with a reason."
+        ),
+        _GRANT,
+        "rights",
+        _("Answer"),
+    ),
+    Kind(
+        "grant.taken",
+        Topic.GRANTS,
+        _("%(lab)s took your licence of %(dataset)s"),
+        _(
+            "You offer “%(licence)s” to any lab without asking. %(lab)s took it, for: "
+            "%(purposes)s. Its terms are frozen on the page of the grant."
+        ),
+        _GRANT,
+        "rights",
+        sending=Sending.DAILY,
+    ),
+    Kind(
+        "grant.given",
+        Topic.GRANTS,
+        _("You may use %(dataset)s"),
+        _(
+            "%(owner)s gave you the licence “%(licence)s”, for: %(purposes)s. Text, price and term "
+            "are frozen as they stood at that moment."
+        ),
+        _GRANT,
+        "rights",
+        _("Read the terms"),
+    ),
+    Kind(
+        "grant.refused",
+        Topic.GRANTS,
+        _("%(owner)s did not give a grant on %(dataset)s"),
+        _("You asked for “%(licence)s”. The reason given: %(reason)s"),
+        _GRANT,
+        "rights",
+    ),
+    Kind(
+        "grant.ended",
+        Topic.GRANTS,
+        _("Your grant on %(dataset)s ends"),
+        _(
+            "The licence “%(licence)s” of %(owner)s no longer covers new use after %(ends_at)s. "
+            "What was used until then stays covered. The reason given: %(reason)s"
+        ),
+        _GRANT,
+        "rights",
+    ),
+    Kind(
+        "usage.ungranted",
+        Topic.USAGE,
+        _("No grant covers your use of %(dataset)s"),
+        _(
+            "Your run %(run)s reported use of %(dataset)s (%(purpose)s), and you hold no grant for "
+            "it. Only you are told of this now. You have 14 days to obtain a grant at the list "
+            "price, which covers what is used from then on; without one its owner is told, too. If "
+            "the report was a mistake, write to the operator."
+        ),
+        _USAGE,
+        "develop",
+        _("See the use, and ask for a grant"),
+        is_awaited=_is_uncovered,
+        passes=_tell_owner,
+    ),
+    Kind(
+        "usage.unknown",
+        Topic.USAGE,
+        _("A report names data that is not registered: %(subject)s"),
+        _(
+            "Your run %(run)s reported use of “%(subject)s” (%(purpose)s), which is no dataset "
+            "that is registered here. If the name is mistyped, report it again under the right one."
+        ),
+        _USAGE,
+        "develop",
+        _("See the report"),
+    ),
+    Kind(
+        "usage.without_grant",
+        Topic.USAGE,
+        _("%(dataset)s was used without a grant"),
+        _(
+            "%(lab)s reported use of %(dataset)s in its %(run)s (%(purpose)s). Records: "
+            "%(records)s. No grant covers it. The lab was told first and had 14 days to obtain "
+            "one. It reported the use itself: you may offer it a licence, or write to the operator."
+        ),
+        _USAGE,
+        "rights",
+        _("See the use"),
+    ),
+)
+
+
+@follows("grant.requested", "grant.given", "grant.refused", "grant.revoked")
+def _of_grant(event: Event) -> None:
+    rows = Grant.objects.select_related("lab", "licence", "dataset__owner")
+    grant = rows.get(pk=event.subject_id)
+    automatically = event.body.get("automatically") or grant.licence.is_automatic
+    is_bundled = grant.subscription_id is not None
+    if event.kind == "grant.requested":
+        if not automatically:
+            _tell_of(grant, "grant.asked", event, is_owner=True)
+        return
+    if event.kind == "grant.given" and automatically and not is_bundled:
+        _tell_of(grant, "grant.taken", event, is_owner=True)
+    kinds = {"grant.given": "grant.given", "grant.refused": "grant.refused"}
+    _tell_of(grant, kinds.get(event.kind, "grant.ended"), event, is_owner=False)
+
+
+def _tell_of(grant: Grant, kind: str, event: Event, *, is_owner: bool) -> None:
+    labels = dict(Purpose.choices)
+    tell(
+        kind,
+        party=grant.dataset.owner if is_owner else grant.lab,
+        about=grant.pk,
+        key=event.pk,
+        at=event.occurred_at,
+        lab=grant.lab,
+        owner=grant.dataset.owner,
+        dataset=grant.dataset,
+        licence=grant.licence.name,
+        purposes=", ".join(str(labels[purpose]) for purpose in grant.purposes),
+        reason=grant.reason or "–",
+        **({"ends_at": grant.valid_to} if grant.valid_to else {}),
+    )
+
+
+@follows("dataset.used")
+def _used(event: Event) -> None:
+    """The first report of a use that is not covered: the lab is told, and nobody else yet."""
+    if event.body["revision"] != 1 or event.party is None:
+        return
+    if not event.body["is_ungranted"] and not event.body["is_unknown"]:
+        return
+    usage = Usage.objects.select_related("run", "version__dataset__owner").get(pk=event.subject_id)
+    named: dict[str, Any] = {
+        "run": usage.run.name or usage.run.pseudonym,
+        "purpose": Purpose(usage.purpose).label,
+    }
+    at = usage.reported_at
+    if usage.version is None:
+        tell("usage.unknown", party=event.party, about=usage.pk, key=usage.pk, at=at,
+             subject=usage.subject, **named)  # fmt: skip
+        return
+    tell("usage.ungranted", party=event.party, about=usage.pk, key=usage.pk, at=at,
+         deadline_at=at + TO_OBTAIN, dataset=usage.version, **named)  # fmt: skip
