@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
 
 import compensation.admin.dashboard
+import compensation.admin.queue
 import ingest.admin.dashboard
 import provenance.admin.dashboard
+from provenance.admin.guide import open_guide
+from provenance.admin.notices import newest
 from provenance.admin.verbs import viewer_of
-from provenance.models import Dataset, Event, Run
+from provenance.models import Event
 
+# How much of the queue the operators' first page shows.
+QUEUE_LINES = 8
 _PARTS = (provenance.admin.dashboard, compensation.admin.dashboard, ingest.admin.dashboard)
 
 
@@ -27,7 +33,17 @@ def compose(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "cards": [card for part in _PARTS for card in part.cards(viewer, at)],
         "todos": sorted(todos, key=lambda one: (one.deadline_at is None, one.deadline_at or at)),
         "events": events,
-        "is_new_owner": viewer.party.is_owner
-        and not Dataset.objects.filter(owner=viewer.party).exists(),
-        "is_new_lab": viewer.party.is_lab and not Run.objects.filter(lab=viewer.party).exists(),
+        **(_queue(at) if viewer.is_operator else {}),
+        "told": newest(viewer),
+        "guide": open_guide(request),
+    }
+
+
+def _queue(at: datetime) -> dict[str, Any]:
+    """What is due first of all that waits for operators."""
+    return {
+        "is_operator": True,
+        "now": at,
+        "cases": compensation.admin.queue.cases(at=at, limit=QUEUE_LINES),
+        "case_count": sum(compensation.admin.queue.counts(at).values()),
     }

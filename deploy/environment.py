@@ -4,6 +4,7 @@ import ipaddress
 import json
 import os
 import re
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -66,6 +67,43 @@ class Signals(BaseModel):
     least_records: int = Field(default=10, ge=1)
 
 
+Limits = dict[str, Annotated[Decimal, Field(ge=0)]]
+
+
+class TwoPeople(BaseModel):
+    """Up to which amounts an operator acts alone, in whole ones of an asset (docs/operating.md).
+
+    By the asset's code, or `*` for every other; without either, everything takes two.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Money at stake in a conflict that is decided; a deposit that goes back; an entry made or
+    # reversed by hand; what a payout tree or a payment run adds; a deposit that a person saw
+    # arrive; how far a lab may owe; the treasury's own money.
+    decision: Limits = {"*": Decimal(1_000)}
+    refund: Limits = {"*": Decimal(1_000)}
+    entry: Limits = {"*": Decimal(1_000)}
+    payout: Limits = {"*": Decimal(10_000)}
+    deposit: Limits = {"*": Decimal(10_000)}
+    credit: Limits = {"*": Decimal(10_000)}
+    funding: Limits = {"*": Decimal(10_000)}
+
+
+class MoreChain(BaseModel):
+    """A chain beside the ledger's own, on which owners are paid and labs deposit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rpc_url: str = Field(pattern="^https?://")
+    # As chain_finality and its neighbours are for the ledger's own chain.
+    finality: Literal["confirmations", "finalized"] = "confirmations"
+    confirmations: int = Field(default=12, ge=0)
+    fee_ceiling_gwei: int = Field(default=500, ge=1)
+    # As the constructor of its contract had it.
+    payout_delay_seconds: int = Field(default=86_400, ge=0)
+
+
 class Environment(BaseSettings):
     """What may be set from outside, with defaults that need nothing on one machine."""
 
@@ -94,6 +132,8 @@ class Environment(BaseSettings):
     chain_fee_ceiling_gwei: int = Field(default=500, ge=1)
     # For how many more transactions an account must have the gas, before operators are told.
     chain_gas_reserve: int = Field(default=50, ge=0)
+    # By EIP-155 id, as JSON: TALLYMARK_MORE_CHAINS='{"8453": {"rpc_url": "https://..."}}'.
+    more_chains: dict[int, MoreChain] = {}
     # By role: keystore:PATH or kms:ARN; on the development chain also the key itself.
     chain_keys: dict[str, str] = {}
     payout_delay_seconds: int = Field(default=0, ge=0)
@@ -108,8 +148,12 @@ class Environment(BaseSettings):
     deposit_address: str = Field(default="", pattern="^(0x[0-9a-fA-F]{40})?$")
     # By provider, the secrets that sign its events, all valid at once while one is replaced.
     payment_secrets: dict[str, list[str]] = {}
+    # Of operators, and of whoever says where money goes; null: outside of the development chain.
+    require_second_factor: bool | None = None
     # Whether a provider's test events (`livemode` false) count; null: on the development chain.
     payment_test_events: bool | None = None
+    # The Hugging Face Hub, or a mirror of it, from which hf:// addresses are fetched.
+    hub_address: str = "https://huggingface.co"
     local_import_roots: Annotated[list[Path], NoDecode] = []
     allow_private_addresses: bool = False
     # `bucket/prefix` each: where s3:// imports may read from; and how s3fs reaches them.
@@ -127,8 +171,14 @@ class Environment(BaseSettings):
     run_silence_seconds: int = Field(default=86_400, ge=1)
     # As JSON: TALLYMARK_SIGNALS='{"plan_tolerance_percent": 30}'.
     signals: Signals = Signals()
+    # As JSON: TALLYMARK_TWO_PEOPLE='{"payout": {"*": 5000, "iso4217:JPY": 800000}}'.
+    two_people: TwoPeople = TwoPeople()
+    # A file that your back-up of the database touches when it has ended.
+    backup_mark: Path | None = None
     node_name: str = "tallymark"
     email_url: str = ""
+    # Who letters are from; mail servers want an address of their own.
+    email_from: str = Field(default="tallymark@localhost", pattern=r"^[^\r\n]+@[^\r\n]+$")
     upload_limit_bytes: int = Field(default=20 * 2**30, ge=1)
 
     @field_validator("local_import_roots", mode="before")
@@ -153,19 +203,23 @@ class Environment(BaseSettings):
     @model_validator(mode="after")
     def _development_stays_at_home(self) -> Self:
         """Refuse what everybody knows wherever it would guard something real."""
-        if self.secret_key == DEVELOPMENT_SECRET and not (
-            is_loopback(self.host) and self.chain_id == DEVELOPMENT_CHAIN
-        ):
+        if self.chain_id in self.more_chains:
+            raise ValueError(
+                f"TALLYMARK_MORE_CHAINS names {self.chain_id}, the ledger's own chain: set that one"
+                " by CHAIN_RPC_URL and TALLYMARK_CHAIN_..."
+            )
+        real = sorted({self.chain_id, *self.more_chains} - {DEVELOPMENT_CHAIN})
+        if self.secret_key == DEVELOPMENT_SECRET and not (is_loopback(self.host) and not real):
             raise ValueError(
                 "TALLYMARK_SECRET_KEY is the development one: set it to a long random text"
                 " before serving another machine or another chain"
             )
-        if self.chain_id != DEVELOPMENT_CHAIN:
+        if real:
             for role, key in self.chain_keys.items():
                 if ":" not in key:
                     raise ValueError(
                         f"TALLYMARK_CHAIN_KEYS holds the key of {role} itself, which every process"
-                        f" and every report of a crash can read. For chain {self.chain_id} put it"
+                        f" and every report of a crash can read. For chain {real[0]} put it"
                         " into a keystore (`./run manage make_keystore`, then keystore:PATH) or"
                         " into AWS KMS (kms:ARN); docs/keys.md says how, also for a key in use"
                     )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import structlog
 from django.conf import settings
-from django.db import connection
-from django.db.models import Count, F, Max, Min, OuterRef, QuerySet, Subquery
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, F, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -22,15 +21,12 @@ from prometheus_client.registry import Collector
 
 from compensation.billing import LOOK_BACK
 from compensation.models import Charge, Waiting
+from deploy import checks
 from ingest.models import Upload
 from provenance import gas
+from provenance.admin.site import site
+from provenance.admin.verbs import viewer_of
 from provenance.models import Event, OutboxTransaction, Usage
-
-log = structlog.get_logger(__name__)
-CHAIN_TIMEOUT_SECONDS = 2
-BROKER_TIMEOUT_SECONDS = 2
-# An event that has waited longer than this was forgotten by the sealer.
-SEALER_PATIENCE_SECONDS = 60
 
 
 @never_cache
@@ -42,10 +38,27 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when everything that the work needs answers; 503 with what does not."""
-    answers = {name: _tried(name, check) for name, check in CHECKS.items()}
-    is_ready = all(answer["ok"] for answer in answers.values())
+    found = checks.findings(needed_only=True)
+    answers = {one.check.name: {"ok": one.is_well, "detail": one.detail} for one in found}
+    is_ready = all(one.is_well for one in found)
     body = {"ready": is_ready, "node": settings.NODE_NAME, "checks": answers}
     return JsonResponse(body, status=200 if is_ready else 503)
+
+
+def health_page(request: HttpRequest) -> HttpResponse:
+    """For operators: everything that the service needs, whether it is well, and what to do."""
+    if not viewer_of(request).is_operator:
+        raise PermissionDenied(_("How the service is inside is for its operators."))
+    found = checks.findings()
+    context = {
+        **site.each_context(request),
+        "title": _("Health"),
+        "findings": found,
+        "is_well": all(one.state in (checks.State.WELL, checks.State.UNKNOWN) for one in found),
+        "node": settings.NODE_NAME,
+        "looked_at": timezone.now(),
+    }
+    return TemplateResponse(request, "health.html", context)
 
 
 @never_cache
@@ -54,66 +67,6 @@ def metrics(request: HttpRequest) -> HttpResponse:
     registry = CollectorRegistry()
     registry.register(Work())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-
-
-def _tried(name: str, check: Callable[[], str]) -> dict[str, object]:
-    """The outcome of one check; whatever it raises is the answer, never an error page."""
-    try:
-        return {"ok": True, "detail": check()}
-    except Exception as failure:
-        log.warning("not_ready", check=name, error=str(failure))
-        return {"ok": False, "detail": type(failure).__name__}
-
-
-def _database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version")
-        (version,) = cursor.fetchone()
-    return f"PostgreSQL {version}"
-
-
-def _broker() -> str:
-    from deploy.celery import app  # Celery's start-up is of no use to the other addresses
-
-    with app.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_SECONDS)
-        return str(broker.transport_cls)
-
-
-def _chain() -> str:
-    call = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
-    request = urllib.request.Request(  # noqa: S310  (the operator's own setting)
-        settings.CHAIN_RPC_URL,
-        data=json.dumps(call).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=CHAIN_TIMEOUT_SECONDS) as answer:  # noqa: S310
-        chain_id = int(json.load(answer)["result"], 16)
-    if chain_id != settings.CHAIN_ID:
-        raise ValueError(f"the node is on chain {chain_id}, not {settings.CHAIN_ID}")
-    warnings = gas.warnings(chain_id=chain_id)
-    return "; ".join([f"chain {chain_id}", *warnings])
-
-
-def _sealer() -> str:
-    age = sealer_age_seconds(timezone.now())
-    if age > SEALER_PATIENCE_SECONDS:
-        raise TimeoutError(f"the oldest unsealed event has waited {age:.0f} s")
-    return f"{age:.0f} s behind"
-
-
-CHECKS: dict[str, Callable[[], str]] = {
-    "database": _database,
-    "broker": _broker,
-    "chain": _chain,
-    "sealer": _sealer,
-}
-
-
-def sealer_age_seconds(now: datetime) -> float:
-    """How long the oldest unsealed event has waited; 0 where none waits."""
-    oldest = Event.objects.filter(sequence=None).aggregate(at=Min("recorded_at"))["at"]
-    return max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
 
 
 def uncharged_count(now: datetime) -> int:
@@ -133,27 +86,27 @@ class Work(Collector):
         yield _gauge("events", "Events in the sealed ledger.", sealed)
         unsealed = Event.objects.filter(sequence=None).count()
         yield _gauge("events_unsealed", "Events the sealer has yet to number.", unsealed)
-        age = sealer_age_seconds(timezone.now())
+        age = checks.sealer_age_seconds(timezone.now())
         yield _gauge("sealer_age_seconds", "Age of the oldest unsealed event.", age)
         uncharged = uncharged_count(timezone.now())
         yield _gauge("usages_uncharged", "Late usages grown past their charges.", uncharged)
         yield _by("reason", "usages_waiting", "Usages that wait.", Waiting.objects.all())
-        not_final = OutboxTransaction.objects.exclude(state=OutboxTransaction.State.FINAL)
+        not_final = OutboxTransaction.objects.exclude(state__in=OutboxTransaction.OVER)
         yield _by("state", "outbox_open", "Transactions not yet final.", not_final)
-        standings = gas.standings(chain_id=settings.CHAIN_ID)
+        standings = gas.standings()
         yield from _accounts(standings)
         yield _by("state", "uploads", "Uploads by state.", Upload.objects.all())
 
 
 def _accounts(standings: list[gas.Standing]) -> Iterator[GaugeMetricFamily]:
     """Of each sending account: whether it is stopped, and how long its gas lasts."""
-    labels = ["address", "roles"]
+    labels = ["chain", "address", "roles"]
     stopped = GaugeMetricFamily("tallymark_chain_stopped", "1: it sends nothing.", labels=labels)
     left = GaugeMetricFamily(
         "tallymark_chain_transactions_left", "For how many its gas lasts.", labels=labels
     )
     for one in standings:
-        named = [one.account.address, ",".join(one.account.roles)]
+        named = [str(one.account.chain_id), one.account.address, ",".join(one.account.roles)]
         stopped.add_metric(named, float(bool(one.account.alarm)))
         left.add_metric(named, one.account.transactions_left or 0)
     yield from (stopped, left)
@@ -168,3 +121,6 @@ def _by(column: str, name: str, text: str, rows: QuerySet[Any]) -> GaugeMetricFa
     for value, count in rows.order_by().values_list(column).annotate(count=Count("pk")):
         family.add_metric([value], count)
     return family
+
+
+site.add_page("health/", health_page, "health")

@@ -7,13 +7,23 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
+from provenance import inbox
 from provenance.admin.base import roles_of
 from provenance.admin.verbs import viewer_of
 
+NOTICES = "provenance_notice_changelist"
 # (title, icon, url name, who sees it), grouped by what people come for.
 _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
-    ("", (("Home", "home", "index", "owner lab operator"),)),
+    (
+        "",
+        (
+            ("Home", "home", "index", "owner lab operator"),
+            ("Notices", "notifications", NOTICES, "owner lab operator"),
+            ("Queue", "inbox", "queue", "operator"),
+        ),
+    ),
     (
         "My data",
         (
@@ -57,6 +67,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Money",
         (
+            ("Earnings", "trending_up", "compensation_entry_earnings", "owner"),
             ("Statements", "receipt_long", "compensation_entry_statement", "owner lab operator"),
             ("Accounts", "account_balance", "compensation_account_changelist", "owner lab"),
             ("Invoices", "request_quote", "compensation_invoice_changelist", "owner lab"),
@@ -74,9 +85,16 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Cases and parties",
         (
+            ("Second opinions", "how_to_reg", "provenance_proposal_changelist", "operator"),
             ("Conflicts to decide", "gavel", "provenance_conflict_changelist", "operator"),
             ("Reviews of reports", "troubleshoot", "provenance_review_changelist", "operator"),
             ("Overlaps", "join_inner", "provenance_overlap_changelist", "operator"),
+            (
+                "From outside",
+                "mark_email_unread",
+                "provenance_concern_changelist",
+                "operator",
+            ),
             ("Parties", "groups", "provenance_party_changelist", "operator"),
             ("Datasets", "database", "provenance_dataset_changelist", "operator"),
             ("Grants", "handshake", "provenance_grant_changelist", "operator"),
@@ -105,6 +123,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Invoices waiting", "hourglass", "compensation_invoicewaiting_changelist", "operator"),
             ("Tax data", "badge", "compensation_taxprofile_changelist", "operator"),
             ("VAT", "percent", "compensation_taxrule_changelist", "operator"),
+            ("Health", "monitor_heart", "health", "operator"),
             ("Outbox", "outbox", "provenance_outboxtransaction_changelist", "operator"),
             ("Anchors", "anchor", "provenance_anchor_changelist", "operator"),
         ),
@@ -112,8 +131,16 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Trust and access",
         (
+            (
+                "Ownership",
+                "swap_horiz",
+                "provenance_ownershiptransfer_changelist",
+                "owner operator",
+            ),
+            ("Restrictions", "block", "provenance_restriction_changelist", "owner lab operator"),
             ("Ledger", "fact_check", "provenance_event_changelist", "owner lab operator"),
             ("API keys", "key", "provenance_apikey_changelist", "owner lab operator"),
+            ("Webhooks", "webhook", "provenance_webhook_changelist", "owner lab operator"),
             ("Members", "group", "provenance_membership_changelist", "owner lab operator"),
             ("Invitations", "mail", "provenance_invitation_changelist", "owner lab operator"),
             ("Access log", "visibility", "provenance_accesslog_changelist", "owner lab operator"),
@@ -127,10 +154,17 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     roles = roles_of(viewer_of(request))
     if "operator" in roles:
         roles = frozenset({"operator"})
+    unread = _unread(request)
     groups = []
     for title, items in _ITEMS:
         entries = [
-            {"title": label, "icon": icon, "link": link, "active": _is_active(request, link)}
+            {
+                "title": label,
+                "icon": icon,
+                "link": link,
+                "active": _is_active(request, link),
+                "count": unread if name == NOTICES else 0,
+            }
             for label, icon, name, who in items
             if roles & set(who.split())
             for link in [reverse(f"admin:{name}")]
@@ -139,12 +173,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return [group for group in groups if group["items"]]
 
 
+def _unread(request: HttpRequest) -> int:
+    """How many notices the person has not read."""
+    viewer = viewer_of(request)
+    return inbox.unread_count(user=viewer.user, party=viewer.party) if viewer.user else 0
+
+
 def _is_active(request: HttpRequest, link: str) -> bool:
     """The entry under which this page lies: the list itself or one of its pages."""
     if link == reverse("admin:index"):
         return request.path == link
     rest = request.path.removeprefix(link)
-    inside = {"register", "catalogue", "lineage", "statement"}
+    inside = {"register", "catalogue", "lineage", "statement", "earnings"}
     return request.path.startswith(link) and rest.split("/")[0] not in inside
 
 
@@ -157,7 +197,9 @@ def subheader(request: HttpRequest) -> str:
 def account_links(request: HttpRequest) -> list[dict[str, str]]:
     """What stands in the menu of the person."""
     return [
+        {"title": _("First steps"), "link": reverse("admin:guide")},
         {"title": "Change organisation", "link": reverse("choose-party")},
+        {"title": "What is mailed to you", "link": reverse("admin:provenance_notice_preferences")},
         {"title": "Second factor", "link": reverse("mfa_index")},
         {"title": "E-mail addresses", "link": reverse("account_email")},
         {"title": "Change password", "link": reverse("account_change_password")},

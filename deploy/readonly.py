@@ -12,13 +12,12 @@ from typing import Any
 
 import structlog
 from celery import Task
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
-from provenance import evm, outbox, restore, signers
+from provenance import chains, evm, outbox, restore, signers
 from provenance.api.problems import MEDIA_TYPE, problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -40,8 +39,8 @@ log = structlog.get_logger(__name__)
 
 
 def is_read_only() -> bool:
-    """Whether the last look at the chain found it ahead of our books."""
-    return outbox.chain_is_ahead(chain_id=settings.CHAIN_ID)
+    """Whether the last look at a chain found it ahead of our books."""
+    return outbox.chain_is_ahead()
 
 
 class ReadOnlyMiddleware:
@@ -83,7 +82,8 @@ class PausingTask(Task):  # type: ignore[type-arg]
         if PausingTask.has_looked or self.name not in LOOK_FIRST:
             return False
         try:
-            restore.look(at=timezone.now())
+            for chain_id in chains.ids():
+                restore.look(chain_id=chain_id, at=timezone.now())
         except (evm.ChainUnreachable, evm.WrongChain, signers.KeyMissing) as reason:
             log.warning("looking at the chain waits", error=str(reason))
             return True

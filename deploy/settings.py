@@ -27,6 +27,11 @@ AUTH_USER_MODEL = "provenance.User"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), ("zh-hans", "简体中文")]
+# Ours before those of the packages that we build on.
+LOCALE_PATHS = [
+    BASE_FOLDER / app / "locale" for app in ("provenance", "ingest", "compensation", "deploy")
+]
 FORMAT_MODULE_PATH = "deploy.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -47,7 +52,6 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "rest_framework",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "django_filters",
     "django_structlog",
     "provenance",
@@ -58,6 +62,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "deploy.headers.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -65,9 +70,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "deploy.languages.LanguageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "provenance.middleware.ViewerMiddleware",
+    "deploy.viewing.ViewAsMiddleware",
     "deploy.readonly.ReadOnlyMiddleware",
+    "deploy.trials.KeyForTestsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
 ]
 
@@ -127,11 +135,14 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/admin/"
 LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "deploy.languages.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Tallymark: "
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+# A security key or a passkey serves beside the app; the password is asked for before either.
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = str(DATA_FOLDER / "mail")
 if _env.email_url:
@@ -143,15 +154,23 @@ if _env.email_url:
     # smtps speaks TLS from the first byte (RFC 8314); smtp+tls asks for it (STARTTLS).
     EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.scheme == "smtps", _mail.scheme == "smtp+tls"
     EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = "tallymark@localhost"
+DEFAULT_FROM_EMAIL = _env.email_from
 
 UNFOLD = unfold.UNFOLD
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_FOLDER / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:")
+LANGUAGE_COOKIE_SECURE = SESSION_COOKIE_SECURE
+# A year: whoever has no account chooses once.
+LANGUAGE_COOKIE_AGE = 31_536_000
+if SESSION_COOKIE_SECURE:
+    # Browsers take a cookie of such a name from this host over TLS only (RFC 6265bis, 4.1.3.2).
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+    SECURE_HSTS_SECONDS = 31_536_000
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
@@ -180,9 +199,6 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "A data provenance and compensation ledger.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -197,6 +213,7 @@ SPECTACULAR_SETTINGS = {
         "DatasetKindEnum": "provenance.models.Dataset.Kind",
         "MatchKindEnum": "provenance.models.MatchKind",
         "SubmissionKindEnum": "provenance.models.Submission.Kind",
+        "RestrictionKindEnum": "provenance.models.Restriction.Kind",
         "ReviewStateEnum": "provenance.models.Review.State",
         "ReviewOutcomeEnum": "provenance.models.Review.Outcome",
         "ResolutionOutcomeEnum": "provenance.models.Resolution.Outcome",
@@ -218,6 +235,7 @@ CHAIN_CONFIRMATIONS = _env.chain_confirmations
 CHAIN_FINALITY = _env.chain_finality
 CHAIN_FEE_CEILING_GWEI = _env.chain_fee_ceiling_gwei
 CHAIN_GAS_RESERVE = _env.chain_gas_reserve
+MORE_CHAINS = {number: chain.model_dump() for number, chain in _env.more_chains.items()}
 CHAIN_KEYS = _env.chain_keys
 PAYOUT_DELAY_SECONDS = _env.payout_delay_seconds
 PAYOUT_THRESHOLD_UNITS = _env.payout_threshold_units
@@ -227,9 +245,15 @@ HOLD_BACK_DAYS = _env.hold_back_days
 QUOTE_VALIDITY_DAYS = _env.quote_validity_days
 DEPOSIT_ADDRESS = _env.deposit_address
 PAYMENT_SECRETS = _env.payment_secrets
+REQUIRE_SECOND_FACTOR = (
+    CHAIN_ID != DEVELOPMENT_CHAIN
+    if _env.require_second_factor is None
+    else _env.require_second_factor
+)
 PAYMENT_TEST_EVENTS = (
     CHAIN_ID == DEVELOPMENT_CHAIN if _env.payment_test_events is None else _env.payment_test_events
 )
+HUB_ADDRESS = _env.hub_address.rstrip("/")
 LOCAL_IMPORT_ROOTS = _env.local_import_roots
 ALLOW_PRIVATE_ADDRESSES = _env.allow_private_addresses
 S3_IMPORT_ROOTS = _env.s3_import_roots
@@ -243,7 +267,9 @@ SCREENING_FILE_RECORDS_PER_DAY = _env.screening_file_records_per_day
 PERIOD_ZONE = _env.period_zone
 RUN_SILENCE_SECONDS = _env.run_silence_seconds
 SIGNALS = _env.signals
+TWO_PEOPLE = _env.two_people
 NODE_NAME = _env.node_name
+BACKUP_MARK = _env.backup_mark
 UPLOAD_LIMIT_BYTES = _env.upload_limit_bytes
 
 # The module of the Celery application, imported by whoever sends a first hint.
@@ -262,6 +288,9 @@ CELERY_TASK_ROUTES = {
     "ingest.tasks.tend_index": {"queue": "ingest"},
     "ingest.tasks.screen_file": {"queue": "ingest"},
     "ingest.tasks.watch_screening": {"queue": "ingest"},
+    # Other people's servers may be slow.
+    "provenance.tasks.mail_notices": {"queue": "ingest"},
+    "provenance.tasks.post_webhooks": {"queue": "ingest"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_FOLDER / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -275,11 +304,16 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("anchor events", "provenance.tasks.anchor_events", 5),
         ("send the outbox", "provenance.tasks.send_outbox", 2),
         ("look at the chain", "provenance.tasks.look_at_chain", 30),
+        ("delete old tests", "compensation.tasks.delete_old_tests", 3600),
         ("lapse silent runs", "provenance.tasks.lapse_runs", 60),
         ("countersign receipts", "provenance.tasks.countersign_receipts", 5),
         ("look at reports", "provenance.tasks.look_at_reports", 300),
         ("look at reports again", "provenance.tasks.look_at_reports_again", 3600),
         ("pass deadlines", "provenance.tasks.pass_deadlines", 60),
+        ("answer in bulk", "provenance.tasks.answer_in_bulk", 1),
+        ("mail notices", "provenance.tasks.mail_notices", 10),
+        ("post to webhooks", "provenance.tasks.post_webhooks", 10),
+        ("remind of deadlines", "provenance.tasks.remind_of_deadlines", 300),
         ("forget old answers", "provenance.tasks.forget_answers", 3600),
         ("sweep uploads", "ingest.tasks.sweep_uploads", 10),
         ("sweep embeddings", "ingest.tasks.sweep_embeddings", 30),

@@ -57,7 +57,8 @@ def _module(name: str) -> Callable[[Arguments], int]:
 
 def _test(arguments: Arguments) -> int:
     os.chdir(ROOT)
-    return _become("-m", "pytest", arguments=arguments)
+    # A browser's loop must not run in the process of other tests: `./run journeys` has its own.
+    return _become("-m", "pytest", "-m", "not browser", arguments=arguments)
 
 
 def _bench(arguments: Arguments) -> int:
@@ -73,6 +74,23 @@ def _screenshots(arguments: Arguments) -> int:
     if not arguments:
         raise Missing("name the folder for the pictures: ./run screenshots DIR")
     return _become("-m", "tests.journeys.screenshots", arguments=arguments)
+
+
+def _journeys(arguments: Arguments) -> int:
+    os.chdir(ROOT)
+    os.environ.setdefault("TALLYMARK_JOURNEY_ARTICLES", "10000")
+    browser = ("-m", "pytest", "-m", "browser", "-n", "0", "tests/journeys")
+    return _become(*browser, arguments=arguments)
+
+
+def _matrix(arguments: Arguments) -> int:
+    os.chdir(ROOT)
+    missing = "--missing" in arguments
+    os.environ["TALLYMARK_WRITE_MATRIX"] = "missing" if missing else "all"
+    arguments = [one for one in arguments if one != "--missing"]
+    # Each cell was just asked for: what is left to try is what the table as a whole must hold.
+    laws = ("-m", "pytest", "-q", "tests/matrix", "-k", "table_is_written or table_has or lets")
+    return _become(*laws, arguments=arguments)
 
 
 CONTRACT_CHECKS = {
@@ -125,9 +143,14 @@ COMMANDS = {
     ),
     "test": Command("test [PYTEST ARGUMENTS]", "run the tests on a temporary PostgreSQL", _test),
     "journey": Command(
-        "journey [--url URL] ...",
+        "journey [--state FILE|--outside]",
         "walk from registering to payout and check each step",
         _module("tests.journeys.walk"),
+    ),
+    "journeys": Command(
+        "journeys",
+        "walk people's days at full size in Chromium: 10,000 articles, payments and all",
+        _journeys,
     ),
     "manage": Command(
         "manage COMMAND ...",
@@ -151,6 +174,19 @@ COMMANDS = {
         _module("tests.faults"),
     ),
     "screenshots": Command("screenshots DIR", "picture every page into DIR", _screenshots),
+    "accessibility": Command(
+        "accessibility [--who WHO] ...",
+        "axe-core, our policy and the weight of scripts on every page",
+        _module("tests.journeys.accessibility"),
+    ),
+    "matrix": Command(
+        "matrix [--missing]", "write down who may open what: docs/matrix.csv", _matrix
+    ),
+    "words": Command(
+        "words [--check]",
+        "bring the catalogs of words up to date, or say which lack their Chinese",
+        _module("deploy.words"),
+    ),
     "contracts": Command(
         "contracts [--check]",
         "rebuild the contracts, or compare; --audit, --invariants, --mutants try them",

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
@@ -62,6 +63,15 @@ CAST = (
     ),
     Person(
         "Cleo", "cleo@cobalt.example", "Cobalt Labs", "cobalt-labs", "lab", ("rights", "develop")
+    ),
+    # Two operators: what is over the limit for one of them takes both.
+    Person(
+        "Otto",
+        "otto@tallymark.example",
+        "Tallymark Operations",
+        "tallymark-operations",
+        "operator",
+        ("rights", "finance", "develop"),
     ),
     Person(
         "Olga",
@@ -138,6 +148,9 @@ def _enter(person: Person, at: datetime) -> Party:
     )
     user, _ = User.objects.get_or_create(
         email=person.email, defaults={"username": person.email, "first_name": person.first_name}
+    )
+    EmailAddress.objects.update_or_create(
+        user=user, email=person.email, defaults={"verified": True, "primary": True}
     )
     Membership.objects.get_or_create(
         user=user, party=party, defaults={"role": Membership.Role.ADMIN, "created_at": at}
