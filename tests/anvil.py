@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import platform
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,9 +20,9 @@ from typing import Any
 
 from deploy.embedded.processes import dies_with_parent
 from provenance import signers
+from tests import npm
 
-VERSION = "1.7.1"
-FOLDER = Path(__file__).resolve().parents[1] / ".node" / "anvil"
+PACKAGE, VERSION = "@foundry-rs/anvil", "1.7.1"
 START_SECONDS = 30
 RPC_SECONDS = 30
 
@@ -35,14 +34,14 @@ class AnvilMissing(Exception):
 class Anvil:
     """An anvil in its own process, on a free port; nothing is mined before it is asked for."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, chain_id: int) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         command = [str(program), "--port", str(self.port), "--no-mining", "--silent"]
         self.process = subprocess.Popen(
-            [*command, "--chain-id", str(signers.DEVELOPMENT_CHAIN)],
+            [*command, "--chain-id", str(chain_id)],
             stdout=subprocess.DEVNULL,
             preexec_fn=dies_with_parent(signal.SIGKILL),
         )
@@ -87,9 +86,9 @@ class Anvil:
 
 
 @contextmanager
-def anvil() -> Iterator[Anvil]:
+def anvil(chain_id: int = signers.DEVELOPMENT_CHAIN) -> Iterator[Anvil]:
     """An anvil for as long as the block lasts; raises AnvilMissing."""
-    started = Anvil(program())
+    started = Anvil(program(), chain_id)
     try:
         started.wait()
         yield started
@@ -97,12 +96,19 @@ def anvil() -> Iterator[Anvil]:
         started.stop()
 
 
+def is_here() -> bool:
+    """Whether it was fetched, so that a test may use it."""
+    return npm.folder_of(PACKAGE, VERSION).exists()
+
+
 def program() -> Path:
     """The path of anvil, fetched if need be; raises AnvilMissing."""
     package = f"anvil-{platform.system().lower()}-{_machine()}"
-    path = FOLDER / VERSION / "node_modules" / "@foundry-rs" / package / "bin" / "anvil"
-    if not path.exists():
-        _fetch(FOLDER / VERSION)
+    try:
+        found = npm.modules(PACKAGE, VERSION)
+    except npm.NpmMissing as missing:
+        raise AnvilMissing(str(missing)) from missing
+    path = found / "@foundry-rs" / package / "bin" / "anvil"
     if not path.exists():
         raise AnvilMissing(f"npm has no anvil for this machine ({package}).")
     return path
@@ -110,15 +116,3 @@ def program() -> Path:
 
 def _machine() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-
-
-def _fetch(folder: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise AnvilMissing("anvil comes from npm: install Node 18 or later, with npm.")
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [npm, "install", "--prefix", str(folder), "--no-save", "--no-audit", "--no-fund"]
-    command += ["--ignore-scripts", "--silent", f"@foundry-rs/anvil@{VERSION}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AnvilMissing(f"npm could not install anvil {VERSION}: {done.stderr.strip()}")

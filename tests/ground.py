@@ -12,7 +12,7 @@ from typing import Any
 from eth_account import Account
 from web3 import Web3
 
-from provenance import evm
+from provenance import chains, evm
 from tests.chain import Node, node
 
 # Funded accounts of the public development phrase that no role of ours uses.
@@ -40,7 +40,7 @@ class Ground:
     def __init__(self, at: Node) -> None:
         self.node = at
         self.w3 = Web3(Web3.HTTPProvider(at.url))
-        self.chain = evm.Chain(self.w3, 31337)
+        self.chain = evm.Chain(self.w3, chains.settings_of(31337))
         self.accounts = {one.address: one for one in map(Account.from_key, KEYS)}
         self.admin, self.anna, self.ben, self.cleo = self.accounts
 

@@ -217,8 +217,10 @@ def receipt(stream, records):
 
 
 @pytest.fixture
-def payment_proof(lineage_anchor, payout, journal, division, send, clock):
+def payment_proof(lineage_anchor, payout, journal, division, send, clock, monkeypatch):
     """A proof from a signed report to the money on the chain."""
+    # These events are of nobody whom a notice could tell.
+    monkeypatch.setattr(ledger.notices, "follow", lambda event: None)
     marks, receipts = zip(receipt("rank-0", 300), receipt("rank-1", 200), strict=True)
     counts = {"records": 500, "tokens": 0, "epochs": 1, "fetches": 0}
     price = {"rate": 1, "basis": "per_1k_records", "price_units": "1400"}

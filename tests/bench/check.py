@@ -15,6 +15,7 @@ EXACT = {
     ("index", "recall_vs_oracle"): 1,
     ("quality", "false_accusation_rate"): 0,
     ("quality", "false_alarms"): 0,
+    ("web", "pages_failed"): 0,
     ("statements", "replay_agrees"): True,
     ("statements", "changed_digit_found"): True,
 }

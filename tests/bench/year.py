@@ -21,7 +21,8 @@ DEPOSIT_UNITS = 10**16
 # Of a thousand usages, these grow a day later.
 LATE = 30
 
-# Each run uses versions that a hash of both chooses; equal arguments give equal rows.
+# Each run uses versions that a hash of both chooses; equal arguments give equal rows. A set's name
+# ends in a space, so that no two sets have a run in common.
 RUNS = """
 INSERT INTO provenance_run (id, lab_id, name, pseudonym, purpose, state, started_at, last_heard_at,
                             ended_at)
@@ -128,10 +129,10 @@ def fill(year: Year, usages: int, busy: int) -> int:
     daily = max(1, round((usages - busy) / DAYS / RUN_VERSIONS))
     for day in range(DAYS):
         at = FIRST + day * DAY
-        made += _use(f"day{day}", at, year.labs, every, daily, RUN_VERSIONS)
+        made += _use(f"day{day} ", at, year.labs, every, daily, RUN_VERSIONS)
         if f"{at:%Y-%m}" == BUSY_MONTH and busy:
             runs = -(-busy // 30 // len(own))
-            made += _use(f"busy{day}", at, year.labs[:1], own, runs, len(own))
+            made += _use(f"busy{day} ", at, year.labs[:1], own, runs, len(own))
         _report(at)
         _bill(at + DAY / 4)
     return made

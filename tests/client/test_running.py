@@ -442,6 +442,27 @@ def test_a_run_inside_another_is_its_child(service: Recorder) -> None:
     assert RUN_ID not in os.environ
 
 
+def test_a_job_names_the_records_that_it_read(service: Recorder, tmp_path: Path) -> None:
+    with job(service.url) as run:
+        run.use("acme/essays", keys=["a", "b", "a"])
+        run.use("acme/essays", records=10)
+    (told,) = [body for _, path, body in service.calls if path.endswith("/usages/records")]
+    assert (told["run"], told["subject"], told["purpose"]) == (run.id, "acme/essays", "pretrain")
+    assert {one["key"]: one["count"] for one in told["records"]} == {"a": 2, "b": 1}
+    assert service.total("acme/essays") == 13
+
+
+def test_names_wait_in_the_spool_and_what_was_read_since_is_sent_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / f"one{SUFFIX}")
+    spool.add({"run": {}}, {"named": ["s", "p", {"a": 1, "b": 2}]})
+    spool.add({"named": ["s", "p", {"a": 5}]})
+    spool.add({"named_sent": ["s", "p", {"a": 1, "b": 2}]})
+    spool.close()
+    (left,) = left_behind(tmp_path)
+    assert left.state.named == {("s", "p"): {"a": 5}}
+    assert not left.state.is_empty()
+
+
 def test_counting_takes_microseconds() -> None:
     run = Running("pretrain")
     started = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from hashlib import sha256
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -83,18 +84,21 @@ def look(live_server, chain, capsys):
 def propose(clock, rest):
     """Propose what the published leaves give, whoever changed them, or another root."""
 
-    def send(epoch: PayoutEpoch, *, root: bytes = b"", total: int | None = None) -> bytes:
+    def send(
+        epoch: PayoutEpoch, *, root: bytes = b"", total: int | None = None, digest: bytes = b""
+    ) -> bytes:
         leaves = list(epoch.leaves.order_by("position"))
         rows = [payouts.leaf_row(leaf) for leaf in leaves]
         chosen = root or merkle.Tree.of(payouts.LEAF_TYPES, rows).root
         owed = sum(int(leaf.cumulative) for leaf in leaves) if total is None else total
+        file = digest or sha256(b"".join(publication.leaves_file(epoch))).digest()
         outbox.enqueue(
             purpose="propose a forged root",
-            idempotency_key=f"forged:{chosen.hex()}:{owed}",
+            idempotency_key=f"forged:{chosen.hex()}:{owed}:{file.hex()}",
             account=signers.address("proposer"),
             to_address=epoch.contract.address,
             data=evm.encode_call(
-                owner_payouts(), "proposeRoot", epoch.number, chosen, owed, DIGEST, ""
+                owner_payouts(), "proposeRoot", epoch.number, chosen, owed, file, ""
             ),
             gas_limit=300_000,
             chain_id=epoch.contract.chain_id,
@@ -151,6 +155,7 @@ def test_each_way_to_forge_a_root_is_named(second, ada, ben, commit, propose, lo
             {"total"},
             "add up to 600000, the chain was told a total of 600001",
         ),
+        ([], {"digest": DIGEST}, {"file"}, "the contract was told 0xd1d1d1d1d1d1d1d1…"),
         ([more], {}, {"growth"}, "a leaf of 350007 in all; the journal sent 350000: +7"),
         (
             [more, (f"{TOTALS} file = %s WHERE epoch_id = {second.pk}", [raised])],

@@ -83,8 +83,8 @@ def test_workers_pause_and_find_the_same_work_again(ahead: ChainAccount) -> None
 def test_the_look_at_the_chain_goes_on(ahead: ChainAccount, monkeypatch: Any) -> None:
     app.set_current()
     looks: list[Any] = []
-    monkeypatch.setattr(restore, "look", lambda *, at: looks.append(at) or [])
-    monkeypatch.setattr("provenance.gas.look", lambda *, at: [])
+    monkeypatch.setattr(restore, "look", lambda *, at, **_: looks.append(at) or [])
+    monkeypatch.setattr("provenance.gas.look", lambda **_: [])
     look_at_chain()
     assert len(looks) == 1
 
@@ -99,6 +99,6 @@ def test_a_worker_makes_nothing_for_a_chain_that_it_has_not_looked_at(
     monkeypatch.setattr("provenance.anchor.anchor_next", lambda *, at: tried.append(at))
     app.tasks["provenance.tasks.anchor_events"]()
     assert tried == []
-    monkeypatch.setattr(restore, "look", lambda *, at: [])
+    monkeypatch.setattr(restore, "look", lambda **_: [])
     app.tasks["provenance.tasks.anchor_events"]()
     assert len(tried) == 1

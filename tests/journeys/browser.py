@@ -43,6 +43,10 @@ class Watched:
         page.on("console", self._hear)
         page.on("request", self._see)
 
+    def wrong(self) -> list[str]:
+        """All of it, in words."""
+        return [*self.errors, *(f"asked {url}" for url in self.foreign)]
+
     def _hear(self, message: Any) -> None:
         # The browser says so itself of every answer over 400, asked for or not.
         if message.type == "error" and "status of 4" not in message.text:

@@ -30,6 +30,9 @@ class Place:
     rpc: str
     keys: dict[str, str]
     passwords: dict[str, tuple[str, str]]
+    mail: Path
+    # The same by first name, for two people of one party.
+    people: dict[str, tuple[str, str]]
 
 
 def place_of(data: Path) -> Place:
@@ -43,6 +46,8 @@ def place_of(data: Path) -> Place:
         rpc=service["chain"],
         keys={user["namespace"]: user["api_key"] for user in users},
         passwords={user["namespace"]: (user["email"], user["password"]) for user in users},
+        mail=data / "mail",
+        people={user["name"]: (user["email"], user["password"]) for user in users},
     )
 
 
@@ -88,20 +93,31 @@ def start(folder: Path, *options: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            # No journey waits for days: what is named to be paid at is paid at once.
+            env={
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                "TALLYMARK_PAYOUT_ACCOUNT_HOLD_HOURS": "0",
+            },
             start_new_session=True,
         )
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> Place:
     """The place, once the supervisor has said that it is ready."""
+    wait_for_words(process, folder)
+    return place_of(folder)
+
+
+def wait_for_words(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Wait until the supervisor has said that everything runs."""
     log = folder.parent / "up.log"
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
             break
         if b"Tallymark is ready" in log.read_bytes():
-            return place_of(folder)
+            return
         time.sleep(0.2)
     raise SystemExit("The service did not start:\n" + log.read_text()[-4000:])
 

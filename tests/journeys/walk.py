@@ -1,6 +1,8 @@
 """`./run journey`: the main job, step by step, each with its proof.
 
-Over HTTP, the client and JSON-RPC only: what is checked here, any user could check.
+Over HTTP, the client and JSON-RPC only: what is checked here, any user could check. On a chain
+where money waits, for a hold or for a tree's delay, the walk says until when and ends with 75; with
+`--state FILE` it goes on from there when it is walked again.
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import tallymark
+from eth_account import Account
+from eth_account.messages import encode_defunct
 from tallymark.client import Client, Problem
 from tallymark.rpc import Node
 from tallymark.verify import verify
@@ -26,11 +31,22 @@ from tests.journeys.service import Place, running
 
 OWN_COUNT, SHARED_COUNT, EPOCHS = 48, 12, 3
 PATIENCE_SECONDS = 120
+# What a walk needs to go on.
+KEPT = (
+    "mark", "asset", "contract", "first", "second", "version", "quarrel", "price", "usage",
+    "share", "address", "cumulative", "paid",
+)  # fmt: skip
+# As sysexits.h has it: not now, but later.
+LATER = 75
 Found = TypeVar("Found")
 
 
 class NotAsItShouldBe(Exception):
     """A step did not show what it must."""
+
+
+class NotYet(Exception):
+    """Everything is as it should be, and money waits; the message says for what."""
 
 
 def expect(actual: object, expected: object, what: str) -> None:
@@ -39,14 +55,22 @@ def expect(actual: object, expected: object, what: str) -> None:
         raise NotAsItShouldBe(f"{what}: expected {expected}, found {actual}")
 
 
-def until(look: Callable[[], Found | None], what: str) -> Found:
-    """What `look` finds, as soon as it finds something."""
+def until(
+    look: Callable[[], Found | None],
+    what: str,
+    why_not_yet: Callable[[bool], str] = lambda is_late: "",
+) -> Found:
+    """What `look` finds, as soon as it finds something; raises NotYet where it must wait."""
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         found = look()
         if found:
             return found
+        if waits := why_not_yet(False):
+            raise NotYet(waits)
         time.sleep(0.5)
+    if waits := why_not_yet(True):
+        raise NotYet(waits)
     raise NotAsItShouldBe(f"{what} did not come within {PATIENCE_SECONDS} s")
 
 
@@ -65,6 +89,15 @@ class Walk:
         self.words = [_word(self.random) for _ in range(4000)]
         self.asset: dict[str, Any] = {}
         self.contract = ""
+
+    def keep(self) -> dict[str, Any]:
+        """What the walk has found so far, for a later one."""
+        return {name: getattr(self, name) for name in KEPT if hasattr(self, name)}
+
+    def go_on(self, kept: dict[str, Any]) -> None:
+        """Take up what an earlier walk has found."""
+        for name, value in kept.items():
+            setattr(self, name, value)
 
     def texts(self, count: int) -> list[str]:
         """`count` texts that nobody registered before."""
@@ -217,11 +250,26 @@ class Walk:
         expect(sum(escrow), 0, "what is still held")
         return f"{self.money(self.share)} moved from the held share to Ada"
 
+    def name_address(self) -> str:
+        """Ada names an address, and proves that it is hers where that is asked for."""
+        wallet = Account.create()
+        self.address = wallet.address.lower()
+        named = self.ada.call("POST", "payout-methods", {"address": self.address})
+        if named["verified_at"] is not None:
+            return f"{self.address}, at once on a development chain"
+        signature = wallet.sign_message(encode_defunct(text=named["challenge"])).signature.hex()
+        path = f"payout-methods/{named['id']}/verify"
+        stranger = Account.create().sign_message(encode_defunct(text=named["challenge"]))
+        body = {"signature": f"0x{stranger.signature.hex().removeprefix('0x')}"}
+        expect(self.refused(self.ada, path, body) >= 400, True, "a stranger's signature refused")
+        body = {"signature": f"0x{signature.removeprefix('0x')}"}
+        proved = self.ada.call("POST", path, body)
+        expect(proved["verified_at"] is None, False, "the address' proof")
+        return f"{self.address}, proved by its key"
+
     def payout(self) -> str:
-        """Ada names an address, and claims; the token's own books show the money."""
-        self.address = "0x" + secrets.token_hex(20)
-        self.ada.call("POST", "payout-methods", {"address": self.address})
-        payable = until(self.claimable, "something to claim at the new address")
+        """Ada claims; the token's own books show the money."""
+        payable = until(self.claimable, "something to claim at the new address", self.why_not_yet)
         self.cumulative = int(payable["leaf"]["cumulative"])
         self.contract = payable["leaf"]["contract"]
         before = self.tokens()
@@ -316,6 +364,27 @@ class Walk:
                 return dict(one)
         return None
 
+    def why_not_yet(self, is_late: bool) -> str:
+        """For what Ada's money waits, where that is known and long; else nothing."""
+        methods = self.ada.pages("payout-methods")
+        mine = next(one for one in methods if one["address"].lower().endswith(self.address))
+        now = datetime.now(UTC)
+        if mine["held_until"] and datetime.fromisoformat(mine["held_until"]) > now:
+            return f"nothing is paid to a new address before {mine['held_until']}"
+        place = next(
+            one["contract"]
+            for one in self.ada.call("GET", "payout-trees")["contracts"]
+            if one["asset"] == self.asset["code"]
+        )
+        _, _, ready_at, _ = _words(self.node.call(place.rpartition(":")[2], "pending()"))
+        wait = ready_at - self.node.newest("timestamp")
+        if ready_at and wait > PATIENCE_SECONDS:
+            at = datetime.fromtimestamp(ready_at, UTC)
+            return f"a payout tree waits for its delay, until {at:%Y-%m-%d %H:%M} UTC"
+        if is_late and self.total(self.ada, "owner_pending"):
+            return "what was earned is held back for some days before it is payable"
+        return ""
+
     def tokens(self) -> int:
         """The tokens at Ada's address, as the token's contract says."""
         token = self.asset["code"].rpartition(":")[2]
@@ -325,6 +394,10 @@ class Walk:
     def money(self, units: int) -> str:
         """An amount in words."""
         return f"{units / 10 ** self.asset['scale']:.6f} {self.asset['symbol']}"
+
+
+def _words(data: bytes) -> list[int]:
+    return [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
 
 
 def _word(source: random.Random) -> str:
@@ -340,36 +413,63 @@ STEPS = (
     ("run and usage", Walk.run_and_use),
     ("charge", Walk.charge),
     ("resolution", Walk.resolve),
+    ("payout address", Walk.name_address),
     ("payout claim", Walk.payout),
     ("verified proof", Walk.prove),
 )
 
 
-def walk(place: Place) -> bool:
-    """Take every step; whether each was as it should be."""
+def walk(place: Place, state: Path | None = None) -> int:
+    """Take every step that `state` does not have yet; 0 if each was as it should be."""
     print(f"Walking the main job on {place.url}", flush=True)
+    kept = json.loads(state.read_text()) if state and state.exists() else {"done": 0, "found": {}}
     with tempfile.TemporaryDirectory(prefix="tallymark-walk-") as folder:
         walker = Walk(place, Path(folder))
+        walker.go_on(kept["found"])
         for number, (name, step) in enumerate(STEPS, 1):
-            started = time.monotonic()
-            try:
-                proof = step(walker)
-            except (NotAsItShouldBe, Problem, OSError) as error:
-                print(f"  {number}. {name:<15} FAILED  {error}", flush=True)
-                return False
-            spent = time.monotonic() - started
-            print(f"  {number}. {name:<15} ok  {spent:5.1f} s  {proof}", flush=True)
+            if number <= kept["done"]:
+                print(f"  {number:2}. {name:<15} was checked before")
+                continue
+            status = _take(walker, number, name, step)
+            if status:
+                return status
+            if state:
+                state.write_text(json.dumps({"done": number, "found": walker.keep()}))
     print(f"All {len(STEPS)} steps were checked.")
-    return True
+    return 0
+
+
+def _take(walker: Walk, number: int, name: str, step: Callable[[Walk], str]) -> int:
+    """One step, told on a line; 0, 1 where it failed, or LATER."""
+    started = time.monotonic()
+    try:
+        proof = step(walker)
+    except (NotAsItShouldBe, Problem, OSError) as error:
+        print(f"  {number:2}. {name:<15} FAILED  {error}", flush=True)
+        return 1
+    except NotYet as waits:
+        print(f"  {number:2}. {name:<15} not yet: {waits}. Walk again then.", flush=True)
+        return LATER
+    spent = time.monotonic() - started
+    print(f"  {number:2}. {name:<15} ok  {spent:5.1f} s  {proof}", flush=True)
+    return 0
 
 
 def main() -> int:
     """Exit status 0 only if every step was checked."""
     parser = argparse.ArgumentParser(prog="./run journey", description=__doc__)
     parser.add_argument("--data", type=Path, help="the data folder of a running service")
+    parser.add_argument("--state", type=Path, help="a file that remembers what was checked")
+    parser.add_argument(
+        "--outside", action="store_true", help="on anvil, as a chain that is not ours, with a delay"
+    )
     arguments = parser.parse_args()
+    if arguments.outside:
+        from tests.journeys import outside
+
+        return outside.main()
     with running(arguments.data) as place:
-        return 0 if walk(place) else 1
+        return walk(place, arguments.state)
 
 
 if __name__ == "__main__":

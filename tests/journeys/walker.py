@@ -1,0 +1,103 @@
+"""Finds every page that a person can open, as a person finds them: by following links from home.
+
+Of addresses that differ only in an id the first is taken. Files are left alone, nothing is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from tests.journeys.browser import Watched, sign_in
+from tests.journeys.service import Place
+
+ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/)\d+(?=/)")
+FILES = (".pdf", ".json", ".csv", ".jsonl", ".zip", ".xml", "/export", "/proof", "/logout/")
+PUBLIC = (
+    "/",
+    "/verify",
+    "/api/docs",
+    "/no/such/page",
+    "/accounts/login/",
+    "/accounts/signup/",
+    "/accounts/password/reset/",
+)
+PEOPLE = ("aurora-archive", "birch-books", "cobalt-labs", "tallymark-operations")
+SIZES = {"wide": (1280, 900), "phone": (390, 844)}
+FIRST = ("/admin/", "/parties/choose/", "/accounts/2fa/")
+
+
+class Walker:
+    """Walks through one service in one window."""
+
+    def __init__(self, browser: Any, place: Place, *, size: str = "wide", theme: str = "light"):
+        self.place, self.watched = place, Watched(place.url)
+        width, height = SIZES[size]
+        self._context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme
+        )
+        self.page = self._context.new_page()
+        # Pages that were looked at.
+        self.count = 0
+        self.watched.watch(self.page)
+
+    def close(self) -> None:
+        """Shut the window; who was signed in is so no more."""
+        self._context.close()
+
+    def public(self) -> Iterator[str]:
+        """Open each page for everybody; yields its name."""
+        for path in PUBLIC:
+            self.open(path)
+            yield f"public{_slug(path)}"
+
+    def person(self, namespace: str) -> Iterator[str]:
+        """Open each page that this person can reach; yields its name, the reason's page first."""
+        sign_in(self.page, self.place.url, *self.place.passwords[namespace])
+        seen: set[str] = set()
+        waiting = deque(FIRST)
+        while waiting:
+            path = waiting.popleft()
+            shape = ID.sub("_", path.split("?")[0])
+            if shape in seen:
+                continue
+            seen.add(shape)
+            self.open(path)
+            if "/admin/reason/" in self.page.url:
+                yield f"{namespace}-reason"
+                self._give_reason()
+            waiting.extend(self._links())
+            yield f"{namespace}{_slug(shape)}"
+
+    def open(self, path: str) -> None:
+        """Go there; what answers with an error is kept as wrong, unless it was meant to."""
+        answer = self.page.goto(urljoin(self.place.url, path))
+        status = answer.status if answer is not None else 0
+        if status >= 400 and path != "/no/such/page":
+            self.watched.errors.append(f"{path} answered {status}")
+        self.page.wait_for_load_state("load")
+
+    def _give_reason(self) -> None:
+        self.page.fill("input[name=reason]", "looking at the sample data")
+        self.page.click("main form button[type=submit], #content form button[type=submit]")
+        self.page.wait_for_load_state("load")
+
+    def _links(self) -> list[str]:
+        """Addresses of pages of ours on this page, in their order."""
+        found = self.page.eval_on_selector_all("a[href]", "all => all.map(one => one.href)")
+        paths = []
+        for link in found:
+            parts = urlsplit(link)
+            is_ours = link.startswith(self.place.url) and parts.path.startswith("/admin/")
+            if is_ours and not parts.path.endswith(FILES):
+                paths.append(parts.path + (f"?{parts.query}" if parts.query else ""))
+        return paths
+
+
+def _slug(path: str) -> str:
+    """A file's name for an address."""
+    words = [word for word in path.strip("/").replace("/", "-").split("-") if word]
+    return "-" + "-".join(words or ["home"])
