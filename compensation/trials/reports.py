@@ -17,7 +17,8 @@ from provenance import receipts
 from provenance.meters import native
 from provenance.meters.native import Report
 from provenance.models import DatasetVersion, Party, Rate, RunEdge
-from provenance.usage import BadReport, find_version
+from provenance.streams import BadReport
+from provenance.usage import find_version
 
 SEALED = DatasetVersion.State.SEALED
 Sums = tuple[int, int, int, int]

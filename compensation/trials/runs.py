@@ -10,9 +10,11 @@ from django.db import transaction
 
 from compensation.models import TrialEdge, TrialModel, TrialQuote, TrialRun
 from provenance import quoting, restrictions
+from provenance.edges import NotOurs
 from provenance.models import DatasetVersion, Party, Purpose, Run, RunEdge
 from provenance.projects import Cap
-from provenance.usage import BadReport, ModelNameTaken, NotOurs, RunIdTaken
+from provenance.streams import BadReport
+from provenance.usage import ModelNameTaken, RunIdTaken
 
 State = Run.State
 

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from provenance.models import Purpose
-from provenance.usage import LARGEST_COUNT
+from provenance.streams import LARGEST_COUNT
 
 # More datasets than this are planned by none.
 PLAN_LIMIT = 1000

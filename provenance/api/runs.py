@@ -16,7 +16,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from provenance import signals, usage
+from provenance import edges, signals, usage
 from provenance.api.door import IDEMPOTENCY, Browse
 from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
@@ -163,7 +163,7 @@ class Runs(Browse):
         else:
             mine = TrainedModel.objects.filter(lab=self.viewer.party)
             model = get_object_or_404(mine, pk=given["model"])
-        edge = usage.add_edge(
+        edge = edges.add_edge(
             run=run,
             direction=given["direction"],
             version=version,

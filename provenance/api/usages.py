@@ -26,7 +26,7 @@ from provenance.api.filters import Filter
 from provenance.api.idempotency import idempotent
 from provenance.meters import native
 from provenance.models import Party, Purpose, Run, Usage
-from provenance.usage import LARGEST_COUNT, Count
+from provenance.streams import LARGEST_COUNT, Count
 
 # A batch is one transaction.
 BATCH_LIMIT = 1000

@@ -16,7 +16,8 @@ from tallymark.receipts import Receipt, micros
 from provenance import receipts
 from provenance.models import Party, Run, Usage
 from provenance.refusals import Refused
-from provenance.usage import Count, report_usage
+from provenance.streams import Count
+from provenance.usage import report_usage
 
 
 class RunUnknown(Refused):

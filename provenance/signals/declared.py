@@ -11,7 +11,8 @@ from django.db import transaction
 from provenance import ledger
 from provenance.models import Purpose, Run, RunPlan, Usage
 from provenance.refusals import Refused
-from provenance.usage import LARGEST_COUNT, BadReport, find_version
+from provenance.streams import LARGEST_COUNT, BadReport
+from provenance.usage import find_version
 
 
 class PlanStands(Refused):

@@ -14,7 +14,7 @@ from compensation import billing, deposits, pools
 from compensation.models import Asset, Charge, Pool, PoolShare
 from compensation.revenue import RevenueLowered, report_revenue
 from compensation.sharing import Use, shared_out
-from provenance import licensing, usage
+from provenance import edges, licensing, usage
 from provenance.licensing import PlanTerms
 from provenance.models import Bundle, DatasetVersion, Party, RunEdge, Subscription
 from tests import factories
@@ -236,7 +236,7 @@ def model_of(lab: Party, name: str, *used: tuple[DatasetVersion, int], base=None
     for version, records in used:
         more(run, version.pk, records=records, sequence=1, at=NOON + HOUR)
     if base is not None:
-        usage.add_edge(run=run, direction=RunEdge.Direction.CONSUMED, model=base, at=NOON)
+        edges.add_edge(run=run, direction=RunEdge.Direction.CONSUMED, model=base, at=NOON)
     usage.end_run(run=run, at=NOON + HOUR)
     return usage.register_model(lab=lab, name=name, run=run, at=NOON + HOUR)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from provenance import derivation, lineage, usage
+from provenance import derivation, edges, lineage, usage
 from provenance.access import NotAllowed, Viewer
 from provenance.admin import graphs
 from provenance.models import DatasetVersion, Party, Run, TrainedModel
@@ -180,7 +180,7 @@ def test_a_wide_graph_costs_a_few_queries_a_level(
     version = factories.version(factories.dataset(ada), ["x"])
     for number in range(30):
         run = usage.start_run(lab=lab, purpose="pretrain", name=f"job-{number}", at=NOON)
-        usage.add_edge(run=run, direction="consumed", version=version, at=NOON)
+        edges.add_edge(run=run, direction="consumed", version=version, at=NOON)
         usage.register_model(lab=lab, name=f"m-{number}", run=run, at=NOON)
     with django_assert_max_num_queries(15):
         found = see(as_operator, "dataset:aurora-archive:essays")
@@ -216,7 +216,7 @@ def test_ingredients_reach_through_what_the_lab_made_on_the_way(
     lab.save(update_fields=["is_owner"])
     use(training, essays)
     cleaned = factories.version(factories.dataset(lab, "cleaned"), ["an essay"])
-    usage.add_edge(run=training, direction="produced", version=cleaned, at=NOON)
+    edges.add_edge(run=training, direction="produced", version=cleaned, at=NOON)
     tuning = usage.start_run(lab=lab, purpose="finetune", name="tune", at=NOON)
     use(tuning, cleaned)
     tuned = usage.register_model(lab=lab, name="tuned", run=tuning, at=NOON)

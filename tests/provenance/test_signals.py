@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from provenance import sequences, signals, usage
 from provenance.models import DatasetVersion, Event, Party, Review, Run, User
 from provenance.signals import Planned
-from provenance.usage import Count
+from provenance.streams import BadReport, Count
 from tests import factories
 from tests.cast import NOON
 
@@ -190,7 +190,7 @@ def test_a_plan_is_declared_once_and_before_anything_is_used(
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(lab: Party, wrong: list[Planned]) -> None:
-    with pytest.raises(usage.BadReport):
+    with pytest.raises(BadReport):
         signals.declare(run=start(lab), planned=wrong, at=NOON)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from provenance import signals, usage
 from provenance.models import DatasetVersion, Party, Review, Run, Usage
 from provenance.signals import Planned
-from provenance.usage import Count
+from provenance.streams import Count
 from tests import factories
 from tests.cast import NOON
 

@@ -11,9 +11,11 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provenance import ledger, licensing, registry, usage
+from provenance import edges, ledger, licensing, registry, usage
+from provenance.edges import NotOurs
 from provenance.models import DatasetVersion, Event, Party, Run, Usage, UsageReport
-from provenance.usage import BadReport, Count, NotOurs, RunIdTaken
+from provenance.streams import BadReport, Count
+from provenance.usage import RunIdTaken
 from tests import factories
 from tests.cast import NOON
 
@@ -74,7 +76,7 @@ def test_events_name_a_run_to_owners_by_its_pseudonym_alone(
     run: Run, essays: DatasetVersion
 ) -> None:
     report(run, essays)
-    usage.add_edge(run=run, direction="consumed", version=essays, at=NOON)
+    edges.add_edge(run=run, direction="consumed", version=essays, at=NOON)
     seen = Event.objects.filter(other_party=essays.dataset.owner)
     assert {event.kind for event in seen} >= {"dataset.used", "run.consumed"}
     for event in seen.filter(party=run.lab):
@@ -253,7 +255,7 @@ def test_a_run_is_tied_only_to_what_its_lab_has(
     run: Run, essays: DatasetVersion, ada: Party
 ) -> None:
     with pytest.raises(NotOurs):
-        usage.add_edge(run=run, direction="produced", version=essays, at=NOON)
+        edges.add_edge(run=run, direction="produced", version=essays, at=NOON)
     with pytest.raises(NotOurs):
         usage.register_model(lab=ada, name="mine", at=NOON)
 

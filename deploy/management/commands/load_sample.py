@@ -32,6 +32,7 @@ from provenance.models import (
     Run,
     User,
 )
+from provenance.streams import Count
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 PATIENCE_SECONDS = 120
@@ -233,9 +234,7 @@ def _finish_a_run(lab: Party, datasets: tuple[Dataset, ...], at: datetime) -> No
             purpose=Purpose.PRETRAIN,
             stream="rank-0",
             sequence=1,
-            count=usage.Count(
-                records=version.record_count * 3, tokens=version.token_count * 3, epochs=3
-            ),
+            count=Count(records=version.record_count * 3, tokens=version.token_count * 3, epochs=3),
             used_at=at,
             received_at=at,
         )
