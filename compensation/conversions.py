@@ -72,39 +72,18 @@ def convert(
     """
     _check(source, target_asset, units, rate, reference)
     price = _unit_price(rate, source.asset, target_asset)
-    given = int(units * price)
+    given = converted_units(units, rate, source.asset, target_asset)
     if not given:
         raise BadConversion(
             _("%(units)s units are less than one unit of %(target_asset)s.")
             % {"units": units, "target_asset": target_asset}
         )
     journal.lock()
-    target = journal.account(Kind(source.kind), target_asset, party=source.party)
-    for asset in (source.asset, target_asset):
-        journal.account(Kind.TREASURY, asset)
     earlier = Conversion.objects.filter(idempotency_key=reference).first()
     if earlier is None:
         limits.require(limits.Act.ENTRY, {source.asset: units}, approved_units=approved_units)
         _check_funds(target_asset, given)
-    facts = {
-        "conversion": reference,
-        "from_units": units,
-        "to_units": given,
-        "price": f"{price.numerator}/{price.denominator}",
-        "reason": reason,
-    }
-    words: list[Any] = [source.pk, target.pk, units, given, price.numerator, price.denominator]
-    words += [at, at, reference, journal.canonical_text(facts), reason, by.pk if by else None]
-    try:
-        with journal.refusals(reference), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT compensation_convert(%s, %s, %s::bigint, %s::bigint, %s::numeric,"
-                " %s::numeric, %s, %s, %s, %s, %s, %s)",
-                words,
-            )
-            made = Conversion.objects.get(pk=cursor.fetchone()[0])
-    except journal.KeyMovedSomethingElse as error:
-        raise ReferenceUsed from error
+    made = _post(source, target_asset, (units, given), price, reference, reason, at, by)
     if earlier is None:
         _record(made)
     return made
@@ -162,6 +141,41 @@ def _check_funds(asset: Asset, units: int) -> None:
             _("It has %(available)s units, and %(units)s are asked for.")
             % {"available": available, "units": units}
         )
+
+
+def _post(
+    source: Account,
+    target_asset: Asset,
+    units: tuple[int, int],
+    price: Fraction,
+    reference: str,
+    reason: str,
+    at: datetime,
+    by: User | None,
+) -> Conversion:
+    """Book the units that are taken and those that are given; raises ReferenceUsed."""
+    target = journal.account(Kind(source.kind), target_asset, party=source.party)
+    for asset in (source.asset, target_asset):
+        journal.account(Kind.TREASURY, asset)
+    facts = {
+        "conversion": reference,
+        "from_units": units[0],
+        "to_units": units[1],
+        "price": f"{price.numerator}/{price.denominator}",
+        "reason": reason,
+    }
+    words: list[Any] = [source.pk, target.pk, *units, price.numerator, price.denominator]
+    words += [at, at, reference, journal.canonical_text(facts), reason, by.pk if by else None]
+    try:
+        with journal.refusals(reference), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT compensation_convert(%s, %s, %s::bigint, %s::bigint, %s::numeric,"
+                " %s::numeric, %s, %s, %s, %s, %s, %s)",
+                words,
+            )
+            return Conversion.objects.get(pk=cursor.fetchone()[0])
+    except journal.KeyMovedSomethingElse as error:
+        raise ReferenceUsed from error
 
 
 def _record(made: Conversion) -> None:

@@ -116,15 +116,14 @@ def make_run(
     if execute_on < at.date():
         raise DayIsPast
     journal.lock()
-    account = BankAccount.objects.filter(asset=asset, closed_at=None).first()
-    if account is None:
-        raise NoBankAccount
+    account = _open_account(asset)
     number = (PaymentRun.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     due = _due(asset, number, at)
     total = {asset: sum(one.units for one in due)}
     limits.require(limits.Act.PAYOUT, total, approved_units=approved_units)
     order = _order(account, number, due, execute_on, at)
     content = pain001.write(order)
+    facts = {"run": number, "message": order.message_id}
     run = PaymentRun.objects.create(
         number=number,
         account=account,
@@ -136,13 +135,7 @@ def make_run(
         control_minor=order.control_minor,
         hidden_file=secrecy.hide(content),
         file_digest=hashlib.sha256(content).digest(),
-        entry=dues.send(
-            asset=asset,
-            due=due,
-            key=f"payment_run:{number}",
-            facts={"run": number, "message": order.message_id},
-            at=at,
-        ),
+        entry=dues.send(asset=asset, due=due, key=f"payment_run:{number}", facts=facts, at=at),
         made_by=by,
         made_at=at,
     )
@@ -173,6 +166,14 @@ def withdraw_run(*, run: PaymentRun, reason: str, at: datetime, by: User | None 
     news = bank_steps.News(kind=PayoutStep.Kind.WITHDRAWN, at=at, words=reason, by=by)
     payouts = run.payouts.select_related("party", "asset", "method__party").order_by("reference")
     return sum(bank_steps.take(payout, news, at=at) for payout in payouts)
+
+
+def _open_account(asset: Asset) -> BankAccount:
+    """Our bank account in an asset; raises NoBankAccount."""
+    account = BankAccount.objects.filter(asset=asset, closed_at=None).first()
+    if account is None:
+        raise NoBankAccount
+    return account
 
 
 def _due(asset: Asset, number: int, at: datetime) -> list[dues.Due]:

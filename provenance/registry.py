@@ -128,18 +128,14 @@ def register_dataset(
     )
     if not is_new:
         raise NameTaken(f"You have a dataset named '{name}'.")
+    body = {"kind": kind, "is_fingerprint_only": is_fingerprint_only}
     ledger.record(
         "dataset.registered",
         at=at,
         subject_kind="dataset",
         subject_id=dataset.id,
         party=owner,
-        body={
-            "owner": owner.id,
-            "kind": kind,
-            "is_fingerprint_only": is_fingerprint_only,
-            "by": str(by.pk) if by else None,
-        },
+        body={"owner": owner.id, **body, "by": str(by.pk) if by else None},
     )
     return dataset
 

@@ -35,14 +35,8 @@ def check_division(
         word(charge.division % 2**256), word(account % 2**256), word(weight), word(weight_sum), salt
     )
     root = proofs.root_from(leaf, path)
-    known = [
-        body_of(one)
-        for one in events
-        if body_of(one).get("entry") == entry.number
-        and is_hash(body_of(one).get("entry_hash"), entry.hash)
-    ]
     report.check(
-        any(is_hash(one.get("weights"), root) for one in known),
+        any(is_hash(one.get("weights"), root) for one in _bookings(events, entry)),
         "Division: the ledger committed to this weight when it booked the charge.",
         "Division: weight, sum or account is not what the ledger committed to.",
     )
@@ -58,3 +52,13 @@ def check_division(
             f"Division: of the charge's {charge.amount} units the payee's part is {part}, by a "
             f"weight of {weight} in {weight_sum}."
         )
+
+
+def _bookings(events: list[dict[str, Any]], entry: Entry) -> list[dict[str, Any]]:
+    """What the ledger said when it booked the entry."""
+    bodies = map(body_of, events)
+    return [
+        body
+        for body in bodies
+        if body.get("entry") == entry.number and is_hash(body.get("entry_hash"), entry.hash)
+    ]

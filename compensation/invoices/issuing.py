@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -172,22 +171,23 @@ def take_back(*, invoice: Invoice, reason: str, by: User | None, at: datetime) -
         issued_at=at,
         issued_by=by,
     )
-    parts = [
-        Part(
-            name=line.name,
-            detail=line.detail,
-            quantity=line.quantity,
-            counted=line.counted,
-            amount_units=line.amount_units,
-            version_id=line.version_id,
-            rate_id=line.rate_id,
-            price_units=line.price_units,
-            price_step=line.price_step,
-        )
-        for line in invoice.lines.all()
-    ]
     InvoicedPeriod.objects.filter(period=invoice.period).delete()
-    return _issue(made, [replace(part, amount_units=-part.amount_units) for part in parts])
+    return _issue(made, [_taken_back(line) for line in invoice.lines.all()])
+
+
+def _taken_back(line: InvoiceLine) -> Part:
+    """The same line with its amount the other way."""
+    return Part(
+        name=line.name,
+        detail=line.detail,
+        quantity=line.quantity,
+        counted=line.counted,
+        amount_units=-line.amount_units,
+        version_id=line.version_id,
+        rate_id=line.rate_id,
+        price_units=line.price_units,
+        price_step=line.price_step,
+    )
 
 
 def _take_turn(net: Net, period: Period) -> None:

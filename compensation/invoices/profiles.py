@@ -111,12 +111,8 @@ def set_rule(
         wording = REVERSE_CHARGE
     has_rate = category == Category.STANDARD
     is_sound = 0 < basis_points <= 10_000 if has_rate else not basis_points and bool(wording)
-    if (
-        side not in Side.values
-        or category not in Category.values
-        or not _is_country(country)
-        or not is_sound
-    ):
+    is_known = side in Side.values and category in Category.values and _is_country(country)
+    if not (is_known and is_sound):
         raise BadTaxRule
     rules = TaxRule.objects.filter(side=side, country=country)
     if rules.filter(valid_from__gte=valid_from).exists():
@@ -133,19 +129,18 @@ def set_rule(
         set_by=by,
         set_at=at,
     )
+    _record(made)
+    return made
+
+
+def _record(rule: TaxRule) -> None:
+    names = ("side", "country", "category", "basis_points", "valid_from")
     ledger.record(
         "tax_rule.set",
-        at=at,
+        at=rule.set_at,
         subject_kind="tax_rule",
-        body={
-            "side": side,
-            "country": country,
-            "category": category,
-            "basis_points": basis_points,
-            "valid_from": valid_from,
-        },
+        body={name: getattr(rule, name) for name in names},
     )
-    return made
 
 
 def terms_for(side: str, party: Party, period: Period) -> Terms:

@@ -55,6 +55,7 @@ def findings(at: datetime) -> Iterator[Finding]:
         chain = evm.connect(contract.chain_id)
         said = _ask(chain, contract)
         yield from _holdings(contract, last, said)
+        yield from _flight(contract, last)
         yield from _payments(contract, last.asset, said, chain, at)
         yield from _trees(contract, last, said)
         yield from _failures(contract)
@@ -91,7 +92,7 @@ def _ask(chain: evm.Chain, contract: ChainContract) -> _Said:
 
 
 def _holdings(contract: ChainContract, last: PayoutEpoch, said: _Said) -> Iterator[Finding]:
-    """What the contract holds, was given, and what the journal has in flight."""
+    """What the contract holds and was given."""
     asset = last.asset
     rest = said.balance - (said.funded - said.paid_tokens)
     if rest:
@@ -118,6 +119,11 @@ def _holdings(contract: ChainContract, last: PayoutEpoch, said: _Said) -> Iterat
             % {"say": _say(said.funded, asset), "say_2": _say(possible[-1], asset)},
             _noop("Look at the outbox for a funding that stopped, or that was sent by hand."),
         )
+
+
+def _flight(contract: ChainContract, last: PayoutEpoch) -> Iterator[Finding]:
+    """What the journal has on its way, against the trees less what was paid from them."""
+    asset = last.asset
     paid = Payout.objects.filter(contract=contract).aggregate(total=Sum("token_amount"))["total"]
     owed = _units(int(last.total) - int(paid or 0), asset)
     flight = Balance.objects.filter(

@@ -37,8 +37,6 @@ def start_run(
 
     Raises RunIdTaken, BadReport, restrictions.PartySuspended, and quoting's refusals.
     """
-    if purpose not in Purpose.values:
-        raise BadReport(f"'{purpose}' is no purpose.", hint=f"One of: {', '.join(Purpose.values)}.")
     _require_fits(quote, purpose, parent)
     restrictions.require_active(lab, at)
     run_id = run_id or uuid.uuid4()
@@ -62,18 +60,27 @@ def start_run(
     )
     if run.lab_id != lab.id:
         raise RunIdTaken
-    if quote is not None and run.quote_id != quote.pk:
-        raise quoting.QuoteNotOfRun
-    if is_new and quote is not None and not quote.created_at <= at < quote.valid_until:
-        raise quoting.QuoteExpired
+    if quote is not None:
+        _require_of_run(quote, run, began_at=at if is_new else None)
     return run
 
 
 def _require_fits(quote: TrialQuote | None, purpose: str, parent: TrialRun | None) -> None:
+    """The purpose is one, and the quote is for it and for a whole job."""
+    if purpose not in Purpose.values:
+        raise BadReport(f"'{purpose}' is no purpose.", hint=f"One of: {', '.join(Purpose.values)}.")
     if quote is not None and quote.purpose != purpose:
         raise quoting.QuoteMisplaced(f"The quote is for '{quote.purpose}', the run '{purpose}'.")
     if quote is not None and parent is not None:
         raise quoting.QuoteMisplaced("A quote holds for a whole job: name it at the top.")
+
+
+def _require_of_run(quote: TrialQuote, run: TrialRun, *, began_at: datetime | None) -> None:
+    """The quote is the run's, and still held when the run began; None where it goes on."""
+    if run.quote_id != quote.pk:
+        raise quoting.QuoteNotOfRun
+    if began_at is not None and not quote.created_at <= began_at < quote.valid_until:
+        raise quoting.QuoteExpired
 
 
 @transaction.atomic

@@ -75,17 +75,22 @@ def begin_file(
         created_at=at,
         retry_at=at,
     )
+    _begin(screening, at)
+    return screening
+
+
+def _begin(screening: Screening, at: datetime) -> None:
+    """Keep the row, and let workers know of it unless its file cannot be read."""
     try:
         _look_into(screening)
     except ReaderError as error:
-        screening.kind = kind or Dataset.Kind.TEXT
+        screening.kind = screening.kind or Dataset.Kind.TEXT
         screening.save(force_insert=True)
         fail(screening, code=error.code, detail=str(error), hint=error.hint, at=at)
-        return screening
+        return
     with transaction.atomic():
         screening.save(force_insert=True)
         hints.screen(screening.pk)
-    return screening
 
 
 def _look_into(screening: Screening) -> None:

@@ -94,11 +94,6 @@ def price_words(terms: Terms) -> str:
     }
 
 
-def may_be_used(terms: Terms) -> bool:
-    """Whether nothing more has to be asked."""
-    return terms["standing"] in (Standing.OWN, Standing.GRANTED)
-
-
 def _terms(standing: Standing, **more: Any) -> Terms:
     return {"standing": standing.value, **more}
 

@@ -33,7 +33,6 @@ WITHIN = """
 SELECT string_agg(int8send(record_id), ''::bytea), coalesce(max(round), 0)
 FROM ingest_tombstone WHERE record_id BETWEEN %s AND %s
 """
-LATEST = "SELECT coalesce(max(round), 0) FROM ingest_tombstone"
 BEGIN = """
 WITH newest AS (
     SELECT greatest(coalesce(max(round), 0), (SELECT max(clean_round) FROM ingest_segment)) AS round

@@ -28,8 +28,6 @@ BLOCK = 20_000
 EXACT_ROWS = 50_000
 """So many rows are compared one by one; where there are more, a copy in memory is asked."""
 MOST_PER_PROBE = 32
-MOST_INDEXED = 4_000
-"""Dimensions that an index of PostgreSQL takes."""
 
 
 class Chunk(NamedTuple):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-
-from provenance.access import Viewer
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,3 @@ class Todo:
     text: str
     url: str
     deadline_at: datetime | None = None
-
-
-Cards = Callable[[Viewer, datetime], list[Card]]
-Todos = Callable[[Viewer, datetime], list[Todo]]

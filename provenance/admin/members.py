@@ -49,6 +49,11 @@ def invite_to(request: HttpRequest, party: Party, email: str, role: str) -> Temp
             party=party, email=email, role=role, invited_by=person, at=timezone.now()
         )
         link = letters.send_invitation(invitation, token)
+    return show_link(request, invitation, link)
+
+
+def show_link(request: HttpRequest, invitation: Invitation, link: str) -> TemplateResponse:
+    """Once, to who invites: the mail may not arrive."""
     context = {
         **site.each_context(request),
         "title": "Invitation sent",

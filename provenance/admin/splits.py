@@ -11,7 +11,6 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet, Sum
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -21,6 +20,7 @@ from provenance import contributors, letters, quality
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
+from provenance.admin.members import show_link
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, owns, person_of, viewer_of
 from provenance.models import (
@@ -186,15 +186,7 @@ def _invite(request: HttpRequest, contributor: Any, cleaned: dict[str, Any]) -> 
             contributor=contributor, email=cleaned["email"], by=person, at=timezone.now()
         )
         link = letters.send_invitation(invitation, token)
-    context = {
-        **site.each_context(request),
-        "title": "Invitation sent",
-        "invitation": invitation,
-        "link": link,
-    }
-    answer = TemplateResponse(request, "provenance/invitation_sent.html", context)
-    answer["Cache-Control"] = "no-store"
-    return answer
+    return show_link(request, invitation, link)
 
 
 def _invite_many(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:

@@ -83,7 +83,21 @@ def hidden(items: Sequence[Item], sets: Sequence[np.ndarray], figures: Figures) 
     ]
     chosen = dice.sample(originals, min(HIDDEN, len(originals)))
     texts = [padded(items, place, dice) for place in chosen]
-    made = minhash.prints(texts)
+    right = _found(way, minhash.prints(texts), [items[place] for place in chosen], chosen)
+    figures.add(
+        set=f"{len(chosen)} hidden copies",
+        figure="hidden_recall",
+        value=right / max(1, len(chosen)),
+        note=f"in {PADDING} times their length of other text",
+    )
+
+
+def _found(way: Any, made: Any, hidden: Sequence[Item], chosen: Sequence[int]) -> int:
+    """How many of the padded texts lead by the sample to the text that each one hides."""
+    from ingest.fingerprint import minhash
+    from ingest.index import postings
+    from ingest.models import Posting
+
     probes = way.probe_keys([own.astype("<u4").tobytes() for own in made.shingle_sets()])
     places = np.repeat(np.arange(len(probes)), [len(probe) for probe in probes])
     found = postings.probe(
@@ -94,19 +108,13 @@ def hidden(items: Sequence[Item], sets: Sequence[np.ndarray], figures: Figures) 
         most_per_key=way.most_per_key,
     )
     shared = {(place, record): count for place, record, count in found.tolist()}
-    tokens = minhash.token_counts([items[place].text for place in chosen])
-    right = sum(
+    tokens = minhash.token_counts([item.text for item in hidden])
+    return sum(
         way.plausible is None
         or way.plausible(
             shared.get((at, place + 1), 0), int(made.token_counts[at]), int(tokens[at])
         )
         for at, place in enumerate(chosen)
-    )
-    figures.add(
-        set=f"{len(chosen)} hidden copies",
-        figure="hidden_recall",
-        value=right / max(1, len(chosen)),
-        note=f"in {PADDING} times their length of other text",
     )
 
 

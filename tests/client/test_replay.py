@@ -13,20 +13,39 @@ from tallymark.replay.archive import FORMAT, MANIFEST
 LAB, OWNER, FEE, ROUNDING = 1, 2, 3, 4
 USAGE = "00000000-0000-0000-0000-0000000000aa"
 COUNTS = {"records": 5, "tokens": 0, "epochs": 1, "fetches": 0}
+AMOUNT = 5
+ACCOUNTS = [
+    (LAB, "lab", -AMOUNT),
+    (OWNER, "owner_pending", 3),
+    (FEE, "platform_fee", 1),
+    (ROUNDING, "rounding", 1),
+]
+# What the charge refers to.
+BOOKS = {
+    "assets.jsonl": [{"asset": "iso4217:EUR", "scale": 6, "token_decimals": None}],
+    "accounts.jsonl": [
+        {"account": key, "kind": kind, "asset": "iso4217:EUR", "opening": 0, "closing": units,
+         "moved": {"2026-03": units}}
+        for key, kind, units in ACCOUNTS
+    ],
+    "rates.jsonl": [{"rate": 7, "basis": "per_1k_records", "price": 1_001, "plan": None}],
+    "weights.jsonl": [{"weights": 9, "opening": 0, "closing": AMOUNT, "sum": "3",
+                       "parts": [[OWNER, "2"], [FEE, "1"]]}],
+    **{f"{empty}.jsonl": [] for empty in ("plans", "versions", "tallies", "leaves")},
+}  # fmt: skip
 
 
 def export(path, *, name=FORMAT, **changes):
     """One usage of five records at 1,001 units for a thousand, two of three weights the owner's."""
-    amount, part = 5, 3
-    lines = [[LAB, -amount], [OWNER, part], [FEE, 1], [ROUNDING, 1]]
+    lines = [[account, units] for account, _, units in ACCOUNTS]
     charge = {
         "charge": 1, "usage": USAGE, "revision": 1, "kind": "priced", "account": LAB, "rate": 7,
-        **COUNTS, "amount": amount, "total": amount, "weights": 9, "running": amount,
+        **COUNTS, "amount": AMOUNT, "total": AMOUNT, "weights": 9, "running": AMOUNT,
         "tally": None, "tally_quantity": None, "entry": 1, "before": None, "more": False,
         "report": {**COUNTS, "revision": 1, "version": None, "signature": None},
     }  # fmt: skip
     charge |= changes
-    numbers = (1, LAB, 7, *COUNTS.values(), amount, amount, amount, 0)
+    numbers = (1, LAB, 7, *COUNTS.values(), AMOUNT, AMOUNT, AMOUNT, 0)
     row = CHARGE.pack(bytes.fromhex(USAGE.replace("-", "")), *numbers)
     group = group_digest(9, hashlib.sha256(row).digest())
     header = "usage\niso4217:EUR\n0\n0\nkey\n\n\n2026-03\n{}"
@@ -37,31 +56,20 @@ def export(path, *, name=FORMAT, **changes):
     )
     previous = hashlib.sha256(b"tallymark journal").digest()
     head = chained(previous, 1, parts)
-    accounts = [
-        (LAB, "lab", -amount),
-        (OWNER, "owner_pending", part),
-        (FEE, "platform_fee", 1),
-        (ROUNDING, "rounding", 1),
-    ]
-    files = {
-        "assets.jsonl": [{"asset": "iso4217:EUR", "scale": 6, "token_decimals": None}],
-        "accounts.jsonl": [
-            {"account": key, "kind": kind, "asset": "iso4217:EUR", "opening": 0, "closing": units,
-             "moved": {"2026-03": units}}
-            for key, kind, units in accounts
-        ],
-        "rates.jsonl": [{"rate": 7, "basis": "per_1k_records", "price": 1_001, "plan": None}],
-        "weights.jsonl": [{"weights": 9, "opening": 0, "closing": amount, "sum": "3",
-                           "parts": [[OWNER, "2"], [FEE, "1"]]}],
+    files = BOOKS | {
         "charges.jsonl": [charge],
-        "groups.jsonl": [{"entry": 1, "weights": 9, "charges": 1, "amount": amount,
-                          "total_after": amount, "digest": group.hex(), "groups": 1}],
+        "groups.jsonl": [{"entry": 1, "weights": 9, "charges": 1, "amount": AMOUNT,
+                          "total_after": AMOUNT, "digest": group.hex(), "groups": 1}],
         "entries.jsonl": [{"entry": 1, "header": header, "lines": lines, "hash": head.hex()} | {
             f"{part}_digest": digest.hex()
             for part, digest in zip(("header", "lines", "charges"), parts, strict=True)}],
     }  # fmt: skip
-    for empty in ("plans", "versions", "tallies", "leaves"):
-        files[f"{empty}.jsonl"] = []
+    write(path, files, name=name, previous=previous, head=head)
+    return str(path)
+
+
+def write(path, files, *, name, previous, head):
+    """Zip the files beside a manifest that states them."""
     stated = {}
     with zipfile.ZipFile(path, "w") as out:
         for file, rows in files.items():
@@ -75,7 +83,6 @@ def export(path, *, name=FORMAT, **changes):
         }  # fmt: skip
         manifest["digest"] = hashlib.sha256(canonical(manifest)).hexdigest()
         out.writestr(MANIFEST, json.dumps(manifest))
-    return str(path)
 
 
 def test_an_export_that_agrees_says_so_and_what_it_could_not_check(tmp_path, capsys):

@@ -137,24 +137,17 @@ def known(epoch: PayoutEpoch) -> list[str]:
     return ["--contract", epoch.contract.caip10, "--anchor", totals.index()["anchors"][0]]
 
 
-def test_each_way_to_forge_a_root_is_named(second, ada, ben, commit, propose, look, as_table_owner):
-    """Also where the service publishes what fits the forged root."""
-    commit()
-    as_table_owner.execute("ALTER TABLE compensation_payoutleaf DISABLE TRIGGER USER")
+def forgeries(second, ada, ben):
+    """What is changed here, what is proposed, and what the watcher finds and says of it."""
     payee = bytes(PayoutLeaf.objects.get(epoch=second, party=ben).payee_id)
     held = bytes(PayoutTotals.objects.get(epoch=second).file)
     raised = held.replace((350_000).to_bytes(16, "big"), (350_007).to_bytes(16, "big"))
     of_ada = f"WHERE epoch_id = {second.pk} AND party_id = '{ada.pk}'"
     of_ben = f"WHERE epoch_id = {second.pk} AND party_id = '{ben.pk}'"
     more = f"{LEAF} cumulative = 350007 {of_ada}"
-    forgeries = [
+    return [
         ([], {"root": b"\x13" * 32}, {"root"}, "The published leaves give the root"),
-        (
-            [],
-            {"total": 600_001},
-            {"total"},
-            "add up to 600000, the chain was told a total of 600001",
-        ),
+        ([], {"total": 600_001}, {"total"}, "600000, the chain was told a total of 600001"),
         ([], {"digest": DIGEST}, {"file"}, "the contract was told 0xd1d1d1d1d1d1d1d1…"),
         ([more], {}, {"growth"}, "a leaf of 350007 in all; the journal sent 350000: +7"),
         (
@@ -182,7 +175,13 @@ def test_each_way_to_forge_a_root_is_named(second, ada, ben, commit, propose, lo
             "has 2 leaves",
         ),
     ]
-    for number, (changes, proposal, expected, said) in enumerate(forgeries):
+
+
+def test_each_way_to_forge_a_root_is_named(second, ada, ben, commit, propose, look, as_table_owner):
+    """Also where the service publishes what fits the forged root."""
+    commit()
+    as_table_owner.execute("ALTER TABLE compensation_payoutleaf DISABLE TRIGGER USER")
+    for number, (changes, proposal, expected, said) in enumerate(forgeries(second, ada, ben)):
         with undone(as_table_owner, second):
             for change in changes:
                 as_table_owner.execute(*((change,) if isinstance(change, str) else change))

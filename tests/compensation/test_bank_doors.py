@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -119,7 +119,13 @@ def test_an_operator_orders_reads_and_compares(ada, operator, euro, settings):
     assert ADAS_IBAN.encode() in file.content
     (paid,) = door.get(f"payment-runs/{run['id']}/payouts")
     assert paid["to"] == "DE89 … 3000"
-    payout = BankPayout.objects.get()
+    _read_and_compare(door, BankPayout.objects.get(), today)
+    assert door.post(f"payment-runs/{run['id']}/withdraw", {"reason": "x"}, 409)["code"]
+    assert AccessLog.objects.filter(party=ada, what__contains="/file").exists()
+
+
+def _read_and_compare(door: doors.Door, payout: BankPayout, today: date) -> None:
+    """The bank's statement names no payout; a person says which line is what."""
     statement = camt053(
         [debit(payout, reference="", on=today), Booked(-1, entry="fee", on=today)], on=today,
         opening=1_000,
@@ -144,8 +150,6 @@ def test_an_operator_orders_reads_and_compares(ada, operator, euro, settings):
     assert charged["state"] == "charge"
     assert door.post("reconciliation")["is_clean"]
     assert door.post(f"bank-bookings/{second['id']}/split", parts, 409)["code"]
-    assert door.post(f"payment-runs/{run['id']}/withdraw", {"reason": "x"}, 409)["code"]
-    assert AccessLog.objects.filter(party=ada, what__contains="/file").exists()
 
 
 def upload(content: bytes) -> SimpleUploadedFile:
@@ -252,6 +256,27 @@ def test_only_finance_and_admins_change_where_money_goes(ada, euro, role):
     assert Membership.objects.get().role == role
 
 
+def _split_a_batch(client: Client) -> None:
+    """One line of the bank for two payments: parted by hand, the part of nobody a fee."""
+    batch = camt053([Booked(-9, entry="batch")], statement="2026-002")
+    do(client, "compensation_bankfile_list_verb", "read", file=upload(batch))
+    whole = BankBooking.objects.get(entry_reference="batch")
+    wrong = client.post(
+        reverse("admin:compensation_bankbooking_verb", args=[whole.pk, "split"]),
+        {"split-parts": "TM1 a lot", "split-note": "x"},
+    )
+    assert "“TM1 a lot”" in wrong.content.decode()
+    said = do(
+        client, "compensation_bankbooking_verb", whole.pk, "split",
+        parts="TM1 0.04\nTM2 0.05", note="By phone.",
+    )  # fmt: skip
+    assert "0 of its 2 payments found their payouts." in said
+    part = BankBooking.objects.get(amount_minor=-4)
+    do(client, "compensation_bankbooking_verb", part.pk, "charge", note="A fee.")
+    part.refresh_from_db()
+    assert part.state == "charge"
+
+
 def test_an_operator_works_on_pages(ada, operator, euro, payout):
     client = browser(operator)
     client.post(reverse("admin:reason"), {"reason": "Paying."})
@@ -280,23 +305,7 @@ def test_an_operator_works_on_pages(ada, operator, euro, payout):
     payout.refresh_from_db()
     assert payout.state == "paid"
     page(client, "compensation_bankfile_changelist")
-    batch = camt053([Booked(-9, entry="batch")], statement="2026-002")
-    do(client, "compensation_bankfile_list_verb", "read", file=upload(batch))
-    whole = BankBooking.objects.get(entry_reference="batch")
-    wrong = client.post(
-        reverse("admin:compensation_bankbooking_verb", args=[whole.pk, "split"]),
-        {"split-parts": "TM1 a lot", "split-note": "x"},
-    )
-    assert "“TM1 a lot”" in wrong.content.decode()
-    said = do(
-        client, "compensation_bankbooking_verb", whole.pk, "split",
-        parts="TM1 0.04\nTM2 0.05", note="By phone.",
-    )  # fmt: skip
-    assert "0 of its 2 payments found their payouts." in said
-    part = BankBooking.objects.get(amount_minor=-4)
-    do(client, "compensation_bankbooking_verb", part.pk, "charge", note="A fee.")
-    part.refresh_from_db()
-    assert part.state == "charge"
+    _split_a_batch(client)
     page(client, "compensation_bankbooking_changelist")
     assert "1 paid" in page(client, "compensation_paymentrun_changelist")
     assert "Booked by the bank" in page(client, "compensation_payout_progress", payout.reference)

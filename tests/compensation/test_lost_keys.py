@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from compensation import payees, settlement
-from compensation.models import Asset, PayoutMethod
+from compensation.models import PayoutMethod
 from provenance import parties, restrictions
 from provenance.models import Event, Membership, Party, Restriction, User
 from tests import factories
@@ -21,13 +21,8 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_lost_owner_comes_back_by_another_person_and_another_wallet(
-    ada: Party,
-    euro: Asset,
-    operator: Party,
-    olga: User,
-    settings,
-    django_capture_on_commit_callbacks,
-) -> None:
+    ada, euro, operator, olga, settings, django_capture_on_commit_callbacks
+):
     settings.PAYOUT_ACCOUNT_HOLD_HOURS = 72
     lost = factories.user("ada@aurora.example", party=ada)
     at_work = Client()
@@ -40,28 +35,18 @@ def test_a_lost_owner_comes_back_by_another_person_and_another_wallet(
         settlement.claim(party=ada, asset=euro, at=timezone.now())
 
     # 2. A person whom the paper names is let in under an address that nobody else reads.
-    asked = {"invite-email": "new@aurora.example", "invite-role": "admin"}
     with django_capture_on_commit_callbacks(execute=True):
+        asked = {"invite-email": "new@aurora.example", "invite-role": "admin"}
         at_work.post(f"{page}/invite/", asked)
-    link = re.search(r"http://[^\s]+(/invitations/[^\s]+)", mail.outbox[-1].body)
-    person = factories.user("new@aurora.example")
-    fresh = Client()
-    fresh.force_login(person)
-    fresh.post(link[1])
+    fresh = _sign_up(person := factories.user("new@aurora.example"))
     assert Membership.objects.get(user=person).role == "admin"
 
     # 3. Who lost the keys can change nothing any more.
-    old = Membership.objects.get(user=lost)
-    fresh.post(f"/admin/provenance/membership/{old.pk}/role/", {"role-role": "viewer"})
-    old.refresh_from_db()
-    assert old.role == "viewer"
+    _make_viewer(fresh, Membership.objects.get(user=lost))
     assert not parties.viewer_of_user(lost, ada.pk).may("finance")
 
     # 4. Another wallet is proved; it is held, so that a thief is noticed in time.
-    method = payees.add_method(
-        party=ada, address=WALLET.address, chain_id=ELSEWHERE, by=person, at=timezone.now()
-    )
-    done = prove(method, at=timezone.now())
+    done = _prove_another_wallet(ada, person)
     assert done.held_until is not None
     assert not done.is_payable(timezone.now())
 
@@ -70,8 +55,32 @@ def test_a_lost_owner_comes_back_by_another_person_and_another_wallet(
         f"/admin/provenance/restriction/{Restriction.objects.get().pk}/lift/",
         {"lift-reason": "Identity shown."},
     )
-    later = done.held_until + timedelta(seconds=1)
-    assert PayoutMethod.objects.get(pk=method.pk).is_payable(later)
+    done.refresh_from_db()
+    assert done.is_payable(done.held_until + timedelta(seconds=1))
     kinds = set(Event.objects.filter(party=ada).values_list("kind", flat=True))
     assert {"suspension.set", "member.invited", "member.joined", "member.changed",
             "suspension.lifted"} <= kinds  # fmt: skip
+
+
+def _sign_up(person: User) -> Client:
+    """Follow the link in the last mail, as `person`."""
+    link = re.search(r"http://[^\s]+(/invitations/[^\s]+)", mail.outbox[-1].body)
+    assert link is not None
+    browser = Client()
+    browser.force_login(person)
+    browser.post(link[1])
+    return browser
+
+
+def _make_viewer(browser: Client, member: Membership) -> None:
+    page = f"/admin/provenance/membership/{member.pk}/role/"
+    browser.post(page, {"role-role": "viewer"})
+    member.refresh_from_db()
+    assert member.role == "viewer"
+
+
+def _prove_another_wallet(party: Party, person: User) -> PayoutMethod:
+    method = payees.add_method(
+        party=party, address=WALLET.address, chain_id=ELSEWHERE, by=person, at=timezone.now()
+    )
+    return prove(method, at=timezone.now())

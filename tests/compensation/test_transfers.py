@@ -32,62 +32,48 @@ def dollar(chain, clock) -> Asset:
 @pytest.fixture
 def pay(chain, dollar, clock):
     """Let the lab's wallet send us tokens; returns the hashes of the transactions."""
-    sent = []
 
     def send(*amounts: int, wallet=WALLET, to: str = "") -> list[str]:
         token, node = dollar.token_address, evm.connect()
-        _from_us("transfer" if not sent else "top up", node, wallet.address, token, sum(amounts))
-        sent.append(1)
+        _from_us(chain, node, wallet.address, token, sum(amounts))
         hashes = []
         for amount in amounts:
-            fees = node.fees()
-            signed = wallet.sign_transaction(
-                {
-                    "chainId": node.chain_id,
-                    "nonce": node.transaction_count(wallet.address),
-                    "to": token,
-                    "value": 0,
-                    "gas": 100_000,
-                    "maxFeePerGas": fees.max_fee,
-                    "maxPriorityFeePerGas": fees.tip,
-                    "data": evm.encode_call(
-                        evm.development_token(),
-                        "transfer",
-                        to or transfers.deposit_address(),
-                        amount,
-                    ),
-                }
+            data = evm.encode_call(
+                evm.development_token(), "transfer", to or transfers.deposit_address(), amount
             )
+            asked = _asked(node, wallet.address, token, data=data)
+            signed = wallet.sign_transaction(asked)
             node.broadcast(bytes(signed.raw_transaction))
             chain.mine(1)
             hashes.append("0x" + bytes(signed.hash).hex())
         return hashes
 
-    def _from_us(purpose: str, node, address: str, token: str, tokens: int) -> None:
-        """Give the wallet what it will send, and gas."""
-        deployer = signers.signer("deployer")
-        steps = [(address, 10**18, b"")]
-        mint = evm.encode_call(evm.development_token(), "mint", address, tokens)
-        for to, value, data in [*steps, (token, 0, mint)]:
-            fees = node.fees()
-            nonce = node.transaction_count(deployer.address)
-            node.broadcast(
-                deployer.sign(
-                    {
-                        "chainId": node.chain_id,
-                        "nonce": nonce,
-                        "to": to,
-                        "value": value,
-                        "gas": 200_000,
-                        "maxFeePerGas": fees.max_fee,
-                        "maxPriorityFeePerGas": fees.tip,
-                        "data": data,
-                    }
-                ).raw
-            )
-            chain.mine(1)
-
     return send
+
+
+def _from_us(chain, node, address: str, token: str, tokens: int) -> None:
+    """Give the wallet what it will send, and gas."""
+    deployer = signers.signer("deployer")
+    mint = evm.encode_call(evm.development_token(), "mint", address, tokens)
+    for to, value, data in [(address, 10**18, b""), (token, 0, mint)]:
+        asked = _asked(node, deployer.address, to, value=value, data=data)
+        node.broadcast(deployer.sign(asked).raw)
+        chain.mine(1)
+
+
+def _asked(node, sender: str, to: str, *, value: int = 0, data: bytes) -> dict:
+    """The next transaction of `sender`, to be signed."""
+    fees = node.fees()
+    return {
+        "chainId": node.chain_id,
+        "nonce": node.transaction_count(sender),
+        "to": to,
+        "value": value,
+        "gas": 200_000,
+        "maxFeePerGas": fees.max_fee,
+        "maxPriorityFeePerGas": fees.tip,
+        "data": data,
+    }
 
 
 @pytest.fixture

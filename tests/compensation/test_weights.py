@@ -94,39 +94,39 @@ def test_money_that_is_shared_out_asks_for_weights_too(lab, essays, euro):
     assert weights.stale(batch, at=NOON) == []
 
 
+MANY_OWNERS = """
+    WITH parties AS (
+      INSERT INTO provenance_party (id, name, namespace, is_owner, is_lab, is_operator,
+        requires_signed_reports, contact_email, salt, created_at)
+      SELECT gen_random_uuid(), 'Owner ' || n, 'owner-' || n, true, false, false, false,
+             '', '\\x00', now() FROM generate_series(1, 5000) n RETURNING id
+    ), datasets AS (
+      INSERT INTO provenance_dataset (id, owner_id, name, title, description, kind,
+        is_fingerprint_only, created_at)
+      SELECT gen_random_uuid(), id, 'data', 'Data', '', 'text', false, now() FROM parties
+      RETURNING id
+    ), versions AS (
+      INSERT INTO provenance_datasetversion (id, dataset_id, number, state, mode,
+        record_count, token_count, byte_count, added_count, changed_count, withdrawn_count,
+        created_at, sealed_at, reason)
+      SELECT gen_random_uuid(), id, 1, 'sealed', 'full', 10, 100, 0, 10, 0, 0, now(),
+             now(), '' FROM datasets
+      RETURNING id
+    )
+    INSERT INTO compensation_stage (batch, usage_id, revision, kind, lab_id, version_id,
+      rate_id, record_count, token_count, used_at)
+    SELECT %s, gen_random_uuid(), 1, 'priced', %s, v.id, %s, 1, 0, now()
+      FROM versions v, generate_series(1, 4)
+"""
+
+
 @pytest.mark.django_db
 def test_many_plain_weights_are_opened_and_asked_for_in_sets(lab, essays, euro):
     """Five thousand owners: a third of a millisecond for each, and almost nothing to ask again."""
     batch = stage(lab, essays)
     rate = Rate.objects.get(licence__dataset=essays.dataset)
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH parties AS (
-              INSERT INTO provenance_party (id, name, namespace, is_owner, is_lab, is_operator,
-                requires_signed_reports, contact_email, salt, created_at)
-              SELECT gen_random_uuid(), 'Owner ' || n, 'owner-' || n, true, false, false, false,
-                     '', '\\x00', now() FROM generate_series(1, 5000) n RETURNING id
-            ), datasets AS (
-              INSERT INTO provenance_dataset (id, owner_id, name, title, description, kind,
-                is_fingerprint_only, created_at)
-              SELECT gen_random_uuid(), id, 'data', 'Data', '', 'text', false, now() FROM parties
-              RETURNING id
-            ), versions AS (
-              INSERT INTO provenance_datasetversion (id, dataset_id, number, state, mode,
-                record_count, token_count, byte_count, added_count, changed_count, withdrawn_count,
-                created_at, sealed_at, reason)
-              SELECT gen_random_uuid(), id, 1, 'sealed', 'full', 10, 100, 0, 10, 0, 0, now(),
-                     now(), '' FROM datasets
-              RETURNING id
-            )
-            INSERT INTO compensation_stage (batch, usage_id, revision, kind, lab_id, version_id,
-              rate_id, record_count, token_count, used_at)
-            SELECT %s, gen_random_uuid(), 1, 'priced', %s, v.id, %s, 1, 0, now()
-              FROM versions v, generate_series(1, 4)
-            """,
-            [batch, lab.pk, rate.pk],
-        )
+        cursor.execute(MANY_OWNERS, [batch, lab.pk, rate.pk])
         cursor.execute("ANALYZE compensation_stage")
     wanting = weights.stale(batch, at=NOON)
     assert len(wanting) == 5001

@@ -69,6 +69,18 @@ def endpoints() -> list[tuple[str, str]]:
     return sorted({(method, path) for path, _, method, _ in found if path.startswith("/api/v1/")})
 
 
+def _granted(owner: doors.Door, asker: doors.Door, essays: Dataset) -> tuple[Any, Any]:
+    """A licence of the owner's, and the grant under it."""
+    licence = owner.post(
+        "licences",
+        {"dataset": str(essays.pk), "name": SECRET, "text": "x", "purposes": ["pretrain"]},
+        201,
+    )
+    grant = asker.post("grants", {"licence": licence["id"], "purposes": ["pretrain"]}, 201)
+    owner.post(f"grants/{grant['id']}/give")
+    return licence, grant
+
+
 @pytest.fixture
 def facts(ada: Party, ben: Party, lab: Party) -> dict[str, Any]:
     """One of everything, none of it Delta's; names by which a leak would show."""
@@ -81,14 +93,7 @@ def facts(ada: Party, ben: Party, lab: Party) -> dict[str, Any]:
     conflict = Conflict.objects.create(
         later=theirs.dataset, earlier=mine.dataset, overlap=overlap, opened_at=NOON
     )
-    owner, asker = doors.of(ada), doors.of(lab)
-    licence = owner.post(
-        "licences",
-        {"dataset": str(essays.pk), "name": SECRET, "text": "x", "purposes": ["pretrain"]},
-        201,
-    )
-    grant = asker.post("grants", {"licence": licence["id"], "purposes": ["pretrain"]}, 201)
-    owner.post(f"grants/{grant['id']}/give")
+    licence, grant = _granted(doors.of(ada), doors.of(lab), essays)
     run = usage.start_run(lab=lab, purpose="pretrain", name=SECRET, at=NOON)
     used = usage.report_usage(
         run=run, subject=str(mine), purpose="pretrain", stream="s", sequence=1,
