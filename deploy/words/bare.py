@@ -14,13 +14,18 @@ from deploy.words.marked import APPS
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
 # Names and codes that are the same in every language.
-ALLOWED = frozenset({"Tallymark", "API", "CSV", "PDF", "JSON", "UTC", "JSON-LD", "EVM", "IBAN"})
+ALLOWED = frozenset(
+    {"Tallymark", "API", "CSV", "PDF", "JSON", "UTC", "JSON-LD", "EVM", "IBAN", "SPDX"}
+)
 # Elements whose text is a machine's, and attributes that people hear or read.
 _MACHINES = frozenset({"code", "pre", "script", "style", "kbd"})
 _READ = frozenset({"aria-label", "title", "alt", "placeholder"})
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 )
+# Blocks whose text is marked as a whole, or is not read. One that is named `..class` holds none.
+_LEFT_OUT = frozenset({"blocktranslate", "blocktrans", "comment", "verbatim"})
+_ENDS = frozenset({"endblock", *(f"end{word}" for word in _LEFT_OUT)})
 # Arguments, class attributes and calls that take words for people.
 _NAMED = frozenset(
     {
@@ -68,16 +73,16 @@ class _Texts(HTMLParser):
 
 def in_template(source: str) -> Iterator[str]:
     """The texts of a template that nobody marked."""
-    page, is_marked = [], False
+    page, is_left_out = [], False
     for token in Lexer(source).tokenize():
         if token.token_type == TokenType.TEXT:
-            page.append("" if is_marked else token.contents)
+            page.append("" if is_left_out else token.contents)
         elif token.token_type == TokenType.BLOCK:
-            word = token.contents.split()[0]
-            if word in ("blocktranslate", "blocktrans", "comment", "verbatim"):
-                is_marked = True
-            elif word in ("endblocktranslate", "endblocktrans", "endcomment", "endverbatim"):
-                is_marked = False
+            word, *rest = token.contents.split()
+            if word in _LEFT_OUT or (word == "block" and rest[0].endswith("class")):
+                is_left_out = True
+            elif word in _ENDS:
+                is_left_out = False
     texts = _Texts()
     texts.feed("".join(page))
     texts.close()

@@ -9,23 +9,14 @@ from typing import Any
 from django import template
 from django.template import Context
 from django.utils import timezone
+from django.utils.dateformat import format as dated
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, ngettext, pgettext
+
+from provenance import states
 
 register = template.Library()
-
-_TONES = {
-    "good": {"sealed", "given", "final", "decided", "done", "released", "paid", "settled",
-             "delivered", "active", "accepted", "ended", "closed", "claimed_on_chain", "finished",
-             "in force", "payable", "matched", "explained", "well", "approved"},
-    "wait": {"open", "ready", "requested", "claimed", "answered", "deciding", "appealed", "queued",
-             "sent", "mined", "running", "waiting", "pending", "held", "proposed", "building",
-             "received", "reading", "built", "funded", "on hold", "to be proved",
-             "attention", "unknown"},
-    "bad": {"failed", "refused", "revoked", "review", "withdrawn", "erased", "lapsed", "rejected",
-            "vetoed", "returned", "unexplained", "a payout came back", "removed", "broken", "void",
-            "off"},
-}  # fmt: skip
 
 
 @register.filter
@@ -34,8 +25,9 @@ def moment(value: datetime | None) -> SafeString | str:
     if value is None:
         return "–"
     at = value.astimezone(UTC)
-    text = f"{at.day} {at:%b %Y, %H:%M} UTC"
-    return format_html('<time class="tm-nowrap" datetime="{}">{}</time>', at.isoformat(), text)
+    # Django's letters: "j M Y, H:i" is 3 May 2031, 14:00.
+    text = dated(at, pgettext("date and time", "j M Y, H:i"))
+    return format_html('<time class="tm-nowrap" datetime="{}">{} UTC</time>', at.isoformat(), text)
 
 
 @register.filter
@@ -44,33 +36,42 @@ def day(value: datetime | None) -> SafeString | str:
     if value is None:
         return "–"
     at = value.astimezone(UTC)
-    text = f"{at.day} {at:%b %Y}"
+    text = dated(at, pgettext("date", "j M Y"))
     return format_html('<time class="tm-nowrap" datetime="{}">{}</time>', at.isoformat(), text)
 
 
 @register.filter
-def until(value: datetime | None) -> SafeString | str:
+def until(value: datetime | None) -> str:
     """A deadline in words with its date: `in 13 days, on 3 May 2031 at 14:00 UTC`."""
     if value is None:
-        return "without a deadline"
+        return gettext("without a deadline")
     left = value - timezone.now()
     at = value.astimezone(UTC)
-    date = f"{at.day} {at:%b %Y} at {at:%H:%M} UTC"
+    date = dated(at, pgettext("a deadline", r"j M Y \a\t H:i")) + " UTC"
     if left.total_seconds() < 0:
-        return format_html("due since {}", date)
+        return gettext("due since %(date)s") % {"date": date}
     hours = int(left.total_seconds() // 3600)
-    amount = f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
-    return format_html("in {}, on {}", "less than an hour" if hours < 1 else amount, date)
+    if hours < 1:
+        return gettext("in less than an hour, on %(date)s") % {"date": date}
+    if hours < 48:
+        words = ngettext("in %(count)s hour, on %(date)s", "in %(count)s hours, on %(date)s", hours)
+        return words % {"count": hours, "date": date}
+    return gettext("in %(count)s days, on %(date)s") % {"count": hours // 24, "date": date}
 
 
 @register.filter
 def chip(state: Any, label: str = "") -> SafeString:
     """A state as a small label whose colour says good, waiting or bad."""
-    text = str(state)
-    tone = next((tone for tone, states in _TONES.items() if text in states), "")
+    code = str(state)
     return format_html(
-        '<span class="tm-chip {}">{}</span>', tone, label or text.replace("_", " ").capitalize()
+        '<span class="tm-chip {}">{}</span>', states.tone(code), label or states.word(code)
     )
+
+
+@register.filter
+def listed(state: object) -> str:
+    """A state in a list's cell, in the reader's language."""
+    return states.on_lists(str(state))
 
 
 @register.filter
@@ -94,7 +95,9 @@ def size(value: int | None) -> str:
         if amount < 1000 or unit == "GB":
             break
         amount /= 1000
-    return f"{amount:,.0f} {unit}" if unit == "bytes" else f"{amount:,.1f} {unit}"
+    if unit == "bytes":
+        return gettext("%(count)s bytes") % {"count": f"{amount:,.0f}"}
+    return f"{amount:,.1f} {unit}"
 
 
 @register.filter
@@ -103,7 +106,8 @@ def purposes(values: list[str] | None) -> str:
     from provenance.models import Purpose
 
     labels = dict(Purpose.choices)
-    return ", ".join(str(labels.get(value, value)) for value in values or []) or "none"
+    named = [str(labels.get(value, value)) for value in values or []]
+    return pgettext("list", ", ").join(named) or gettext("none")
 
 
 @register.filter
@@ -131,6 +135,16 @@ def percent(share: float) -> str:
     """A share of 0 to 1 in percent: whole ones, or one decimal near either end."""
     value = 100 * float(share)
     return f"{value:.1f} %" if 0 < value < 1 or 99 < value < 100 else f"{value:.0f} %"
+
+
+@register.filter
+def interval(estimate: tuple[float, float, float]) -> str:
+    """A share with the bounds that it lies in, where it is not counted exactly."""
+    share, low, high = (percent(value) for value in estimate)
+    if estimate[1] == estimate[2]:
+        return share
+    words = gettext("%(share)s (%(low)s to %(high)s)")
+    return words % {"share": share, "low": low, "high": high}
 
 
 @register.inclusion_tag("provenance/guide_strip.html", takes_context=True)
