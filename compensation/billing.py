@@ -62,6 +62,8 @@ SELECT %(batch)s, due.id, due.revision,
        -- What was used before its dataset passed on is charged first, by itself (cuts).
        AND NOT EXISTS (SELECT FROM provenance_usagecut k
          WHERE k.usage_id = u.id AND k.revision > coalesce(l.revision, 0))
+       -- A little longer: a grant that is given in the last moment may be on its way.
+       AND (u.awaits_grant_until IS NULL OR u.awaits_grant_until <= %(again)s)
        AND (r.state <> 'running' OR coalesce(l.charged_at, r.started_at) <= %(daily)s)
        AND (w.usage_id IS NULL OR w.tried_at <= %(again)s
             OR (w.reason = 'no_funds'

@@ -39,6 +39,7 @@ SELECT %(batch)s, due.id, due.revision,
       LEFT JOIN compensation_waiting w ON w.usage_id = u.id AND w.revision >= k.revision
       LEFT JOIN compensation_balance b ON b.account_id = w.account_id
      WHERE k.revision > coalesce(l.revision, 0)
+       AND (u.awaits_grant_until IS NULL OR u.awaits_grant_until <= %(again)s)
        AND NOT EXISTS (SELECT FROM provenance_usagecut o WHERE o.usage_id = u.id
              AND o.revision < k.revision AND o.revision > coalesce(l.revision, 0))
        AND (w.usage_id IS NULL OR w.tried_at <= %(again)s

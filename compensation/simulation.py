@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+
 from compensation import months, pricing
 from compensation.pricing import Count
 from provenance.models import Licence, Purpose, Rate, Usage
@@ -75,12 +77,16 @@ def _uses(
     licence: Licence, since: datetime, until: datetime
 ) -> Iterator[tuple[uuid.UUID, str, str, Count]]:
     """Each use as it is priced: records as reported, tokens by the sealed count."""
-    rows = Usage.objects.filter(
-        version__dataset=licence.dataset,
-        purpose__in=licence.purposes,
-        used_at__gte=since,
-        used_at__lt=until,
-    ).select_related("run", "version")
+    rows = (
+        Usage.objects.told_to_owners(timezone.now())
+        .filter(
+            version__dataset=licence.dataset,
+            purpose__in=licence.purposes,
+            used_at__gte=since,
+            used_at__lt=until,
+        )
+        .select_related("run", "version")
+    )
     for row in rows.order_by("used_at", "pk").iterator(chunk_size=2_000):
         assert row.version is not None, "a use of this dataset has its version"
         tokens = pricing.tokens_used(

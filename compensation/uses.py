@@ -45,7 +45,7 @@ SELECT u.version_id, sum(c.record_count - coalesce(l.record_count, 0)),
  WHERE u.version_id IS NOT NULL AND {which}
  GROUP BY u.version_id
 """
-_OF_GRANTS = """u.grant_id = ANY(%(grants)s) AND c.charged_at >= %(start)s
+_OF_GRANTS = """u.grant_id = ANY(%(grants)s) AND u.rate_id IS NULL AND c.charged_at >= %(start)s
    AND c.charged_at < %(end)s"""
 _OF_TALLY = """c.tally_id = %(tally)s AND u.rate_id IN (
        SELECT id FROM provenance_rate WHERE plan_id = %(plan)s)

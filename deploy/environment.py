@@ -168,6 +168,8 @@ class Environment(BaseSettings):
     screening_requests_per_minute: int = Field(default=60, ge=0)
     screening_file_records_per_day: int = Field(default=5_000_000, ge=1_000)
     period_zone: str = "UTC"
+    # So long a lab may obtain a grant for what it used before the owner is told.
+    grant_wait_days: int = Field(default=14, ge=0, le=366)
     run_silence_seconds: int = Field(default=86_400, ge=1)
     # As JSON: TALLYMARK_SIGNALS='{"plan_tolerance_percent": 30}'.
     signals: Signals = Signals()

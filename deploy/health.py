@@ -72,7 +72,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def uncharged_count(now: datetime) -> int:
     """Usages reported in the last days whose last charge is of an earlier revision, or none."""
     last = Charge.objects.filter(usage=OuterRef("pk")).order_by("-revision").values("revision")
-    recent = Usage.objects.filter(reported_at__gte=now - LOOK_BACK)
+    recent = Usage.objects.told_to_owners(now).filter(reported_at__gte=now - LOOK_BACK)
     charged = recent.annotate(charged=Coalesce(Subquery(last[:1]), 0))
     return charged.filter(revision__gt=F("charged")).count()
 

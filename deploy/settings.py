@@ -265,6 +265,7 @@ SCREENING_RECORDS_PER_DAY = _env.screening_records_per_day
 SCREENING_REQUESTS_PER_MINUTE = _env.screening_requests_per_minute
 SCREENING_FILE_RECORDS_PER_DAY = _env.screening_file_records_per_day
 PERIOD_ZONE = _env.period_zone
+GRANT_WAIT_DAYS = _env.grant_wait_days
 RUN_SILENCE_SECONDS = _env.run_silence_seconds
 SIGNALS = _env.signals
 TWO_PEOPLE = _env.two_people
@@ -308,6 +309,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("lapse silent runs", "provenance.tasks.lapse_runs", 60),
         ("countersign receipts", "provenance.tasks.countersign_receipts", 5),
         ("look at reports", "provenance.tasks.look_at_reports", 300),
+        ("cover uses", "provenance.tasks.cover_uses", 120),
         ("look at reports again", "provenance.tasks.look_at_reports_again", 3600),
         ("pass deadlines", "provenance.tasks.pass_deadlines", 60),
         ("answer in bulk", "provenance.tasks.answer_in_bulk", 1),

@@ -17,6 +17,7 @@ from provenance import (
     anchor,
     chains,
     conflicts,
+    coverage,
     deployment,
     evm,
     gas,
@@ -101,6 +102,12 @@ def _look_at(chain_id: int) -> int:
 def lapse_runs() -> None:
     """Close runs of which nothing was heard for long."""
     usage.lapse_silent_runs(timezone.now())
+
+
+@shared_task
+def cover_uses() -> None:
+    """Put uses under grants that were given in time, where that was not done at once."""
+    coverage.cover_missed(at=timezone.now())
 
 
 @shared_task

@@ -172,12 +172,11 @@ def report_usage(
     tenures.keep_cut(before, version, used_at)
     usage.reported_at = received_at
     coverage.judge(usage, root, version, used_at)
-    commitment = receipts.covering(usage)
-    usage.is_signed = commitment is not None
+    usage.is_signed = receipts.covering(usage) is not None
     usage.save()
     if version is not None:
         edges.add_edge(run=run, direction=RunEdge.Direction.CONSUMED, version=version, at=used_at)
-    _record_use(usage, root, used_at, commitment)
+    coverage.record(usage, at=used_at)
     return usage
 
 
@@ -191,7 +190,7 @@ def _usage_of(
     received_at: datetime,
 ) -> tuple[Usage, bool]:
     """The usage that a report is of, locked, and whether this is the first that is heard of it."""
-    return Usage.objects.select_for_update(of=("self",)).get_or_create(
+    usage, is_new = Usage.objects.select_for_update(of=("self",)).get_or_create(
         run=root,
         subject=str(version.id) if version else subject[:300],
         purpose=purpose,
@@ -203,6 +202,8 @@ def _usage_of(
             "revision": 0,
         },
     )
+    usage.run = root
+    return usage, is_new
 
 
 def find_version(subject: str) -> DatasetVersion | None:
@@ -297,31 +298,3 @@ def _record_start(run: Run, at: datetime) -> None:
     if run.quote_id is not None:
         body["quote"] = run.quote_id
     _record_run("run.started", run, at, body)
-
-
-def _record_use(usage: Usage, root: Run, at: datetime, commitment: bytes | None) -> None:
-    version = usage.version
-    ledger.record(
-        "dataset.used",
-        at=at,
-        subject_kind="usage",
-        subject_id=usage.id,
-        party=root.lab,
-        other_party=version.dataset.owner if version else None,
-        body={
-            "run": root.pseudonym,
-            "version": usage.version_id,
-            "purpose": usage.purpose,
-            "meter": usage.meter,
-            "grant": usage.grant_id,
-            "revision": usage.revision,
-            "records": usage.record_count,
-            "tokens": usage.token_count,
-            "epochs": usage.epoch_count,
-            "fetches": usage.fetch_count,
-            "is_unknown": usage.is_unknown,
-            "is_ungranted": usage.is_ungranted,
-            "is_of_withdrawn": usage.is_of_withdrawn,
-            **({"receipts": commitment} if commitment else {}),
-        },
-    )

@@ -6,6 +6,7 @@ They are deleted some time after they were made; nothing but these tables points
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -177,6 +178,11 @@ class TrialUsage(Trial):
 
     def __str__(self) -> str:
         return f"{self.subject} by {self.run}"
+
+    @property
+    def awaits_grant_until(self) -> datetime | None:
+        """Never: no owner is told of tests."""
+        return None
 
 
 class TrialModel(Trial):

@@ -68,7 +68,8 @@ def _of_owner(viewer: Viewer) -> list[Card]:
     offered = datasets.filter(licences__retired_at__isnull=True, licences__isnull=False)
     side = Q(later__owner=viewer.party) | Q(earlier__owner=viewer.party)
     conflicts = Conflict.objects.filter(side, state__in=_OPEN).count()
-    runs = Usage.objects.filter(version__dataset__owner=viewer.party).values("run").distinct()
+    uses = Usage.objects.visible_to(viewer).filter(version__dataset__owner=viewer.party)
+    runs = uses.values("run").distinct()
     return [
         Card(
             "Datasets",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -15,7 +16,7 @@ from provenance.admin.base import LABS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, viewer_of
-from provenance.models import Party, Run, Usage
+from provenance.models import Licence, Party, Run, Usage
 
 
 def _end(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:
@@ -135,9 +136,24 @@ class UsageAdmin(ReadOnlyFacts):
         return {
             "title": f"{subject.version or subject.subject} in {subject.run.pseudonym}",
             "standing": standing(subject),
+            "awaits_until": _awaits_until(subject, timezone.now()),
+            "offers": _offers(subject) if is_labs else [],
             "is_labs": is_labs,
             "reports": subject.reports.order_by("stream") if is_labs else [],
         }
+
+
+def _awaits_until(row: Usage, at: datetime) -> datetime | None:
+    """Until when only the lab is told of the use, if it still is so."""
+    until = row.awaits_grant_until
+    return until if until is not None and until > at else None
+
+
+def _offers(row: Usage) -> QuerySet[Licence]:
+    """The licences that a lab may ask for to use this."""
+    dataset = row.version.dataset_id if row.version else None
+    found = Licence.objects.filter(dataset=dataset, purposes__contains=[row.purpose])
+    return found.filter(is_offered=True, retired_at=None).order_by("name", "pk")
 
 
 def standing(row: Usage) -> str:

@@ -7,12 +7,13 @@ from datetime import datetime
 
 from django.db.models import Max
 from django.http import HttpResponseBase
+from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date, quote_etag
 from rest_framework.request import Request
 
 from provenance.access import Viewer
-from provenance.models import Event
+from provenance.models import Event, Usage
 
 
 def etag_of(*parts: object) -> str:
@@ -24,11 +25,14 @@ def etag_of(*parts: object) -> str:
 def facts_etag(viewer: Viewer, *parts: object) -> str:
     """An ETag that holds while no fact is added: every change of what is shown is an event.
 
-    It is the number of committed events: numbers of sealed ones have no gaps.
+    It is the number of committed events: numbers of sealed ones have no gaps. Only that owners
+    see an ungranted use when its lab's time is over is none: so the last such moment is in it.
     """
     sealed = Event.objects.aggregate(last=Max("sequence"))["last"] or 0
     unsealed = Event.objects.filter(sequence=None).count()
-    return etag_of(viewer.party.pk, sealed + unsealed, *parts)
+    over = Usage.objects.filter(awaits_grant_until__lte=timezone.now())
+    told = over.aggregate(last=Max("awaits_grant_until"))["last"]
+    return etag_of(viewer.party.pk, sealed + unsealed, told, *parts)
 
 
 def not_modified(

@@ -53,7 +53,8 @@ class UsageOut(serializers.ModelSerializer[Usage]):
         fields = (
             "id", "run", "lab", "version", "subject", "purpose", "grant", "meter", "record_count",
             "token_count", "epoch_count", "fetch_count", "rate", "revision", "is_unknown",
-            "is_ungranted", "is_of_withdrawn", "is_signed", "used_at", "reported_at",
+            "is_ungranted", "awaits_grant_until", "is_of_withdrawn", "is_signed", "used_at",
+            "reported_at",
         )  # fmt: skip
 
     @extend_schema_field(RunRef)

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from tallymark.canonical import canonical
 
-from provenance import ledger
+from provenance import coverage, ledger
 from provenance.ledger import moment
 from provenance.licensing.offers import require_purposes, text_digest
 from provenance.licensing.rates import rate_in_force, rate_terms
@@ -183,6 +183,7 @@ def _give(grant: Grant, *, at: datetime, by: User | None, automatically: bool) -
     digest = hashlib.sha256(canonical(grant.terms)).digest()
     body = {"terms_sha256": digest, "automatically": automatically, "purposes": grant.purposes}
     _record_grant("grant.given", grant, at, body)
+    coverage.cover(grant, at=at)
 
 
 def frozen_terms(grant: Grant) -> dict[str, Any]:

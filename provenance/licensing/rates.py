@@ -132,9 +132,7 @@ def draft_rate(
 
 def rate_in_force(licence: Licence, at: datetime) -> Rate | None:
     """The rate of `licence` at `at`; None where use is free."""
-    in_force = Q(valid_to=None) | Q(valid_to__gt=at)
-    rates = Rate.objects.filter(in_force, licence=licence, valid_from__lte=at)
-    return rates.select_related("plan").order_by("-valid_from", "-id").first()
+    return Rate.objects.in_force(licence, at)
 
 
 def rate_terms(rate: Rate) -> dict[str, Any]:

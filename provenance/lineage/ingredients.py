@@ -112,7 +112,7 @@ def models_of(dataset: Dataset, viewer: Viewer) -> list[dict[str, Any]]:
         as_of=None,
         limit=LIMIT,
     )
-    used = _used(dataset, found)
+    used = _used(viewer, dataset, found)
     rows = []
     for origin, destination in sorted(found.edges):
         model, run = found.nodes[destination].thing, found.nodes[origin].thing
@@ -172,11 +172,12 @@ def _gaps(found: Walk, usages: list[Usage], bases: list[str]) -> list[str]:
     return gaps
 
 
-def _used(dataset: Dataset, found: Walk) -> dict[uuid.UUID, list[Usage]]:
-    """The usages of the dataset by the runs that were found."""
+def _used(viewer: Viewer, dataset: Dataset, found: Walk) -> dict[uuid.UUID, list[Usage]]:
+    """The usages of the dataset by the runs that were found, as far as the viewer may know them."""
     runs = [key.pk for key in found.nodes if key.kind == "run"]
     used: dict[uuid.UUID, list[Usage]] = {}
-    for usage in Usage.objects.filter(Q(run__in=runs), version__dataset=dataset):
+    seen = Usage.objects.visible_to(viewer)
+    for usage in seen.filter(Q(run__in=runs), version__dataset=dataset):
         used.setdefault(usage.run_id, []).append(usage)
     return used
 

@@ -90,5 +90,5 @@ def _may_know(viewer: Viewer, run: Run) -> bool:
     """An owner knows the pseudonyms of the runs that used its data."""
     if viewer.is_operator or run.lab_id == viewer.party.pk:
         return True
-    edges = RunEdge.objects.filter(Q(run=run) | Q(run__root=run))
+    edges = RunEdge.objects.known_to(viewer).filter(Q(run=run) | Q(run__root=run))
     return edges.filter(version__dataset__owner=viewer.party).exists()

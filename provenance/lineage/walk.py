@@ -68,7 +68,7 @@ def walk(
     of_own = _own(viewer, found.nodes)
     frontier = set(found.nodes)
     for _ in range(depth):
-        steps = _steps(frontier, direction, as_of)
+        steps = _steps(viewer, frontier, direction, as_of)
         heirs = {there for here, there in steps if here in of_own}
         fresh = _load({there for _, there in steps} - found.nodes.keys())
         seen = _seen_of(viewer, fresh, heirs, direction)
@@ -90,7 +90,7 @@ def walk(
 
 
 def _steps(
-    frontier: set[Key], direction: Direction, as_of: datetime | None
+    viewer: Viewer, frontier: set[Key], direction: Direction, as_of: datetime | None
 ) -> set[tuple[Key, Key]]:
     """The steps that lead on from the frontier: (a node of it, the next node)."""
     into_runs = CONSUMED if direction == "downstream" else PRODUCED
@@ -102,12 +102,12 @@ def _steps(
     runs = Q(run__in=by_kind["run"]) | Q(run__root__in=by_kind["run"])
     steps = set()
     if by_kind["version"] or by_kind["model"]:
-        for run, item in _edges(data & Q(direction=into_runs), as_of):
+        for run, item in _edges(viewer, data & Q(direction=into_runs), as_of):
             steps.add((item, run))
     if by_kind["version"]:
         steps |= _derived(by_kind["version"], direction, as_of)
     if by_kind["run"]:
-        for run, item in _edges(runs & Q(direction=out_of_runs), as_of):
+        for run, item in _edges(viewer, runs & Q(direction=out_of_runs), as_of):
             steps.add((run, item))
     return steps
 
@@ -127,9 +127,9 @@ def _derived(
     return {(Key("version", here), Key("version", there)) for here, there in rows}
 
 
-def _edges(which: Q, as_of: datetime | None) -> list[tuple[Key, Key]]:
+def _edges(viewer: Viewer, which: Q, as_of: datetime | None) -> list[tuple[Key, Key]]:
     """(the root of the run, what it touched) for each edge that there was at `as_of`."""
-    edges: QuerySet[RunEdge] = RunEdge.objects.filter(which)
+    edges: QuerySet[RunEdge] = RunEdge.objects.known_to(viewer).filter(which)
     if as_of is not None:
         edges = edges.filter(at__lte=as_of)
     rows = edges.annotate(top=Coalesce("run__root", "run")).values_list(

@@ -6,9 +6,13 @@ import uuid
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.fields.json import KT
+from django.utils import timezone
 
 from provenance.models.parties import Party
+from provenance.models.runs import Usage
+from provenance.models.signals import Review
 
 if TYPE_CHECKING:
     from provenance.access import Viewer
@@ -18,10 +22,29 @@ class EventQuerySet(models.QuerySet["Event"]):
     """Events as one viewer may see them."""
 
     def visible_to(self, viewer: Viewer) -> EventQuerySet:
-        """Events that concern the viewer's party; all of them for an operator."""
+        """Events that concern the viewer's party; all of them for an operator.
+
+        What tells of a use is the lab's alone while only the lab is told of the use.
+        """
         if viewer.is_operator:
             return self
-        return self.filter(Q(party=viewer.party) | Q(other_party=viewer.party))
+        untold = Usage.objects.awaiting_grant(timezone.now())
+        run = OuterRef("run_pseudonym")
+        consumed = untold.filter(
+            Q(run__pseudonym=run) | Q(run__descendants__pseudonym=run),
+            version=OuterRef("subject_id"),
+        )
+        hidden = (
+            Q(subject_kind="usage", subject_id__in=untold.values("pk"))
+            | Q(subject_kind="review", subject_id__in=_reviews_of(untold))
+            | Q(Exists(consumed), kind="run.consumed")
+        )
+        seen = self.alias(run_pseudonym=KT("body__run"))
+        return seen.filter(Q(party=viewer.party) | (Q(other_party=viewer.party) & ~hidden))
+
+
+def _reviews_of(usages: models.QuerySet[Usage]) -> models.QuerySet[Review, uuid.UUID]:
+    return Review.objects.filter(usage__in=usages).values_list("pk", flat=True)
 
 
 class Event(models.Model):

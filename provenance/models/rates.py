@@ -13,6 +13,8 @@ from provenance.models.parties import Party
 from provenance.plans import STEPS
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from provenance.access import Viewer
 
 
@@ -79,6 +81,12 @@ class RateQuerySet(models.QuerySet["Rate"]):
     def visible_to(self, viewer: Viewer) -> RateQuerySet:
         """Those of licences that the viewer may see."""
         return self.filter(licence__in=Licence.objects.visible_to(viewer))
+
+    def in_force(self, licence: Licence, at: datetime) -> Rate | None:
+        """The rate of `licence` at `at`; None where it asks for nothing."""
+        standing = Q(valid_to=None) | Q(valid_to__gt=at)
+        rates = self.filter(standing, licence=licence, valid_from__lte=at)
+        return rates.select_related("plan").order_by("-valid_from", "-id").first()
 
 
 class Rate(models.Model):

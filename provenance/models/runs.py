@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from provenance.models.datasets import DatasetVersion
 from provenance.models.grants import Grant
@@ -20,6 +22,8 @@ from provenance.models.quotes import Quote
 from provenance.models.rates import Rate
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from provenance.access import Viewer
 
 
@@ -109,6 +113,20 @@ class Run(models.Model):
         return self.root or self
 
 
+class RunEdgeQuerySet(models.QuerySet["RunEdge"]):
+    """Edges as one viewer may know of them."""
+
+    def known_to(self, viewer: Viewer) -> RunEdgeQuerySet:
+        """All but those to uses of others that only their lab is told of yet."""
+        if viewer.is_operator:
+            return self
+        run = Coalesce(OuterRef("run__root"), OuterRef("run"))
+        uses = Usage.objects.filter(run=run, version=OuterRef("version"))
+        now = timezone.now()
+        told = ~Exists(uses.awaiting_grant(now)) | Exists(uses.told_to_owners(now))
+        return self.filter(Q(run__lab=viewer.party) | told)
+
+
 class RunEdge(models.Model):
     """A run consumed or produced a dataset version or a model: one step of lineage."""
 
@@ -125,6 +143,8 @@ class RunEdge(models.Model):
         TrainedModel, null=True, on_delete=models.PROTECT, related_name="run_edges"
     )
     at = models.DateTimeField()
+
+    objects = RunEdgeQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -154,13 +174,26 @@ class UsageQuerySet(models.QuerySet["Usage"]):
     def visible_to(self, viewer: Viewer) -> UsageQuerySet:
         """Those of the viewer's runs or of the viewer's data; all for an operator.
 
-        A former owner sees those of its time; the owner sees those before it, too.
+        A former owner sees those of its time; the owner sees those before it, too. Neither sees
+        those of which only the lab is told yet.
         """
         if viewer.is_operator:
             return self
         former = Tenure.objects.ended_of(viewer.party, dataset="version__dataset", moment="used_at")
-        mine = Q(run__lab=viewer.party) | Q(version__dataset__owner=viewer.party)
-        return self.filter(mine | former)
+        owned = (Q(version__dataset__owner=viewer.party) | former) & ~_awaits(timezone.now())
+        return self.filter(Q(run__lab=viewer.party) | owned)
+
+    def awaiting_grant(self, at: datetime) -> UsageQuerySet:
+        """Those for which their lab may still obtain a grant before the owner is told."""
+        return self.filter(_awaits(at))
+
+    def told_to_owners(self, at: datetime) -> UsageQuerySet:
+        """The others: what owners may know of."""
+        return self.exclude(_awaits(at))
+
+
+def _awaits(at: datetime) -> Q:
+    return Q(awaits_grant_until__isnull=False, awaits_grant_until__gt=at)
 
 
 class Usage(models.Model):
@@ -189,6 +222,8 @@ class Usage(models.Model):
     revision = models.PositiveIntegerField(default=1)
     is_unknown = models.BooleanField(default=False)
     is_ungranted = models.BooleanField(default=False)
+    # Of an ungranted use: until then only its lab is told, and a grant covers all of it.
+    awaits_grant_until = models.DateTimeField(null=True)
     is_of_withdrawn = models.BooleanField(default=False)
     # Whether signed receipts add up to exactly these counters.
     is_signed = models.BooleanField(default=False)
@@ -203,7 +238,14 @@ class Usage(models.Model):
                 fields=["run", "subject", "purpose"], name="usage_once_per_run_and_version"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["reported_at"], name="usage_by_report")]
+        indexes: ClassVar = [
+            models.Index(fields=["reported_at"], name="usage_by_report"),
+            models.Index(
+                fields=["awaits_grant_until"],
+                name="usage_awaits_grant",
+                condition=Q(awaits_grant_until__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject} by {self.run}"

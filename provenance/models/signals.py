@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from provenance.models.datasets import DatasetVersion
 from provenance.models.licences import Purpose
@@ -54,11 +55,12 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         """Those of the viewer's runs, and those about use of its data; all for an operator."""
         if viewer.is_operator:
             return self
-        return self.filter(
-            Q(run__lab=viewer.party)
-            | Q(version__dataset__owner=viewer.party)
-            | Q(other_version__dataset__owner=viewer.party)
+        owned = Q(version__dataset__owner=viewer.party) | Q(
+            other_version__dataset__owner=viewer.party
         )
+        untold = Usage.objects.awaiting_grant(timezone.now())
+        told = Q(usage=None) | ~Q(usage__in=untold)
+        return self.filter(Q(run__lab=viewer.party) | (owned & told))
 
 
 class Review(models.Model):

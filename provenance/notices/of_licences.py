@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -12,8 +12,6 @@ from provenance.models import Event, Grant, Notice, Purpose, Sending, Usage
 from provenance.notices.kinds import Kind, Topic, register
 from provenance.notices.telling import follows, tell
 
-# The lab is told first, and has so long to ask for a grant at list price.
-TO_OBTAIN = timedelta(days=14)
 _GRANT = "admin:provenance_grant_change"
 _USAGE = "admin:provenance_usage_change"
 
@@ -115,13 +113,13 @@ register(
         _("No grant covers your use of %(dataset)s"),
         _(
             "Your run %(run)s reported use of %(dataset)s (%(purpose)s), and you hold no grant for "
-            "it. Only you are told of this now. You have 14 days to obtain a grant at the list "
-            "price, which covers what is used from then on; without one its owner is told, too. If "
-            "the report was a mistake, write to the operator."
+            "it. Only you are told of this now. Until %(until_at)s you may obtain a grant: it then "
+            "covers this use, too, at the list price of when the run started. Without one its "
+            "owner is told. If the report was a mistake, write to the operator."
         ),
         _USAGE,
         "develop",
-        _("See the use, and ask for a grant"),
+        _("Ask for a grant"),
         is_awaited=_is_uncovered,
         passes=_tell_owner,
     ),
@@ -143,7 +141,7 @@ register(
         _("%(dataset)s was used without a grant"),
         _(
             "%(lab)s reported use of %(dataset)s in its %(run)s (%(purpose)s). Records: "
-            "%(records)s. No grant covers it. The lab was told first and had 14 days to obtain "
+            "%(records)s. No grant covers it. The lab was told first and had time to obtain "
             "one. It reported the use itself: you may offer it a licence, or write to the operator."
         ),
         _USAGE,
@@ -189,10 +187,12 @@ def _tell_of(grant: Grant, kind: str, event: Event, *, is_owner: bool) -> None:
 
 @follows("dataset.used")
 def _used(event: Event) -> None:
-    """The first report of a use that is not covered: the lab is told, and nobody else yet."""
-    if event.body["revision"] != 1 or event.party is None:
-        return
-    if not event.body["is_ungranted"] and not event.body["is_unknown"]:
+    """The first report of a use that is not covered: the lab is told, and nobody else yet.
+
+    Where a dataset passes to another owner, that may be a later report.
+    """
+    is_first_unknown = event.body["is_unknown"] and event.body["revision"] == 1
+    if event.party is None or not (event.body["is_ungranted"] or is_first_unknown):
         return
     usage = Usage.objects.select_related("run", "version__dataset__owner").get(pk=event.subject_id)
     named: dict[str, Any] = {
@@ -204,5 +204,7 @@ def _used(event: Event) -> None:
         tell("usage.unknown", party=event.party, about=usage.pk, key=usage.pk, at=at,
              subject=usage.subject, **named)  # fmt: skip
         return
-    tell("usage.ungranted", party=event.party, about=usage.pk, key=usage.pk, at=at,
-         deadline_at=at + TO_OBTAIN, dataset=usage.version, **named)  # fmt: skip
+    until = usage.awaits_grant_until
+    if until is not None:
+        tell("usage.ungranted", party=event.party, about=usage.pk, key=usage.pk, at=at,
+             deadline_at=until, dataset=usage.version, **named)  # fmt: skip

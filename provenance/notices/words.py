@@ -42,6 +42,8 @@ def say(notice: Notice) -> Said:
     """The notice in the language that is active."""
     kind = kind_of(notice.kind)
     facts = {name: _shown(name, value) for name, value in notice.facts.items()}
+    if notice.deadline_at is not None:
+        facts.setdefault("until_at", moment_words(notice.deadline_at))
     if "of_kind" in facts:
         facts["what"] = str(kind_of(facts["of_kind"]).title) % facts
     path = reverse(kind.page, args=[] if kind.is_list or not notice.about else [notice.about])

@@ -8,7 +8,7 @@ from tallymark import receipts as wire
 from tallymark import secp256k1
 from tallymark.typed import Domain
 
-from provenance import ledger, receipts, reporting_keys, signers, usage
+from provenance import ledger, licensing, receipts, reporting_keys, signers, usage
 from provenance.models import DatasetVersion, Event, Party, ReportingKey, Run, Usage, UsageReceipt
 from tests import doors, factories
 from tests.cast import NOON
@@ -192,6 +192,11 @@ def test_a_revoked_key_signs_nothing_more_and_stays_revoked(door, lab, run, essa
 
 
 def test_the_service_signs_for_what_it_took(door, lab, run, essays, ada, ben):
+    licence = licensing.offer_licence(
+        dataset=essays.dataset, name="Open", text="Go on.", purposes=["pretrain"],
+        is_automatic=True, at=NOON,
+    )  # fmt: skip
+    licensing.request_grant(lab=lab, licence=licence, purposes=["pretrain"], at=NOON)
     door.post("usages", body(lab, run, essays), 202)
     row = Usage.objects.get()
     assert door.get(f"usages/{row.pk}/receipts")[0]["taken"] is None

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from provenance import signals, tasks, usage
+from provenance import licensing, signals, tasks, usage
 from provenance.models import AccessLog, DatasetVersion, Party, Review, Run, RunPlan, User
 from tests import doors, factories
 
@@ -29,6 +29,11 @@ def essays(ada: Party) -> DatasetVersion:
 def review(lab: Party, essays: DatasetVersion) -> Review:
     """Ten times what the dataset holds."""
     now = timezone.now()
+    licence = licensing.offer_licence(
+        dataset=essays.dataset, name="Open", text="Go on.", purposes=["pretrain"],
+        is_automatic=True, at=now,
+    )  # fmt: skip
+    licensing.request_grant(lab=lab, licence=licence, purposes=["pretrain"], at=now)
     run = usage.start_run(lab=lab, purpose="pretrain", name=SECRET, at=now)
     usage.report_usage(
         run=run, subject=str(essays), purpose="pretrain", stream="s", sequence=1,
