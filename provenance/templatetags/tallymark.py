@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.template import Context
 from django.utils import timezone
 from django.utils.dateformat import format as dated
@@ -145,6 +146,12 @@ def interval(estimate: tuple[float, float, float]) -> str:
         return share
     words = gettext("%(share)s (%(low)s to %(high)s)")
     return words % {"share": share, "low": low, "high": high}
+
+
+@register.simple_tag
+def languages_by_their_names() -> list[tuple[str, str]]:
+    """The codes of the languages that are spoken here, each with what its speakers call it."""
+    return [(code, str(name)) for code, name in settings.LANGUAGES]
 
 
 @register.inclusion_tag("provenance/guide_strip.html", takes_context=True)

@@ -81,3 +81,9 @@ def test_scripts_are_given_their_words_in_the_language_of_the_page() -> None:
     answer = Client().get("/words.js?language=zh-hans")
     assert answer.headers["Content-Type"].startswith("text/javascript")
     assert "gettext" in answer.content.decode()
+
+
+def test_each_language_is_offered_by_its_own_name() -> None:
+    page = Client().get(SIGN_IN, headers={"Accept-Language": "zh-CN"}).content.decode()
+    assert 'lang="en-gb">English</button>' in page
+    assert "简体中文</button>" in page
