@@ -18,6 +18,7 @@ from compensation import (
     payments,
     payouts,
     periods,
+    policies,
     pools,
     reconciliation,
     settlement,
@@ -142,6 +143,12 @@ def _advance(chain_id: int) -> int:
 def issue_invoices() -> int:
     """Issue what closed months ask for; what cannot be issued yet waits, in words."""
     return invoices.issue_due(at=timezone.now())
+
+
+@shared_task
+def act_on_policies() -> int:
+    """Let policies in force act on what came; how often one did."""
+    return policies.act(at=timezone.now())
 
 
 @shared_task

@@ -138,6 +138,7 @@ _ITEMS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "owner operator",
             ),
             ("Restrictions", "block", "provenance_restriction_changelist", "owner lab operator"),
+            ("Policies", "rule", "compensation_policy_changelist", "operator"),
             ("Ledger", "fact_check", "provenance_event_changelist", "owner lab operator"),
             ("API keys", "key", "provenance_apikey_changelist", "owner lab operator"),
             ("Webhooks", "webhook", "provenance_webhook_changelist", "owner lab operator"),

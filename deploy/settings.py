@@ -312,6 +312,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("cover uses", "provenance.tasks.cover_uses", 120),
         ("look at reports again", "provenance.tasks.look_at_reports_again", 3600),
         ("pass deadlines", "provenance.tasks.pass_deadlines", 60),
+        ("act on policies", "compensation.tasks.act_on_policies", 60),
         ("answer in bulk", "provenance.tasks.answer_in_bulk", 1),
         ("mail notices", "provenance.tasks.mail_notices", 10),
         ("post to webhooks", "provenance.tasks.post_webhooks", 10),

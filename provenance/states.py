@@ -41,6 +41,7 @@ _WAIT: dict[str, Promise] = {
     "built": _named("state", "Built"),
     "claimed": _named("state", "Claimed"),
     "deciding": _named("state", "Deciding"),
+    "draft": _named("state", "Draft"),
     "funded": _named("state", "Funded"),
     "held": _named("state", "Held"),
     "mined": _named("state", "Mined"),

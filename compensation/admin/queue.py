@@ -20,7 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from compensation import payouts, stakes
+from compensation import payouts, policies, stakes
 from compensation.admin.bank import booked_in_words
 from compensation.models import (
     Asset,
@@ -224,19 +224,32 @@ def cases(
     `whose`: "mine" for those of `person`, "nobody" for those that nobody has taken.
     """
     found: list[Case] = []
+    sooner = policies.brought_forward()
     for source in SOURCES:
         if kind and source.kind != kind:
             continue
         taken = casework.assignees(source.kind) if whose else {}
         mine = [key for key, user in taken.items() if user == person]
-        found += source.cases(
-            at=at,
-            limit=limit,
-            keys=mine if whose == MINE else None,
-            without=list(taken) if whose == NOBODYS else (),
-        )
+        keys = mine if whose == MINE else None
+        without = list(taken) if whose == NOBODYS else []
+        found += source.cases(at=at, limit=limit, keys=keys, without=without)
+        # A policy may have brought forward what would else come after the limit.
+        seen = {case.key for case in found if case.kind == source.kind} | set(without)
+        late = [key for of, key in sooner if of == source.kind and key not in seen]
+        late = [key for key in late if keys is None or key in keys][:limit]
+        found += source.cases(at=at, limit=limit, keys=late) if late else []
+    found = [_sooner(case, sooner) for case in found]
     found.sort(key=lambda case: (case.due_at, case.since, case.id))
     return _completed(found[:limit])
+
+
+def _sooner(case: Case, by_policy: dict[tuple[str, str], tuple[datetime, str]]) -> Case:
+    """The case with the moment that a policy set, where that is before its own."""
+    due_at, name = by_policy.get((case.kind, case.key), (case.due_at, ""))
+    if due_at >= case.due_at:
+        return case
+    said = _("brought forward by the policy “%(name)s”") % {"name": name}
+    return replace(case, due_at=due_at, words=f"{case.words}; {said}")
 
 
 def _completed(found: list[Case]) -> list[Case]:

@@ -49,6 +49,7 @@ from compensation.models.periods import (
     Turnover,
     TurnoverMark,
 )
+from compensation.models.policies import Policy, PolicyAct
 from compensation.models.pools import Pool, PoolShare, RevenueReport
 from compensation.models.reconciliation import Difference, Explanation
 from compensation.models.trials import (
@@ -113,6 +114,8 @@ __all__ = [
     "Period",
     "PeriodTotal",
     "PlatformFee",
+    "Policy",
+    "PolicyAct",
     "Pool",
     "PoolShare",
     "Portion",

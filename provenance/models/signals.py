@@ -76,6 +76,7 @@ class Review(models.Model):
         SIZE = "size", "More than the dataset holds"
         TWO_NAMES = "two_names", "One content under two names"
         METERS = "meters", "Meters disagree"
+        POLICY = "policy", "A policy asks for a look"
 
     class State(models.TextChoices):
         OPEN = "open"

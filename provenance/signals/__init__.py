@@ -5,6 +5,7 @@ from provenance.signals.findings import Finding, find
 from provenance.signals.reviews import (
     BadClosing,
     ReviewClosed,
+    ask_for_a_look,
     assign,
     close,
     raise_reviews,
@@ -20,6 +21,7 @@ __all__ = [
     "Planned",
     "ReviewClosed",
     "advice",
+    "ask_for_a_look",
     "assign",
     "close",
     "declare",

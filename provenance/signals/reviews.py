@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from provenance import ledger
-from provenance.models import Party, Review, ReviewNote, Run, User
+from provenance.models import Party, Review, ReviewNote, Run, Usage, User
 from provenance.refusals import Refused
 from provenance.signals.findings import Finding, find, looked_at
 
@@ -53,6 +53,26 @@ def raise_reviews(*, since: datetime, at: datetime) -> int:
     )
     _note_what_is_gone({one.key for one in found}, since, at)
     return raised
+
+
+@transaction.atomic
+def ask_for_a_look(*, usage: Usage, policy: str, version: int, words: str, at: datetime) -> Review:
+    """Raise a review because a policy of the operators names this use; one for each use."""
+    found = Finding(
+        rule=Review.Rule.POLICY,
+        usage_id=usage.pk,
+        run_id=usage.run_id,
+        subject=usage.subject,
+        purpose=usage.purpose,
+        version_id=usage.version_id,
+        other_version_id=None,
+        measure=usage.record_count,
+        evidence={"policy": policy, "version": version, "words": words},
+    )
+    _keep([found], at)
+    return Review.objects.get(
+        run=usage.run_id, subject=usage.subject, purpose=usage.purpose, rule=found.rule
+    )
 
 
 @transaction.atomic
@@ -145,7 +165,9 @@ def _note_what_is_gone(
 ) -> None:
     """Say on open reviews that the reports no longer show it: an operator closes them."""
     usages, runs = looked_at(since=since)
-    rows = Review.objects.filter(state=State.OPEN, gone_at=None).select_for_update()
+    # What a policy asked for shows in no report, and is never gone by itself.
+    rows = Review.objects.filter(state=State.OPEN, gone_at=None).exclude(rule=Review.Rule.POLICY)
+    rows = rows.select_for_update()
     for review in rows.filter(Q(usage__in=usages) | Q(usage=None, run__in=runs)).order_by("pk"):
         if (review.run_id, review.subject, review.purpose, review.rule) not in found:
             review.gone_at = at

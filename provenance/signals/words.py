@@ -102,6 +102,10 @@ def _meters(found: Evidence) -> str:
     )
 
 
+def _policy(found: Evidence) -> str:
+    return f"The operator's policy '{found['policy']}' names this use: {found['words']}"
+
+
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -113,6 +117,7 @@ _SAYING: dict[Rule, Callable[[Evidence], str]] = {
     Rule.SIZE: _size,
     Rule.TWO_NAMES: _two_names,
     Rule.METERS: _meters,
+    Rule.POLICY: _policy,
 }
 _ADVICE: dict[Rule, str] = {
     Rule.GAP: "Send the missing reports if you still have them (`tallymark flush` does), or say "
@@ -124,4 +129,5 @@ _ADVICE: dict[Rule, str] = {
     "it is two.",
     Rule.METERS: "Look which meter counts wrongly; counters only grow, so a late report can put a "
     "low one right.",
+    Rule.POLICY: "Answer what it asks.",
 }

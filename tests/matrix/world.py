@@ -34,6 +34,7 @@ from compensation.models import (
     PayoutLeaf,
     PayoutMethod,
     Period,
+    Policy,
     Pool,
     TaxProfile,
     TaxRule,
@@ -326,6 +327,7 @@ MADE: dict[type[Model], Callable[[Belongings], Any]] = {
 # Columns that a check of the database ties to others.
 GIVEN: dict[type[Model], dict[str, Callable[[Belongings], Any]]] = {
     PayoutLeaf: {"position": lambda _: 0},
+    Policy: {"condition": lambda _: "case.stake > 0", "due_hours": lambda _: 1},
     Proposal: {"body": lambda own: {"conflict": str(own.row(Conflict).pk)}},
     Review: {"evidence": lambda _: {"streams": [], "missing": 1}},
     Pool: {"kind": lambda _: "subscription", "subscription": lambda own: own.row(Subscription)},
