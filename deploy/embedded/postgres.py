@@ -5,6 +5,7 @@ and gives up on recovery after ten seconds; this one holds a lock in the data fo
 with its owner, and waits for recovery as long as the server lives.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -43,9 +44,11 @@ FAST_THEN_HARD: Final[list[tuple[int, float]]] = [
     (signal.SIGQUIT, 15.0),
     (signal.SIGKILL, 5.0),
 ]
+# What the index is asked lies all over its blocks: a read that misses costs as much as a look-up.
+LEAST_BUFFERS, MOST_BUFFERS = 256 * 2**20, 2 * 2**30
+CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 TUNING: Final[dict[str, str]] = {
     "max_connections": "200",
-    "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "jit": "off",
     # Merges of the index leave whole segments of dead rows, whose space the next one takes.
@@ -307,9 +310,21 @@ def _launch(server: Server, *, durable: bool, may_move: bool, say: Say) -> None:
             raise CannotStart(f"PostgreSQL did not start. Its log ends:\n{log[-2_000:]}")
 
 
+def _buffers() -> dict[str, str]:
+    """A quarter of the memory that this machine or container has, as PostgreSQL's manual advises.
+
+    They are taken only as far as there is something to keep in them.
+    """
+    memory = psutil.virtual_memory().total
+    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit
+        memory = min(memory, int(CONTAINER_LIMIT.read_text("ascii")))
+    size = min(max(memory // 4, LEAST_BUFFERS), MOST_BUFFERS)
+    return {"shared_buffers": f"{size // 2**20}MB"}
+
+
 def _spawn(server: Server, *, durable: bool) -> subprocess.Popen[bytes]:
     place = server.place
-    options = TUNING | ({} if durable else THROWAWAY)
+    options = TUNING | (_buffers() if durable else THROWAWAY)
     options |= {"listen_addresses": HOST, "port": str(server.port)}
     options |= {"unix_socket_permissions": "0700"}
     options |= {"unix_socket_directories": '"{}"'.format(str(place.sockets).replace('"', '""'))}

@@ -133,6 +133,8 @@ def probe(
     if not len(keys):
         return np.empty((0, 3), np.int64)
     hits = _living(kind, keys, most_per_key)
+    if not len(hits.places):
+        return np.empty((0, 3), np.int64)
     pairs = np.stack([places[hits.places], hits.records], axis=1)
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     first = np.flatnonzero(_is_new(pairs))
@@ -169,6 +171,8 @@ def _living(kind: int, keys: Ids, most: int, *, per_segment: bool = False) -> Hi
     mixed = packing.mixed(keys)
     for _ in range(ATTEMPTS):
         hits = _gathered(kind, keys, mixed, most)
+        if not len(hits.places):  # as most that is asked one record at a time
+            return hits
         alive = _alive(hits)
         if alive is not None and not per_segment:
             more = _continued(kind, mixed, hits, alive)
@@ -244,8 +248,6 @@ def _copied(copies: Mapping[int, Copy], there: Collection[int], mixed: Keys) -> 
 
 def _alive(hits: Hits) -> Hits | None:
     """The hits that are not forgotten; None where a segment among them has been replaced."""
-    if not len(hits.places):
-        return hits
     said = np.unique(hits.segments)
     hidden = tombstones.hidden(np.unique(hits.records), said[said > 0])
     return None if hidden is None else hits.only(~np.isin(hits.records, hidden))
