@@ -20,6 +20,14 @@ class NotOurs(Refused):
     hint = "Name a parent run, model or dataset of the lab whose run it is."
 
 
+def add_consumed(
+    *, run: Run, version: DatasetVersion, at: datetime, received_at: datetime
+) -> RunEdge:
+    """Say that `run` consumed `version`, as a report of its use tells."""
+    consumed = RunEdge.Direction.CONSUMED
+    return add_edge(run=run, direction=consumed, version=version, at=at, received_at=received_at)
+
+
 @transaction.atomic
 def add_edge(
     *,
@@ -28,8 +36,12 @@ def add_edge(
     version: DatasetVersion | None = None,
     model: TrainedModel | None = None,
     at: datetime,
+    received_at: datetime | None = None,
 ) -> RunEdge:
-    """Say that `run` consumed or produced a version or a model. Safe to repeat."""
+    """Say that `run` consumed or produced a version or a model. Safe to repeat.
+
+    Lineage of past moments shows it from `received_at` on, else from `at`.
+    """
     if (version is None) == (model is None) or direction not in RunEdge.Direction.values:
         raise BadReport(
             "An edge joins a run with one version or one model.",
@@ -41,7 +53,11 @@ def add_edge(
     if model is not None and model.lab_id != run.lab_id and (is_produced or not model.is_published):
         raise NotOurs("The model is another lab's.")
     edge, is_new = RunEdge.objects.get_or_create(
-        run=run, direction=direction, version=version, model=model, defaults={"at": at}
+        run=run,
+        direction=direction,
+        version=version,
+        model=model,
+        defaults={"at": at, "known_at": received_at or at},
     )
     if is_new:
         _record_edge(edge, at)

@@ -175,7 +175,7 @@ def report_usage(
     usage.is_signed = receipts.covering(usage) is not None
     usage.save()
     if version is not None:
-        edges.add_edge(run=run, direction=RunEdge.Direction.CONSUMED, version=version, at=used_at)
+        edges.add_consumed(run=run, version=version, at=used_at, received_at=received_at)
     coverage.record(usage, at=used_at)
     return usage
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from datetime import UTC, date, datetime, time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
 from django import forms
-from django.db.models import Count
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
@@ -22,7 +23,7 @@ from provenance.admin.runs import RunAdmin
 from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
 from provenance.documents import sheets
-from provenance.models import Dataset, Run, TrainedModel
+from provenance.models import Dataset, Run, RunEdge, TrainedModel
 from provenance.refusals import Refused
 
 _LIMIT = 400
@@ -37,7 +38,9 @@ class GraphForm(forms.Form):
     node = forms.ChoiceField(label=_lazy("From"))
     to = forms.ChoiceField(label=_lazy("Path to"), required=False)
     as_of = forms.DateField(
-        label=_lazy("As of"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_lazy("As known at the end of"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
     def __init__(self, *args: Any, nodes: list[tuple[str, str]], **kwargs: Any) -> None:
@@ -45,6 +48,15 @@ class GraphForm(forms.Form):
         self.fields["node"] = forms.ChoiceField(label=_("From"), choices=nodes)
         ends = [("", _("nowhere: only its neighbours")), *nodes]
         self.fields["to"] = forms.ChoiceField(label=_("Path to"), required=False, choices=ends)
+
+    def clean_as_of(self) -> date | None:
+        """What will be known nobody knows."""
+        day: date | None = self.cleaned_data["as_of"]
+        if day is not None and day > timezone.now().date():
+            raise forms.ValidationError(
+                _("This day lies in the future. Choose one that has begun, or leave it empty.")
+            )
+        return day
 
 
 def nodes_of(viewer: Viewer) -> list[tuple[str, str]]:
@@ -85,8 +97,9 @@ def lineage_view(request: HttpRequest) -> HttpResponse:
             found, truncated = _found(viewer, form.cleaned_data, opened)
         except Refused as refusal:
             form.add_error("node", f"{refusal.detail} {refusal.next_step}".strip())
-    if request.GET.get("format") == "csv":
+    if request.GET.get("format") == "csv" and form.is_valid():
         return _sheet(found)
+    day = form.cleaned_data.get("as_of") if form.is_bound else None
     query = request.GET.copy()
     query["format"] = "csv"
     context = {
@@ -98,6 +111,8 @@ def lineage_view(request: HttpRequest) -> HttpResponse:
         "elements": found,
         "hidden_count": sum(node["masked"] for node in found["nodes"]),
         "opened": opened,
+        "kept": f"&as_of={day.isoformat()}" if day else "",
+        "span": _span(viewer, day),
         "sheet": f"?{query.urlencode()}",
         "limit": _LIMIT,
     }
@@ -121,8 +136,33 @@ def _found(viewer: Viewer, asked: dict[str, Any], opened: list[str]) -> tuple[di
     return plain, any(graph["truncated"] for graph in graphs)
 
 
+@dataclass(frozen=True)
+class Span:
+    """The days that the slider goes over: the first, how many follow, and which one is shown."""
+
+    first: date
+    day_count: int
+    chosen: int
+
+
+def _span(viewer: Viewer, day: date | None) -> Span | None:
+    """From the first edge that the viewer may know of until today; None where that is one day."""
+    seen = RunEdge.objects.known_to(viewer)
+    if not viewer.is_operator:
+        own = Q(run__lab=viewer.party) | Q(version__dataset__owner=viewer.party)
+        seen = seen.filter(own | Q(model__lab=viewer.party))
+    since = seen.aggregate(first=Min("known_at"))["first"]
+    today = timezone.now().date()
+    if since is None or since.astimezone(UTC).date() >= today:
+        return None
+    first = since.astimezone(UTC).date() - timedelta(days=1)
+    last = (today - first).days
+    return Span(first, last, min(max((day - first).days, 0), last) if day else last)
+
+
 def _graph(viewer: Viewer, node: str, day: date | None, *, depth: int) -> dict[str, Any]:
-    as_of = datetime.combine(day, time.max, tzinfo=UTC) if day else timezone.now()
+    now = timezone.now()
+    as_of = min(datetime.combine(day, time.max, tzinfo=UTC), now) if day else now
     return lineage.graph(
         viewer=viewer, node_id=node, depth=depth, direction="both", as_of=as_of, limit=_LIMIT
     )

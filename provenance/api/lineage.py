@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -24,8 +26,20 @@ class LineageQuery(serializers.Serializer[Any]):
     )
     depth = serializers.IntegerField(min_value=0, max_value=100, default=20)
     direction = serializers.ChoiceField(choices=["both", "upstream", "downstream"], default="both")
-    as_of = serializers.DateTimeField(default=None, allow_null=True)
+    as_of = serializers.DateTimeField(
+        default=None,
+        allow_null=True,
+        help_text="Shows what was known here at this moment, which may not lie in the future.",
+    )
     limit = serializers.IntegerField(min_value=1, max_value=10_000, default=1000)
+
+    def validate_as_of(self, as_of: datetime | None) -> datetime | None:
+        """What will be known nobody knows."""
+        if as_of is not None and as_of > timezone.now():
+            raise serializers.ValidationError(
+                "This moment lies in the future. Name one that has passed, or leave `as_of` out."
+            )
+        return as_of
 
 
 class Lineage(Door):

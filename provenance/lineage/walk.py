@@ -117,9 +117,9 @@ def _derived(
 ) -> set[tuple[Key, Key]]:
     """The steps between versions and those that were made from them, with both owners' word."""
     made = Derivation.objects.filter(accepted_at__isnull=False)
-    if as_of is not None:
-        made = made.filter(accepted_at__lte=as_of)
     sealed = made.filter(child__versions__sealed_at__isnull=False)
+    if as_of is not None:
+        sealed = made.filter(accepted_at__lte=as_of, child__versions__sealed_at__lte=as_of)
     if direction == "downstream":
         rows = sealed.filter(source__in=versions).values_list("source", "child__versions")
     else:
@@ -128,10 +128,10 @@ def _derived(
 
 
 def _edges(viewer: Viewer, which: Q, as_of: datetime | None) -> list[tuple[Key, Key]]:
-    """(the root of the run, what it touched) for each edge that there was at `as_of`."""
+    """(the root of the run, what it touched) for each edge that was known at `as_of`."""
     edges: QuerySet[RunEdge] = RunEdge.objects.known_to(viewer).filter(which)
     if as_of is not None:
-        edges = edges.filter(at__lte=as_of)
+        edges = edges.filter(known_at__lte=as_of)
     rows = edges.annotate(top=Coalesce("run__root", "run")).values_list(
         "top", "version_id", "model_id"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from provenance.models.datasets import DatasetVersion
@@ -143,6 +143,8 @@ class RunEdge(models.Model):
         TrainedModel, null=True, on_delete=models.PROTECT, related_name="run_edges"
     )
     at = models.DateTimeField()
+    # When this service heard of it: a report may come long after what it tells.
+    known_at = models.DateTimeField(db_default=Now())
 
     objects = RunEdgeQuerySet.as_manager()
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from provenance import derivation, edges, lineage, usage
 from provenance.access import NotAllowed, Viewer
 from provenance.admin import graphs
-from provenance.models import DatasetVersion, Party, Run, TrainedModel
-from tests import factories
+from provenance.models import DatasetVersion, Party, Run, RunEdge, TrainedModel
+from tests import doors, factories
 from tests.cast import NOON
 
 DAY = timedelta(days=1)
@@ -153,6 +155,107 @@ def test_depth_direction_and_date_limit_the_walk(model: TrainedModel, as_lab: Vi
     assert len(names(see(as_lab, start, depth=1))) == 2
     assert names(see(as_lab, start, direction="upstream")) == {start}
     assert names(see(as_lab, start, as_of=NOON - DAY)) == {start}
+
+
+def late(run: Run, version: DatasetVersion) -> None:
+    """What the run used at noon, and reported two days later."""
+    usage.report_usage(
+        run=run, subject=str(version.pk), purpose="pretrain", stream="rank-0", sequence=1,
+        count=usage.Count(records=1), used_at=NOON, received_at=NOON + 2 * DAY,
+    )  # fmt: skip
+
+
+def test_a_past_moment_shows_what_was_known_then_not_what_was_told_of_it_later(
+    training: Run, essays: DatasetVersion, as_lab: Viewer
+) -> None:
+    late(training, essays)
+    start = "dataset:aurora-archive:essays"
+    assert names(see(as_lab, start, as_of=NOON + DAY)) == {start}
+    assert "job:cobalt-labs:train" in names(see(as_lab, start, as_of=NOON + 2 * DAY))
+
+
+def test_a_repeat_does_not_change_since_when_a_step_is_known(
+    training: Run, essays: DatasetVersion
+) -> None:
+    for days in (0, 5):
+        edges.add_edge(
+            run=training, direction="consumed", version=essays, at=NOON,
+            received_at=NOON + days * DAY,
+        )  # fmt: skip
+    assert RunEdge.objects.get().known_at == NOON
+
+
+def test_the_api_shows_a_past_moment_and_refuses_those_to_come_and_those_that_are_none(
+    training: Run, essays: DatasetVersion, lab: Party
+) -> None:
+    late(training, essays)
+    door, path = doors.of(lab), "lineage?nodeId=dataset:aurora-archive:essays&as_of="
+
+    def shown(moment: str) -> int:
+        return len(door.get(path + moment)["graph"])
+
+    assert shown((NOON + DAY).strftime("%Y-%m-%dT%H:%M:%SZ")) == 1
+    assert shown((NOON + 3 * DAY).strftime("%Y-%m-%dT%H:%M:%SZ")) == 2
+    soon = (timezone.now() + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    refused = door.get(path + soon, 400)
+    assert "lies in the future" in str(refused)
+    for nonsense in ("yesterday", "2026-02-30T00:00:00Z", "12"):
+        assert door.get(path + nonsense, 400)["code"] == "invalid"
+
+
+def test_graph_table_and_sheet_of_the_page_follow_the_chosen_day(
+    training: Run, essays: DatasetVersion, lab: Party
+) -> None:
+    late(training, essays)
+    client = Client()
+    client.force_login(factories.user("cleo@cobalt.example", party=lab))
+    start, address = lineage.node_id(essays.dataset), "/admin/provenance/run/lineage/"
+
+    def page(day: datetime, **more: str) -> Any:
+        asked = {"node": start, "as_of": day.strftime("%Y-%m-%d"), **more}
+        return client.get(address, asked)
+
+    job = "job:cobalt-labs:train"
+    for day, is_known in ((NOON + DAY, False), (NOON + 2 * DAY, True), (timezone.now(), True)):
+        answer = page(day)
+        assert (job in {one["id"] for one in answer.context["elements"]["nodes"]}) == is_known
+        assert (f"<code>{job}</code>" in answer.content.decode()) == is_known
+        link = f'train&amp;as_of={day:%Y-%m-%d}"'
+        assert (link in answer.content.decode()) == is_known
+        assert (job in page(day, format="csv").content.decode()) == is_known
+
+
+def test_the_slider_goes_from_the_day_before_the_first_step_until_today(
+    training: Run, essays: DatasetVersion, lab: Party, ben: Party
+) -> None:
+    late(training, essays)
+    client = Client()
+    client.force_login(factories.user("cleo@cobalt.example", party=lab))
+    address, day = "/admin/provenance/run/lineage/", timedelta(days=1)
+    span = client.get(address).context["span"]
+    assert span.first == (NOON + DAY).date()
+    assert span.first + span.day_count * day == timezone.now().date()
+    assert span.chosen == span.day_count
+    chosen = client.get(address, {"as_of": (span.first + 3 * day).isoformat()}).context["span"]
+    assert chosen.chosen == 3
+    assert client.get(address, {"as_of": "1999-01-01"}).context["span"].chosen == 0
+    stranger = Client()
+    stranger.force_login(factories.user("ben@birch.example", party=ben))
+    assert stranger.get(address).context["span"] is None
+
+
+@pytest.mark.parametrize(
+    ("day", "words"), [("2999-01-01", "lies in the future"), ("soon", "Enter a valid date")]
+)
+def test_the_page_says_what_is_wrong_with_a_day_and_makes_no_sheet_of_it(
+    essays: DatasetVersion, lab: Party, ada: Party, day: str, words: str
+) -> None:
+    client = Client()
+    client.force_login(factories.user("ada@aurora.example", party=ada))
+    for more in ({}, {"format": "csv"}):
+        answer = client.get("/admin/provenance/run/lineage/", {"as_of": day, **more})
+        assert answer["Content-Type"].startswith("text/html")
+        assert words in answer.content.decode()
 
 
 def test_a_limit_is_said(model: TrainedModel, as_lab: Viewer) -> None:
