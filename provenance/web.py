@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import parties
 from provenance.middleware import CHOSEN_PARTY
@@ -22,10 +24,13 @@ from provenance.refusals import Refused
 class NewPartyForm(forms.Form):
     """What a person tells of an organisation that is new here."""
 
-    name = forms.CharField(max_length=200, label="Name of the organisation")
+    name = forms.CharField(max_length=200, label=_lazy("Name of the organisation"))
     does = forms.MultipleChoiceField(
-        label="It is",
-        choices=[("owner", "a rights holder with data"), ("lab", "a lab that trains models")],
+        label=_lazy("It is"),
+        choices=[
+            ("owner", _lazy("a rights holder with data")),
+            ("lab", _lazy("a lab that trains models")),
+        ],
         widget=forms.CheckboxSelectMultiple,
     )
 
@@ -47,7 +52,7 @@ def choose_party(request: HttpRequest) -> HttpResponse:
         chosen = next((m for m in memberships if str(m.party_id) == request.POST["party"]), None)
         if chosen is not None:
             return _act_for(request, chosen.party_id)
-        messages.error(request, "You are not a member of that organisation.")
+        messages.error(request, _("You are not a member of that organisation."))
     elif form.is_valid():
         try:
             return _act_for(request, _found_party(request.user, form))
@@ -89,7 +94,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     except Refused as refusal:
         context = {"refusal": refusal}
         return render(request, "public/invitation.html", context, status=refusal.status)
-    messages.success(request, f"Welcome to {membership.party.name}.")
+    messages.success(request, _("Welcome to %(party)s.") % {"party": membership.party.name})
     return _act_for(request, membership.party_id)
 
 

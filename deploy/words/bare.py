@@ -35,7 +35,9 @@ _NAMED = frozenset(
     }
 )
 # Calls that take them by place.
-_PLACES = {"column": 0, "Verb": 1}
+_PLACES = {"column": (0,), "Verb": (1, 5), "Panel": (0,), "ValidationError": (0,)}
+# Commands speak English: what describes them is no word of a page.
+_COMMANDS = frozenset({"ArgumentParser", "add_parser"})
 _MESSAGES = frozenset({"success", "error", "warning", "info"})
 
 
@@ -95,9 +97,10 @@ def in_python(source: str) -> Iterator[tuple[int, str]]:
     """Words for people in a module that nobody marked, with their lines."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
-            for keyword in node.keywords:
-                if keyword.arg in _NAMED:
-                    yield from _bare(keyword.value)
+            if _name_of(node.func) not in _COMMANDS:
+                for keyword in node.keywords:
+                    if keyword.arg in _NAMED:
+                        yield from _bare(keyword.value)
             yield from _of_call(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -107,9 +110,9 @@ def in_python(source: str) -> Iterator[tuple[int, str]]:
 
 def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
     function = node.func
-    place = _PLACES.get(function.id) if isinstance(function, ast.Name) else None
-    if place is not None and len(node.args) > place:
-        yield from _bare(node.args[place])
+    for place in _PLACES.get(_name_of(function), ()):
+        if len(node.args) > place:
+            yield from _bare(node.args[place])
     if (
         isinstance(function, ast.Attribute)
         and function.attr in _MESSAGES
@@ -118,6 +121,13 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
         and len(node.args) > 1
     ):
         yield from _bare(node.args[1])
+
+
+def _name_of(function: ast.expr) -> str:
+    """What is called, without the module or object that it stands in."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _bare(value: ast.expr) -> Iterator[tuple[int, str]]:

@@ -175,7 +175,7 @@ class BulkAnswerAdmin(ReadOnlyFacts):
     empty_title = _("No answer was given to many conflicts yet")
     empty_words = _("On the list of conflicts, narrow it and choose “Answer these at once”.")
 
-    @column("Answer", header=True)
+    @column(_("Answer"), header=True)
     def choice_words(self, given: BulkAnswer) -> list[str]:
         return [given.get_choice_display(), given.text[:80]]
 

@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from unfold.admin import ModelAdmin
 
 from provenance import kept
@@ -51,7 +52,7 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     list_verbs: ClassVar[tuple[Verb, ...]] = ()
     # How people call the list, where that is not the model's name.
     list_title: ClassVar[Words] = ""
-    empty_title: ClassVar[Words] = "Nothing here yet"
+    empty_title: ClassVar[Words] = _lazy("Nothing here yet")
     empty_words: ClassVar[Words] = ""
     list_words: ClassVar[Words] = ""
     list_before_template = "provenance/list_head.html"
@@ -299,10 +300,12 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
 
     def _closed(self, request: HttpRequest, verb: Verb, viewer: Viewer, back: str) -> HttpResponse:
         if not viewer.may(verb.right):
-            refusal = NotAllowed(f"'{verb.label}' needs the right '{verb.right}'.")
+            needs = _("'%(verb)s' needs the right '%(right)s'.")
+            refusal = NotAllowed(needs % {"verb": verb.label, "right": verb.right})
             messages.error(request, f"{refusal.detail} {refusal.next_step}")
         else:
-            messages.warning(request, f"'{verb.label}' is not possible any more. Nothing changed.")
+            gone = _("'%(verb)s' is not possible any more. Nothing changed.")
+            messages.warning(request, gone % {"verb": verb.label})
         return HttpResponseRedirect(back)
 
     def _done(self, request: HttpRequest, outcome: Outcome, back: str) -> HttpResponse:

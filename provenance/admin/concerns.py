@@ -37,11 +37,11 @@ def _answer(request: HttpRequest, concern: Any, cleaned: dict[str, Any]) -> str:
 
 ANSWER = Verb(
     "answer",
-    "Answer by mail",
+    _lazy("Answer by mail"),
     "rights",
     _answer,
     AnswerForm,
-    "The person has no account; the mail is all they see.",
+    _lazy("The person has no account; the mail is all they see."),
     offered=lambda viewer, concern: viewer.is_operator and concern.answered_at is None,
     tone="primary",
     is_inline=True,
@@ -53,20 +53,20 @@ class ConcernAdmin(ReadOnlyFacts):
 
     shown_to = OPERATORS
     page_template = "provenance/concern.html"
-    list_title = "Notices from outside"
+    list_title = _lazy("Notices from outside")
     list_display = ("made_at", "sender", "state")
     ordering = ("-made_at",)
     list_words = _lazy("People without an account say that something of theirs is registered.")
-    empty_title = "Nobody has written"
+    empty_title = _lazy("Nobody has written")
     verbs = (ANSWER,)
 
-    @column("From")
+    @column(_lazy("From"))
     def sender(self, concern: Concern) -> str:
         return f"{concern.name} <{concern.email}>"
 
-    @column("State", label={"answered": "success", "waits": "warning"})
+    @column(_lazy("State"), label={"answered": "success", "waits": "warning"})
     def state(self, concern: Concern) -> str:
-        return "answered" if concern.answered_at else "waits"
+        return _("answered") if concern.answered_at else "waits"
 
 
 site.register(Concern, ConcernAdmin)

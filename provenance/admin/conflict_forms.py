@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance.admin.verbs import VerbForm
 from provenance.models import Claim, Conflict, MatchKind, Opening, Resolution
@@ -20,43 +22,46 @@ class ClaimForm(VerbForm):
     """A claim and its evidence."""
 
     statement = forms.CharField(
-        label="Why are these records yours?",
+        label=_lazy("Why are these records yours?"),
         widget=forms.Textarea,
-        help_text="The other side reads it. Say who made them, when, and how you know.",
+        help_text=_lazy("The other side reads it. Say who made them, when, and how you know."),
     )
     evidence = forms.CharField(
-        label="Evidence",
+        label=_lazy("Evidence"),
         widget=forms.Textarea,
         required=False,
-        help_text="First publication, contracts, drafts, addresses that anyone can open. Needed if "
-        "you registered later, or claim after the time for it; an operator then looks at it first.",
+        help_text=_lazy(
+            "First publication, contracts, drafts, addresses that anyone can open. Needed if "
+            "you registered later, or claim after the time for it; an operator then looks at it "
+            "first."
+        ),
     )
 
 
 class AnswerForm(VerbForm):
     """The respondent's answer."""
 
-    text = forms.CharField(label="Your answer", widget=forms.Textarea)
+    text = forms.CharField(label=_lazy("Your answer"), widget=forms.Textarea)
     agrees = forms.BooleanField(
-        label="I accept the claim: the records are the claimant's", required=False
+        label=_lazy("I accept the claim: the records are the claimant's"), required=False
     )
 
 
 class TextForm(VerbForm):
     """A reply or an appeal."""
 
-    text = forms.CharField(label="What you say", widget=forms.Textarea)
+    text = forms.CharField(label=_lazy("What you say"), widget=forms.Textarea)
 
 
 class OpenForm(VerbForm):
     """One contested record's text, revealed by a side that registered fingerprints only."""
 
-    record = forms.ChoiceField(label="Record")
+    record = forms.ChoiceField(label=_lazy("Record"))
     text = forms.CharField(
-        label="Its text, exactly as it was fingerprinted",
+        label=_lazy("Its text, exactly as it was fingerprinted"),
         widget=forms.Textarea,
         strip=False,
-        help_text="It must hash to the registered digest.",
+        help_text=_lazy("It must hash to the registered digest."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -67,13 +72,13 @@ class OpenForm(VerbForm):
             record__dataset__owner=self.viewer.party,
         ).select_related("record")
         choices = [(str(each.record_id), each.record.key) for each in asked]
-        self.fields["record"] = forms.ChoiceField(label="Record", choices=choices)
+        self.fields["record"] = forms.ChoiceField(label=_("Record"), choices=choices)
 
 
 class ClaimChoiceForm(VerbForm):
     """Which claim waits to be let in."""
 
-    claim = forms.ChoiceField(label="Claim")
+    claim = forms.ChoiceField(label=_lazy("Claim"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,13 +86,13 @@ class ClaimChoiceForm(VerbForm):
         choices = [
             (str(claim.pk), f"{claim.claimant}: {claim.statement[:80]}") for claim in waiting
         ]
-        self.fields["claim"] = forms.ChoiceField(label="Claim", choices=choices)
+        self.fields["claim"] = forms.ChoiceField(label=_("Claim"), choices=choices)
 
 
 class RejectForm(ClaimChoiceForm):
     """Which claim is not let in, and why."""
 
-    reason = forms.CharField(label="Reason", widget=forms.Textarea)
+    reason = forms.CharField(label=_lazy("Reason"), widget=forms.Textarea)
 
 
 class DecisionForm(VerbForm):
@@ -95,38 +100,40 @@ class DecisionForm(VerbForm):
 
     outcome = forms.ChoiceField(choices=Resolution.Outcome.choices, widget=forms.RadioSelect)
     kinds = forms.MultipleChoiceField(
-        label="Which open records",
+        label=_lazy("Which open records"),
         choices=[one for one in MatchKind.choices if one[0] != MatchKind.SEMANTIC],
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        help_text="None ticked means all kinds.",
+        help_text=_lazy("None ticked means all kinds."),
     )
     record_ids = forms.CharField(
-        label="Only these record numbers",
+        label=_lazy("Only these record numbers"),
         widget=forms.Textarea(attrs={"rows": 2}),
         required=False,
-        help_text="Separated by commas, spaces or lines. Empty means all of the kinds above.",
+        help_text=_lazy(
+            "Separated by commas, spaces or lines. Empty means all of the kinds above."
+        ),
     )
     earlier_parts = forms.IntegerField(
-        label="If shared: parts of 10,000 for the earlier side",
+        label=_lazy("If shared: parts of 10,000 for the earlier side"),
         min_value=1,
         max_value=9_999,
         initial=5_000,
     )
     from_the_start = forms.BooleanField(
-        label="From the start: past revenue of these records follows too",
+        label=_lazy("From the start: past revenue of these records follows too"),
         required=False,
         initial=True,
     )
     reasons = forms.CharField(
-        label="Reasons",
+        label=_lazy("Reasons"),
         widget=forms.Textarea,
-        help_text="Both sides read them, with the facts and the rule.",
+        help_text=_lazy("Both sides read them, with the facts and the rule."),
     )
 
     def clean_record_ids(self) -> list[int]:
         """Whole numbers, each once."""
         words = self.cleaned_data["record_ids"].replace(",", " ").split()
         if not all(word.isascii() and word.isdigit() for word in words):
-            raise forms.ValidationError("Write record numbers only, such as 1201 1202.")
+            raise forms.ValidationError(_("Write record numbers only, such as 1201 1202."))
         return sorted({int(word) for word in words})

@@ -86,7 +86,9 @@ def _claim(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
         by=person_of(request),
         at=timezone.now(),
     )
-    return "Your claim is in the ledger, and the other side was told. See below what comes next."
+    return _gettext(
+        "Your claim is in the ledger, and the other side was told. See below what comes next."
+    )
 
 
 def _answer(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
@@ -98,7 +100,7 @@ def _answer(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str
         by=person_of(request),
         at=timezone.now(),
     )
-    return "Your answer is in the ledger, and the other side was told."
+    return _gettext("Your answer is in the ledger, and the other side was told.")
 
 
 def _withdraw(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
@@ -115,7 +117,7 @@ def _reply(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
         by=person_of(request),
         at=timezone.now(),
     )
-    return "Your reply is in the ledger. An operator decides next."
+    return _gettext("Your reply is in the ledger. An operator decides next.")
 
 
 def _appeal(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
@@ -126,19 +128,21 @@ def _appeal(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str
         by=person_of(request),
         at=timezone.now(),
     )
-    return "Your appeal is in. An operator who did not decide before looks at it."
+    return _gettext("Your appeal is in. An operator who did not decide before looks at it.")
 
 
 def _open(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
     record = Record.objects.get(pk=cleaned["record"], dataset__owner=viewer_of(request).party)
     conflicts.open_record(conflict=conflict, record=record, text=cleaned["text"], at=timezone.now())
-    return "The text hashes to the registered record: it is opened."
+    return _gettext("The text hashes to the registered record: it is opened.")
 
 
 def _admit(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
     claim = waiting_claims(conflict).get(pk=cleaned["claim"])
     conflicts.admit_claim(claim=claim, by=_operator(request), at=timezone.now())
-    return "The claim is admitted; the records are held from now, and both sides were told why."
+    return _gettext(
+        "The claim is admitted; the records are held from now, and both sides were told why."
+    )
 
 
 def _reject(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
@@ -146,48 +150,52 @@ def _reject(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str
     conflicts.reject_claim(
         claim=claim, reason=cleaned["reason"], by=_operator(request), at=timezone.now()
     )
-    return "The claim is not admitted; nothing is held because of it, and its side was told why."
+    return _gettext(
+        "The claim is not admitted; nothing is held because of it, and its side was told why."
+    )
 
 
 VERBS: tuple[Verb, ...] = (
     Verb(
         "answer",
-        "Answer the claim",
+        _("Answer the claim"),
         "rights",
         _answer,
         AnswerForm,
-        "Say what is true of these records. If you accept the claim, it is settled at once.",
+        _("Say what is true of these records. If you accept the claim, it is settled at once."),
         offered=_is_awaited(State.CLAIMED),
         is_inline=True,
     ),
     Verb(
         "reply",
-        "Reply to the answer",
+        _("Reply to the answer"),
         "rights",
         _reply,
         TextForm,
-        "If you say nothing, what is held is released.",
+        _("If you say nothing, what is held is released."),
         offered=_is_awaited(State.ANSWERED),
         is_inline=True,
     ),
     Verb(
         "open",
-        "Open a contested record",
+        _("Open a contested record"),
         "rights",
         _open,
         OpenForm,
-        "You registered fingerprints only. Show the text of the records that were drawn, before "
-        "anything can be released to you.",
+        _(
+            "You registered fingerprints only. Show the text of the records that were drawn, "
+            "before anything can be released to you."
+        ),
         offered=_must_open,
         is_inline=True,
     ),
     Verb(
         "claim",
-        "Claim these records",
+        _("Claim these records"),
         "rights",
         _claim,
         ClaimForm,
-        "Say that the contested records are yours. The other side has 14 days to answer.",
+        _("Say that the contested records are yours. The other side has 14 days to answer."),
         offered=_may_claim,
         is_inline=True,
     ),
@@ -204,30 +212,30 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "appeal",
-        "Appeal the decision",
+        _("Appeal the decision"),
         "rights",
         _appeal,
         TextForm,
-        "Once, to an operator who did not decide before.",
+        _("Once, to an operator who did not decide before."),
         offered=_may_appeal,
     ),
     Verb(
         "admit",
-        "Admit the claim",
+        _("Admit the claim"),
         "rights",
         _admit,
         ClaimChoiceForm,
-        "Its evidence is worth an answer. From now on the earlier owner's share is held.",
+        _("Its evidence is worth an answer. From now on the earlier owner's share is held."),
         offered=lambda viewer, conflict: viewer.is_operator and waiting_claims(conflict).exists(),
         is_inline=True,
     ),
     Verb(
         "reject",
-        "Do not admit it",
+        _("Do not admit it"),
         "rights",
         _reject,
         RejectForm,
-        "Its evidence is not enough to hold anything; the reason goes to the claimant.",
+        _("Its evidence is not enough to hold anything; the reason goes to the claimant."),
         offered=lambda viewer, conflict: viewer.is_operator and waiting_claims(conflict).exists(),
     ),
 )

@@ -12,7 +12,10 @@ from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext
 
+from provenance import kept
 from provenance.access import Viewer
 from provenance.admin.answering import answer_view
 from provenance.admin.base import OWNERS, ReadOnlyFacts
@@ -23,7 +26,7 @@ from provenance.admin.overlaps import pairs_context
 from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
 from provenance.documents import reasons
-from provenance.models import Conflict, Match, Opening, Party, StatementOfReasons, Submission
+from provenance.models import Claim, Conflict, Match, Opening, Party, StatementOfReasons, Submission
 from provenance.templatetags.tallymark import moment
 
 _TONES = {
@@ -57,36 +60,42 @@ class ConflictAdmin(ReadOnlyFacts):
     list_filter = LIST_FILTERS
     list_select_related = ("later__owner", "earlier__owner", "awaits", "overlap")
     ordering = ("deadline_at", "-opened_at")
-    list_words = (
+    list_words = _lazy(
         "Records that two owners registered. Order of registration is a date, never a right: it "
         "decides who answers, and you have time to say what is yours."
     )
-    empty_title = "No conflict"
-    empty_words = "Where your data and another owner's match closely, both of you find it here."
+    empty_title = _lazy("No conflict")
+    empty_words = _lazy(
+        "Where your data and another owner's match closely, both of you find it here."
+    )
     verbs: ClassVar = VERBS
 
-    @column("Between", header=True)
+    @column(_lazy("Between"), header=True)
     def sides(self, conflict: Conflict) -> list[str]:
         later, earlier = conflict.later, conflict.earlier
-        return [f"{later} and {earlier}", f"{later.owner} and {earlier.owner}"]
+        words = _("%(later)s and %(earlier)s")
+        return [
+            words % {"later": later, "earlier": earlier},
+            words % {"later": later.owner, "earlier": earlier.owner},
+        ]
 
-    @column("State", ordering="state", label=_TONES)
+    @column(_lazy("State"), ordering="state", label=_TONES)
     def label(self, conflict: Conflict) -> str:
         return str(conflict.state)
 
-    @column("Whose turn")
+    @column(_lazy("Whose turn"))
     def whose_turn(self, conflict: Conflict) -> str:
         if conflict.awaits_id is not None:
             return str(conflict.awaits)
         if conflict.state in (Conflict.State.DECIDING, Conflict.State.APPEALED):
-            return "an operator"
-        return "nobody"
+            return _("an operator")
+        return _("nobody")
 
-    @column("Until", ordering="deadline_at")
+    @column(_lazy("Until"), ordering="deadline_at")
     def until_when(self, conflict: Conflict) -> str:
         return moment(conflict.deadline_at)
 
-    @column("Opened", ordering="opened_at")
+    @column(_lazy("Opened"), ordering="opened_at")
     def opened(self, conflict: Conflict) -> str:
         return moment(conflict.opened_at)
 
@@ -166,28 +175,38 @@ def _sums(conflict: Conflict) -> list[dict[str, Any]]:
 
 def steps(conflict: Conflict) -> list[Step]:
     """What happened so far in order, and what is awaited until when."""
-    done = [Step(conflict.opened_at, "Both sides were told of the overlap")]
+    done = [Step(conflict.opened_at, _("Both sides were told of the overlap"))]
     for claim in conflict.claims.select_related("claimant"):
-        evidence = f"\nEvidence: {claim.evidence}" if claim.evidence else ""
-        done.append(Step(claim.made_at, f"{claim.claimant} claimed", claim.statement + evidence))
+        claimant = {"party": claim.claimant}
+        done.append(Step(claim.made_at, _("%(party)s claimed") % claimant, _claimed(claim)))
         if claim.admitted_at:
-            done.append(Step(claim.admitted_at, "An operator admitted the claim"))
+            done.append(Step(claim.admitted_at, _("An operator admitted the claim")))
         if claim.rejected_at:
-            done.append(Step(claim.rejected_at, "An operator did not admit the claim"))
+            done.append(Step(claim.rejected_at, _("An operator did not admit the claim")))
         if claim.withdrawn_at:
-            done.append(Step(claim.withdrawn_at, f"{claim.claimant} took its claim back"))
+            done.append(Step(claim.withdrawn_at, _("%(party)s took its claim back") % claimant))
     for said in conflict.submissions.select_related("party"):
         done.append(Step(said.made_at, _said(said), said.text))
     for resolution in conflict.resolutions.all():
-        how = "Decided on appeal" if resolution.is_on_appeal else "Decided"
-        title = f"{how}: {resolution.get_outcome_display()}"
+        how = _("Decided: %(outcome)s")
+        if resolution.is_on_appeal:
+            how = _("Decided on appeal: %(outcome)s")
+        title = how % {"outcome": resolution.get_outcome_display()}
         done.append(Step(resolution.decided_at, title, resolution.reasons))
     done.sort(key=lambda step: step.at or conflict.opened_at)
     if conflict.closed_at:
-        done.append(Step(conflict.closed_at, "Closed"))
+        done.append(Step(conflict.closed_at, pgettext("state", "Closed")))
     elif conflict.deadline_at:
         done.append(Step(conflict.deadline_at, _awaited(conflict), is_awaited=True))
     return done
+
+
+def _claimed(claim: Claim) -> str:
+    """What a claimant wrote, with its evidence."""
+    if not claim.evidence:
+        return claim.statement
+    evidence = _("Evidence: %(evidence)s") % {"evidence": claim.evidence}
+    return f"{claim.statement}\n{evidence}"
 
 
 def _said(said: Submission) -> str:
@@ -203,22 +222,23 @@ def _said(said: Submission) -> str:
 
 
 def _awaited(conflict: Conflict) -> str:
-    who = conflict.awaits.name if conflict.awaits else "an operator"
+    either_may_claim = _("either side may claim")
     words = {
-        Conflict.State.OPEN: f"{who if conflict.awaits else 'either side'} may claim",
-        Conflict.State.CLAIMED: f"{who} answers",
-        Conflict.State.ANSWERED: f"{who} may reply",
-        Conflict.State.DECIDING: "an operator decides",
-        Conflict.State.DECIDED: "either side may appeal",
-        Conflict.State.APPEALED: "another operator decides the appeal",
+        Conflict.State.OPEN: _("%(who)s may claim") if conflict.awaits else either_may_claim,
+        Conflict.State.CLAIMED: _("%(who)s answers"),
+        Conflict.State.ANSWERED: _("%(who)s may reply"),
+        Conflict.State.DECIDING: _("an operator decides"),
+        Conflict.State.DECIDED: _("either side may appeal"),
+        Conflict.State.APPEALED: _("another operator decides the appeal"),
     }
-    return words.get(Conflict.State(conflict.state), "nothing is awaited")
+    who = conflict.awaits.name if conflict.awaits else _("an operator")
+    return words.get(Conflict.State(conflict.state), _("nothing is awaited")) % {"who": who}
 
 
 class StatementOfReasonsAdmin(ReadOnlyFacts):
     """What a side was told of a hold or a decision, and why."""
 
-    list_title = "Statements of reasons"
+    list_title = _lazy("Statements of reasons")
     shown_to = OWNERS
     page_template = "provenance/statement_of_reasons.html"
     list_display = ("kind_words", "conflict", "party", "made_at")
@@ -229,17 +249,20 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
         rows = StatementOfReasons.objects.select_related(*self.list_select_related)
         return rows if viewer.is_operator else rows.filter(party=viewer.party)
 
-    @column("About")
+    @column(_lazy("About"))
     def kind_words(self, statement: StatementOfReasons) -> str:
         return statement.kind.replace("_", " ").replace(".", " ").capitalize()
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         rows = [(name.replace("_", " "), _plain(value)) for name, value in subject.facts.items()]
-        return {"title": f"{self.kind_words(subject)}, to {subject.party}", "facts": rows}
+        title = _("%(what)s, to %(party)s")
+        named = {"what": self.kind_words(subject), "party": subject.party}
+        return {"title": title % named, "facts": rows}
 
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [named("<str:object_id>/statement.pdf", self.pdf, "pdf")]
 
+    @kept.in_english()
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The statement on paper."""
         statement = self.found(request, object_id)

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from provenance.access import Viewer
 from provenance.admin.cards import Card, Todo
@@ -49,16 +50,15 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
         ).select_related("lab", "dataset__owner")
         found += [
             Todo(
-                f"{grant.lab} asks for a grant on {grant.dataset.title}",
+                _("%(lab)s asks for a grant on %(dataset)s")
+                % {"lab": grant.lab, "dataset": grant.dataset.title},
                 reverse("admin:provenance_grant_change", args=[grant.pk]),
             )
             for grant in asked[:10]
         ]
     if viewer.party.is_lab:
         found += _ungranted(viewer)
-        found += _reviews(
-            Review.objects.filter(run__lab=viewer.party), "answer, if you can say why"
-        )
+        found += _reviews(Review.objects.filter(run__lab=viewer.party))
     return sorted(found, key=lambda todo: (todo.deadline_at is None, todo.deadline_at or at))
 
 
@@ -72,23 +72,25 @@ def _of_owner(viewer: Viewer) -> list[Card]:
     runs = uses.values("run").distinct()
     return [
         Card(
-            "Datasets",
+            _("Datasets"),
             f"{datasets.count():,}",
-            f"registered, {sealed.count():,} sealed versions, "
-            f"{offered.distinct().count():,} offered to labs",
+            _("registered, %(sealed)s sealed versions, %(offered)s offered to labs")
+            % {"sealed": f"{sealed.count():,}", "offered": f"{offered.distinct().count():,}"},
             reverse("admin:provenance_dataset_changelist"),
         ),
         Card(
-            "Conflicts",
+            _("Conflicts"),
             f"{conflicts:,}",
-            "in which records of yours are in question" if conflicts else "open: nothing to do",
+            _("in which records of yours are in question")
+            if conflicts
+            else _("open: nothing to do"),
             reverse("admin:provenance_conflict_changelist"),
             calls=bool(conflicts),
         ),
         Card(
-            "Uses",
+            _("Uses"),
             f"{runs.count():,}",
-            "of your data by training runs",
+            _("of your data by training runs"),
             reverse("admin:provenance_usage_changelist"),
         ),
     ]
@@ -101,15 +103,15 @@ def _of_lab(viewer: Viewer) -> list[Card]:
     waiting = Grant.objects.filter(lab=viewer.party, state=Grant.State.REQUESTED).count()
     return [
         Card(
-            "Runs",
+            _("Runs"),
             f"{runs.count():,}",
-            f"reported, {running:,} still running",
+            _("reported, %(count)s still running") % {"count": f"{running:,}"},
             reverse("admin:provenance_run_changelist"),
         ),
         Card(
-            "Grants",
+            _("Grants"),
             f"{given:,}",
-            f"given to you, {waiting:,} waiting for an owner",
+            _("given to you, %(count)s waiting for an owner") % {"count": f"{waiting:,}"},
             reverse("admin:provenance_grant_changelist"),
         ),
     ]
@@ -125,26 +127,35 @@ def _of_operator() -> list[Card]:
     alarms = ChainAccount.objects.exclude(alarm="").count()
     return [
         Card(
-            "Ledger",
+            _("Ledger"),
             f"{head:,}",
-            f"events sealed, {done:,} of them final on the chain",
+            _("events sealed, %(count)s of them final on the chain") % {"count": f"{done:,}"},
             reverse("admin:provenance_event_changelist"),
         ),
         Card(
-            "Outbox",
+            _("Outbox"),
             f"{waiting.count():,}",
-            f"transactions on their way, {stuck:,} for review"
-            + (f"; {alarms} accounts are stopped" if alarms else ""),
+            _sending(stuck, alarms),
             reverse("admin:provenance_outboxtransaction_changelist"),
             calls=bool(stuck or alarms),
         ),
         Card(
-            "Cases",
+            _("Cases"),
             f"{Conflict.objects.filter(state__in=_OPEN).count():,}",
-            "conflicts are open",
+            _("conflicts are open"),
             reverse("admin:provenance_conflict_changelist"),
         ),
     ]
+
+
+def _sending(stuck: int, alarms: int) -> str:
+    """How many transactions wait for a person, and whether an account is stopped."""
+    words = _("transactions on their way, %(stuck)s for review")
+    if alarms:
+        words = _(
+            "transactions on their way, %(stuck)s for review; %(alarms)s accounts are stopped"
+        )
+    return words % {"stuck": f"{stuck:,}", "alarms": alarms}
 
 
 def _restrictions(viewer: Viewer, at: datetime) -> list[Todo]:
@@ -164,14 +175,15 @@ def _conflicts_waiting(viewer: Viewer) -> list[Todo]:
     if not viewer.may("rights"):
         return []
     words = {
-        "open": "Claim, or let it be released",
-        "claimed": "Answer the claim",
-        "answered": "Reply to the answer",
+        "open": _("Claim, or let it be released: %(later)s and %(earlier)s"),
+        "claimed": _("Answer the claim: %(later)s and %(earlier)s"),
+        "answered": _("Reply to the answer: %(later)s and %(earlier)s"),
     }
     waiting = Conflict.objects.filter(awaits=viewer.party, state__in=words)
     return [
         Todo(
-            f"{words[conflict.state]}: {conflict.later.title} and {conflict.earlier.title}",
+            words[conflict.state]
+            % {"later": conflict.later.title, "earlier": conflict.earlier.title},
             reverse("admin:provenance_conflict_change", args=[conflict.pk]),
             conflict.deadline_at,
         )
@@ -184,14 +196,19 @@ def _ungranted(viewer: Viewer) -> list[Todo]:
     if not count:
         return []
     url = reverse("admin:provenance_usage_changelist") + "?is_ungranted__exact=1"
-    noun = "use has" if count == 1 else "uses have"
-    return [Todo(f"{count:,} {noun} no grant: ask the owners", url)]
+    words = ngettext(
+        "%(count)s use has no grant: ask the owners",
+        "%(count)s uses have no grant: ask the owners",
+        count,
+    )
+    return [Todo(words % {"count": f"{count:,}"}, url)]
 
 
-def _reviews(rows: QuerySet[Review], words: str) -> list[Todo]:
+def _reviews(rows: QuerySet[Review]) -> list[Todo]:
     """Open reviews, counted."""
     count = rows.filter(state=Review.State.OPEN).count()
     if not count:
         return []
     url = reverse("admin:provenance_review_changelist") + "?state__exact=open"
-    return [Todo(f"Open reviews of reports: {count:,}; {words}", url)]
+    words = _("Open reviews of reports: %(count)s; answer, if you can say why")
+    return [Todo(words % {"count": f"{count:,}"}, url)]

@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
-from provenance import lineage, publishing, registry
+from provenance import kept, lineage, publishing, registry
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
@@ -34,12 +35,12 @@ class DatasetAdmin(ReadOnlyFacts):
     search_fields = ("title", "name")
     ordering = ("-created_at",)
     list_select_related = ("owner",)
-    list_words = (
+    list_words = _lazy(
         "What you registered. Registering grants nothing: all rights stay reserved until you "
         "offer a licence."
     )
-    empty_title = "No dataset yet"
-    empty_words = (
+    empty_title = _lazy("No dataset yet")
+    empty_words = _lazy(
         "Register the first one by uploading a file, by its address, or by fingerprints alone. "
         "Within minutes you learn whether it overlaps with anything registered before."
     )
@@ -58,19 +59,19 @@ class DatasetAdmin(ReadOnlyFacts):
             )
         )
 
-    @column("Dataset", ordering="title", header=True)
+    @column(_lazy("Dataset"), ordering="title", header=True)
     def title_and_name(self, dataset: Dataset) -> list[str]:
         return [dataset.title, str(dataset)]
 
-    @column("Sealed versions", ordering="sealed_count")
+    @column(_lazy("Sealed versions"), ordering="sealed_count")
     def versions_word(self, dataset: Any) -> str:
-        return str(dataset.sealed_count or "none yet")
+        return str(dataset.sealed_count or _("none yet"))
 
-    @column("Records", ordering="newest_records")
+    @column(_lazy("Records"), ordering="newest_records")
     def records(self, dataset: Any) -> str:
         return f"{dataset.newest_records:,}" if dataset.newest_records is not None else "–"
 
-    @column("Terms", label={"reserved": "info", "offered": "success"})
+    @column(_lazy("Terms"), label={"reserved": "info", "offered": "success"})
     def terms(self, dataset: Any) -> str:
         return "offered" if dataset.offer_count else "reserved"
 
@@ -111,19 +112,21 @@ def _take_down(request: HttpRequest, dataset: Any, cleaned: dict[str, Any]) -> s
 
 PUBLISH = Verb(
     "publish",
-    "Publish a page about it",
+    _lazy("Publish a page about it"),
     "rights",
     _publish,
-    explains="Anybody may then see its title, description, owner, versions, counts and terms, "
-    "and search engines may list it. No record is shown.",
+    explains=_lazy(
+        "Anybody may then see its title, description, owner, versions, counts and terms, "
+        "and search engines may list it. No record is shown."
+    ),
     offered=lambda viewer, dataset: owns(viewer, dataset) and dataset.published_at is None,
 )
 TAKE_DOWN = Verb(
     "take-down",
-    "Take its page down",
+    _lazy("Take its page down"),
     "rights",
     _take_down,
-    explains="Nobody sees the page any more; what others copied of it is beyond us.",
+    explains=_lazy("Nobody sees the page any more; what others copied of it is beyond us."),
     offered=lambda viewer, dataset: owns(viewer, dataset) and dataset.published_at is not None,
 )
 
@@ -131,18 +134,20 @@ TAKE_DOWN = Verb(
 class WithdrawForm(VerbForm):
     """Why a version is withdrawn."""
 
-    reason = forms.CharField(max_length=300, label="Reason", help_text="It stands in the ledger.")
+    reason = forms.CharField(
+        max_length=300, label=_lazy("Reason"), help_text=_lazy("It stands in the ledger.")
+    )
 
 
 class EraseForm(VerbForm):
     """Erasure is confirmed by writing the version's name."""
 
-    name = forms.CharField(label="Write the version's name to confirm")
+    name = forms.CharField(label=_lazy("Write the version's name to confirm"))
 
     def clean_name(self) -> str:
         """The name as it was asked for."""
         if self.cleaned_data["name"] != str(self.subject):
-            raise forms.ValidationError(f"Write exactly: {self.subject}")
+            raise forms.ValidationError(_("Write exactly: %(name)s") % {"name": self.subject})
         return str(self.cleaned_data["name"])
 
 
@@ -152,31 +157,35 @@ def _is_own(viewer: Viewer, version: DatasetVersion) -> bool:
 
 def _withdraw(request: HttpRequest, version: Any, cleaned: dict[str, Any]) -> str:
     registry.withdraw_version(version=version, at=timezone.now(), reason=cleaned["reason"])
-    return f"{version} is withdrawn. New uses of it are flagged; past ones stay owed."
+    words = _("%(version)s is withdrawn. New uses of it are flagged; past ones stay owed.")
+    return words % {"version": version}
 
 
 def _erase(request: HttpRequest, version: Any, cleaned: dict[str, Any]) -> str:
     registry.erase_version(version=version, at=timezone.now())
-    return f"{version} is erased: content and fingerprints go within 7 days; the proofs stay."
+    words = _("%(version)s is erased: content and fingerprints go within 7 days; the proofs stay.")
+    return words % {"version": version}
 
 
 WITHDRAW = Verb(
     "withdraw",
-    "Withdraw this version",
+    _lazy("Withdraw this version"),
     "rights",
     _withdraw,
     WithdrawForm,
-    "Labs may no longer begin to use it. What was used stays owed, and the facts stay.",
+    _lazy("Labs may no longer begin to use it. What was used stays owed, and the facts stay."),
     offered=lambda viewer, version: _is_own(viewer, version) and version.state == State.SEALED,
 )
 ERASE = Verb(
     "erase",
-    "Erase this version",
+    _lazy("Erase this version"),
     "rights",
     _erase,
     EraseForm,
-    "The content, its fingerprints and evidence are deleted for good. The ledger stays "
-    "verifiable, because it holds only salted digests and the salt is deleted too.",
+    _lazy(
+        "The content, its fingerprints and evidence are deleted for good. The ledger stays "
+        "verifiable, because it holds only salted digests and the salt is deleted too."
+    ),
     offered=lambda viewer, version: _is_own(viewer, version) and version.state == State.WITHDRAWN,
     tone="danger",
 )
@@ -185,7 +194,7 @@ ERASE = Verb(
 class DatasetVersionAdmin(ReadOnlyFacts):
     """One version: its place in the ledger, its papers and its end."""
 
-    list_title = "Versions"
+    list_title = _lazy("Versions")
     shown_to = OWNERS
     page_template = "provenance/version.html"
     list_display = ("name", "label", "record_count", "token_count", "sealed_at")
@@ -194,12 +203,12 @@ class DatasetVersionAdmin(ReadOnlyFacts):
     ordering = ("-created_at",)
     verbs = (WITHDRAW, ERASE)
 
-    @column("Version")
+    @column(_lazy("Version"))
     def name(self, version: DatasetVersion) -> str:
         return str(version)
 
     @column(
-        "State",
+        _lazy("State"),
         label={"sealed": "success", "failed": "danger", "open": "info", "ready": "warning"},
     )
     def label(self, version: DatasetVersion) -> str:
@@ -213,6 +222,7 @@ class DatasetVersionAdmin(ReadOnlyFacts):
             named("<str:object_id>/certificate.pdf", self.certificate, "certificate"),
         ]
 
+    @kept.in_english()
     def certificate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The certificate of a sealed version, as PDF."""
         version = self.found(request, object_id)

@@ -12,6 +12,8 @@ from django import forms
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import derivation
 from provenance.access import Viewer
@@ -38,18 +40,24 @@ LINE = re.compile(
 class PartForm(VerbForm):
     """What is owed."""
 
-    percent = forms.DecimalField(label="Percent", min_value=0, max_value=100, decimal_places=2)
-    policy = forms.ChoiceField(label="Of what", choices=Policy.choices, widget=forms.RadioSelect)
+    percent = forms.DecimalField(
+        label=_lazy("Percent"), min_value=0, max_value=100, decimal_places=2
+    )
+    policy = forms.ChoiceField(
+        label=_lazy("Of what"), choices=Policy.choices, widget=forms.RadioSelect
+    )
 
 
 class DeclareForm(PartForm):
     """What a dataset was made from."""
 
     parent = forms.CharField(
-        label="Made from", max_length=300, help_text="A sealed version: namespace/name@number."
+        label=_lazy("Made from"),
+        max_length=300,
+        help_text=_lazy("A sealed version: namespace/name@number."),
     )
     from_the_start = forms.BooleanField(
-        label="What was earned before is divided by it, too", required=False, initial=True
+        label=_lazy("What was earned before is divided by it, too"), required=False, initial=True
     )
     field_order = ("parent", "percent", "policy", "from_the_start")
 
@@ -69,8 +77,8 @@ class Part:
 
 def sealed_version(viewer: Viewer, words: str) -> DatasetVersion:
     """The version called namespace/name@number; raises ValidationError where none is sealed."""
-    name, _, number = words.partition("@")
-    namespace, _, local = name.partition("/")
+    name, _at, number = words.partition("@")
+    namespace, _slash, local = name.partition("/")
     found = (
         DatasetVersion.objects.select_related("dataset__owner")
         .filter(
@@ -83,7 +91,8 @@ def sealed_version(viewer: Viewer, words: str) -> DatasetVersion:
         .first()
     )
     if found is None:
-        raise forms.ValidationError(f"There is no sealed version of that name: {words}.")
+        unknown = _("There is no sealed version of that name: %(name)s.")
+        raise forms.ValidationError(unknown % {"name": words})
     return found
 
 
@@ -96,7 +105,8 @@ def parts_of(viewer: Viewer, text: str) -> list[Part]:
     for line in filter(None, map(str.strip, text.splitlines())):
         read = LINE.fullmatch(line)
         if read is None or float(read["percent"]) > 100:
-            raise forms.ValidationError(f"“{line}” does not read like “{EXAMPLE}”.")
+            unlike = _("“%(line)s” does not read like “%(example)s”.")
+            raise forms.ValidationError(unlike % {"line": line, "example": EXAMPLE})
         points = int(Decimal(read["percent"]) * 100)
         policy = read["policy"] or Policy.RELATIVE
         found.append(Part(sealed_version(viewer, read["name"]), policy, points))
@@ -106,7 +116,7 @@ def parts_of(viewer: Viewer, text: str) -> list[Part]:
 class ReasonForm(VerbForm):
     """Why, for the other owner to read."""
 
-    reason = forms.CharField(widget=forms.Textarea, help_text="The other owner reads it.")
+    reason = forms.CharField(widget=forms.Textarea, help_text=_lazy("The other owner reads it."))
 
 
 def _declare(request: HttpRequest, dataset: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -144,12 +154,12 @@ def _offer(request: HttpRequest, licence: Any, cleaned: dict[str, Any]) -> str:
         basis_points=int(cleaned["percent"] * 100),
         at=timezone.now(),
     )
-    return "Who declares as much from now on is accepted at once."
+    return _("Who declares as much from now on is accepted at once.")
 
 
 def _end_terms(request: HttpRequest, licence: Any, cleaned: dict[str, Any]) -> str:
     derivation.end_terms(licence=licence, at=timezone.now())
-    return "You are asked again for each derivative. What was accepted stays."
+    return _("You are asked again for each derivative. What was accepted stays.")
 
 
 def _is_offered(viewer: Viewer, licence: Any) -> bool:
@@ -165,28 +175,28 @@ class DerivationAdmin(ReadOnlyFacts):
     """Derivations of the viewer's datasets, and from them."""
 
     shown_to = OWNERS
-    list_title = "Made from others"
+    list_title = _lazy("Made from others")
     page_template = "provenance/derivation.html"
     list_display = ("child_and_parent", "part", "label", "declared_at")
     list_filter = ("state",)
     list_select_related = ("child__owner", "parent__owner", "source__dataset__owner")
     ordering = ("-declared_at",)
-    list_words = "Which datasets were made from which, and what they owe for it."
-    empty_title = "Nothing is declared"
-    empty_words = "Declare what a dataset was made from on its page."
+    list_words = _lazy("Which datasets were made from which, and what they owe for it.")
+    empty_title = _lazy("Nothing is declared")
+    empty_words = _lazy("Declare what a dataset was made from on its page.")
     verbs = (
         Verb(
             "accept",
-            "Accept",
+            _lazy("Accept"),
             "rights",
             _doing(derivation.accept, "Accepted: your part is divided off from what it earns."),
-            explains="Matches between the two datasets are no conflict any more.",
+            explains=_lazy("Matches between the two datasets are no conflict any more."),
             offered=lambda viewer, made: _is_parents(viewer, made, State.DECLARED),
             tone="primary",
         ),
         Verb(
             "refuse",
-            "Refuse",
+            _lazy("Refuse"),
             "rights",
             _doing(derivation.refuse, "Refused. The other owner reads your reason."),
             ReasonForm,
@@ -194,17 +204,17 @@ class DerivationAdmin(ReadOnlyFacts):
         ),
         Verb(
             "end",
-            "Ask for no more",
+            _lazy("Ask for no more"),
             "rights",
             _doing(derivation.end, "Ended. What was credited stays."),
             ReasonForm,
-            "From now on nothing is owed for it.",
+            _lazy("From now on nothing is owed for it."),
             offered=lambda viewer, made: _is_parents(viewer, made, State.ACCEPTED),
             tone="danger",
         ),
         Verb(
             "withdraw",
-            "Take it back",
+            _lazy("Take it back"),
             "rights",
             _doing(derivation.withdraw, "Taken back."),
             offered=lambda viewer, made: (
@@ -213,15 +223,15 @@ class DerivationAdmin(ReadOnlyFacts):
         ),
     )
 
-    @column("Dataset, made from", header=True)
+    @column(_lazy("Dataset, made from"), header=True)
     def child_and_parent(self, made: Derivation) -> list[str]:
-        return [str(made.child), f"from {made.source}"]
+        return [str(made.child), _("from %(dataset)s") % {"dataset": made.source}]
 
-    @column("Owes")
+    @column(_lazy("Owes"))
     def part(self, made: Derivation) -> str:
         return f"{made.basis_points / 100:g} % {made.get_policy_display()}"
 
-    @column("State", ordering="state", label=_TONES)
+    @column(_lazy("State"), ordering="state", label=_TONES)
     def label(self, made: Derivation) -> str:
         return str(made.state)
 
@@ -230,7 +240,8 @@ class DerivationAdmin(ReadOnlyFacts):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {
-            "title": f"{subject.child} from {subject.source}",
+            "title": _("%(child)s from %(parent)s")
+            % {"child": subject.child, "parent": subject.source},
             "percent": f"{subject.basis_points / 100:g}",
             "is_childs": subject.child.owner_id == viewer_of(request).party.pk,
         }
@@ -243,17 +254,15 @@ def _debts_panel(request: HttpRequest, dataset: Any) -> Panel | None:
         "earns": [each for each in found if each.parent_id == dataset.pk],
         "stack": f"{derivation.owed(dataset) / 100:g}",
     }
-    return Panel("What it was made from", "provenance/debts_panel.html", context)
+    return Panel(_("What it was made from"), "provenance/debts_panel.html", context)
 
 
 def _terms_panel(request: HttpRequest, licence: Any) -> Panel | None:
     terms = licence.derivative_terms.filter(valid_to=None).first()
-    words = (
-        f"Whoever declares {terms} is accepted at once."
-        if terms
-        else "Nothing is asked in advance: the owner accepts or refuses each one."
-    )
-    return Panel("Datasets made from it", "provenance/parts/words.html", {"words": words})
+    words = _("Nothing is asked in advance: the owner accepts or refuses each one.")
+    if terms:
+        words = _("Whoever declares %(terms)s is accepted at once.") % {"terms": terms}
+    return Panel(_("Datasets made from it"), "provenance/parts/words.html", {"words": words})
 
 
 site.register(Derivation, DerivationAdmin)
@@ -261,11 +270,13 @@ site.add_verb(
     Dataset,
     Verb(
         "made-from",
-        "Say what it was made from",
+        _lazy("Say what it was made from"),
         "rights",
         _declare,
         DeclareForm,
-        "The other owner accepts, or its licence's terms do; what you owe is then divided off.",
+        _lazy(
+            "The other owner accepts, or its licence's terms do; what you owe is then divided off."
+        ),
         offered=owns,
     ),
 )
@@ -273,18 +284,22 @@ site.add_verb(
     Licence,
     Verb(
         "derivatives",
-        "Set terms for derivatives",
+        _lazy("Set terms for derivatives"),
         "rights",
         _offer,
         PartForm,
-        "What you ask of datasets that are made from this one.",
+        _lazy("What you ask of datasets that are made from this one."),
         offered=_is_offered,
     ),
 )
 site.add_verb(
     Licence,
     Verb(
-        "end-derivatives", "Be asked for each derivative", "rights", _end_terms, offered=_has_terms
+        "end-derivatives",
+        _lazy("Be asked for each derivative"),
+        "rights",
+        _end_terms,
+        offered=_has_terms,
     ),
 )
 site.add_panel(Dataset, _debts_panel)

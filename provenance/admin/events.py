@@ -10,6 +10,8 @@ from django.db.models import F, OuterRef, Subquery
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import anchor, ledger
 from provenance.access import Viewer
@@ -23,19 +25,19 @@ from provenance.refusals import Refused
 class EventAdmin(ReadOnlyFacts):
     """Events in the order of the ledger."""
 
-    list_title = "Ledger"
+    list_title = _lazy("Ledger")
     page_template = "provenance/event.html"
     list_display = ("number", "kind_words", "subject", "occurred_at", "anchored")
     search_fields = ("kind",)
     list_filter = ("subject_kind",)
     list_select_related = ("party", "other_party")
     ordering = ("-id",)
-    list_words = (
+    list_words = _lazy(
         "Every fact that concerns you, numbered and chained by hashes: changing one would break "
         "all that follow. Its proof leads to a transaction on the chain; check it at /verify."
     )
-    empty_title = "No event yet"
-    empty_words = "The first one is written when you register, ask, use or decide something."
+    empty_title = _lazy("No event yet")
+    empty_words = _lazy("The first one is written when you register, ask, use or decide something.")
 
     def scope(self, viewer: Viewer) -> Any:
         """With the moment at which the event's batch became final, if it did."""
@@ -49,19 +51,19 @@ class EventAdmin(ReadOnlyFacts):
         """Pages of other facts link here by their id."""
         return lookup == "subject_id" or bool(super().lookup_allowed(lookup, value, request))
 
-    @column("Number", ordering="sequence")
+    @column(_lazy("Number"), ordering="sequence")
     def number(self, event: Event) -> str:
-        return f"{event.sequence:,}" if event.sequence else "being numbered"
+        return f"{event.sequence:,}" if event.sequence else _("being numbered")
 
-    @column("What happened", ordering="kind")
+    @column(_lazy("What happened"), ordering="kind")
     def kind_words(self, event: Event) -> str:
         return event.kind
 
-    @column("About")
+    @column(_lazy("About"))
     def subject(self, event: Event) -> str:
         return f"{event.subject_kind} {str(event.subject_id)[:8]}"
 
-    @column("On the chain", label={"final": "success", "not yet": "info"})
+    @column(_lazy("On the chain"), label={"final": "success", "not yet": "info"})
     def anchored(self, event: Any) -> str:
         return "final" if event.batch_final_at else "not yet"
 
@@ -89,7 +91,7 @@ class EventAdmin(ReadOnlyFacts):
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         canonical = ledger.canonical_event(subject) if subject.sequence else subject.body
         return {
-            "title": f"Event {subject.sequence}" if subject.sequence else "Event being numbered",
+            "title": f"Event {subject.sequence}" if subject.sequence else _("Event being numbered"),
             "batch": _batch(subject),
             "canonical": json.dumps(canonical, indent=2, ensure_ascii=False, default=str),
         }

@@ -7,41 +7,66 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_noop as _noop
+
+from provenance import kept
 from provenance.access import Viewer
 from provenance.models import Dataset, Match, MatchKind
 
 Kind = Dataset.Kind
 KIND_WORDS = {
-    (Kind.TEXT, MatchKind.EXACT): "The two records are the same after normalising case, spaces "
-    "and punctuation.",
-    (Kind.TEXT, MatchKind.NEAR): "Most of both records is the same, with small changes.",
-    (Kind.TEXT, MatchKind.CONTAINED): "One record holds most of the other, among other text.",
-    (Kind.TEXT, MatchKind.SEMANTIC): "They speak of the same things in other words: a lead, never "
-    "a ground.",
-    (Kind.CODE, MatchKind.NEAR): "Most of both sources is built alike, whatever names and values "
-    "stand in them.",
-    (Kind.CODE, MatchKind.CONTAINED): "One source holds most of the other, whatever names and "
-    "values stand in them.",
-    (Kind.TABLE, MatchKind.EXACT): "The two rows hold the same cells in columns of the same names, "
-    "in whatever order.",
-    (Kind.TABLE, MatchKind.NEAR): "The two rows hold nearly the same values, whatever their "
-    "columns are called.",
-    (Kind.TABLE, MatchKind.CONTAINED): "One row holds most of the other's values, among others.",
-    (Kind.IMAGE, MatchKind.EXACT): "The two pictures have the same pixels.",
-    (Kind.IMAGE, MatchKind.NEAR): "The two pictures show the same as a whole: recoded, resized, "
-    "turned, mirrored or framed.",
-    (Kind.IMAGE, MatchKind.CONTAINED): "A part of one picture is in the other: the boxes show it.",
+    (Kind.TEXT, MatchKind.EXACT): _lazy(
+        "The two records are the same after normalising case, spaces and punctuation."
+    ),
+    (Kind.TEXT, MatchKind.NEAR): _lazy("Most of both records is the same, with small changes."),
+    (Kind.TEXT, MatchKind.CONTAINED): _lazy(
+        "One record holds most of the other, among other text."
+    ),
+    (Kind.TEXT, MatchKind.SEMANTIC): _lazy(
+        "They speak of the same things in other words: a lead, never a ground."
+    ),
+    (Kind.CODE, MatchKind.NEAR): _lazy(
+        "Most of both sources is built alike, whatever names and values stand in them."
+    ),
+    (Kind.CODE, MatchKind.CONTAINED): _lazy(
+        "One source holds most of the other, whatever names and values stand in them."
+    ),
+    (Kind.TABLE, MatchKind.EXACT): _lazy(
+        "The two rows hold the same cells in columns of the same names, in whatever order."
+    ),
+    (Kind.TABLE, MatchKind.NEAR): _lazy(
+        "The two rows hold nearly the same values, whatever their columns are called."
+    ),
+    (Kind.TABLE, MatchKind.CONTAINED): _lazy(
+        "One row holds most of the other's values, among others."
+    ),
+    (Kind.IMAGE, MatchKind.EXACT): _lazy("The two pictures have the same pixels."),
+    (Kind.IMAGE, MatchKind.NEAR): _lazy(
+        "The two pictures show the same as a whole: recoded, resized, turned, mirrored or framed."
+    ),
+    (Kind.IMAGE, MatchKind.CONTAINED): _lazy(
+        "A part of one picture is in the other: the boxes show it."
+    ),
 }
 """By what is compared; what is not named here is said as of texts."""
 SHOWN_WORDS = {
-    Kind.TEXT: "Shared passages are marked. Of the other side you see those passages with up to "
-    "30 words around them; the rest is masked.",
-    Kind.CODE: "Shared lines are marked, the longest stretches of them. Of the other side you see "
-    "those only; the rest is masked.",
-    Kind.TABLE: "Cells that both rows hold stand next to each other, marked and named “same” or "
-    "“alike”; of cells that are alike, the words that both hold. All other cells are masked.",
-    Kind.IMAGE: "Both pictures are shown small and marked. Where only a part is alike, a box shows "
-    "which.",
+    Kind.TEXT: _lazy(
+        "Shared passages are marked. Of the other side you see those passages with up to "
+        "30 words around them; the rest is masked."
+    ),
+    Kind.CODE: _lazy(
+        "Shared lines are marked, the longest stretches of them. Of the other side you see "
+        "those only; the rest is masked."
+    ),
+    Kind.TABLE: _lazy(
+        "Cells that both rows hold stand next to each other, marked and named “same” or "
+        "“alike”; of cells that are alike, the words that both hold. All other cells are masked."
+    ),
+    Kind.IMAGE: _lazy(
+        "Both pictures are shown small and marked. Where only a part is alike, a box shows which."
+    ),
 }
 
 CUT = " […] "
@@ -118,9 +143,9 @@ class Pair:
 def pair(match: Match, viewer: Viewer) -> Pair:
     """What `viewer` may see of a match: the evidence kept at match time, and nothing else."""
     kind, content = MatchKind(match.kind), _content(match)
-    words = KIND_WORDS.get((content, kind)) or KIND_WORDS[Kind.TEXT, kind]
+    words = str(KIND_WORDS.get((content, kind)) or KIND_WORDS[Kind.TEXT, kind])
     earlier, later = _side(match, "earlier", viewer), _side(match, "later", viewer)
-    shown = SHOWN_WORDS[content]
+    shown = str(SHOWN_WORDS[content])
     return Pair(match, content, words, shown, earlier, later, _cells(match.evidence))
 
 
@@ -163,8 +188,8 @@ def _side(match: Match, which: str, viewer: Viewer) -> Side:
     is_own = dataset.owner_id == viewer.party.pk
     evidence = match.evidence
     return Side(
-        heading=f"{'Registered earlier' if which == 'earlier' else 'Registered later'}: {dataset}",
-        owner="yours" if is_own else f"of {dataset.owner}",
+        heading=_heading(which, dataset),
+        owner=_("yours") if is_own else _("of %(owner)s") % {"owner": dataset.owner},
         key=record.key if is_own or viewer.is_operator else "",
         token_count=record.token_count,
         pieces=list(_pieces(evidence.get("passages", []), f"{which}_text")),
@@ -172,6 +197,13 @@ def _side(match: Match, which: str, viewer: Viewer) -> Side:
         thumbnail=_thumbnail(evidence.get(f"{which}_thumbnail")),
         region=_region(evidence.get(f"{which}_region")),
     )
+
+
+def _heading(which: str, dataset: Dataset) -> str:
+    words = _("Registered later: %(dataset)s")
+    if which == "earlier":
+        words = _("Registered earlier: %(dataset)s")
+    return words % {"dataset": dataset}
 
 
 def _pieces(passages: list[dict[str, Any]], side: str) -> Iterator[Piece]:
@@ -210,7 +242,9 @@ def _last_words(text: str, count: int) -> str:
 
 
 def _lines(first: int, last: int) -> str:
-    return f"line {first:,}" if first == last else f"lines {first:,} to {last:,}"
+    if first == last:
+        return _("line %(number)s") % {"number": f"{first:,}"}
+    return _("lines %(first)s to %(last)s") % {"first": f"{first:,}", "last": f"{last:,}"}
 
 
 def _measure(evidence: dict[str, Any], which: str) -> str:
@@ -218,8 +252,9 @@ def _measure(evidence: dict[str, Any], which: str) -> str:
     shared, size = evidence.get("shared"), evidence.get(f"{which}_size")
     if shared is None or size is None:
         return ""
-    unit = evidence.get("unit", "five-word sequences")
-    return f"{shared:,} of its {size:,} {unit} are in the other record too."
+    words = _("%(shared)s of its %(size)s %(unit)s are in the other record too.")
+    unit = kept.said(evidence.get("unit", _noop("five-word sequences")))
+    return words % {"shared": f"{shared:,}", "size": f"{size:,}", "unit": unit}
 
 
 def _thumbnail(value: Any) -> str:

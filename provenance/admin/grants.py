@@ -9,9 +9,10 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils import timezone
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from provenance import licensing
+from provenance import kept, licensing
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
@@ -28,7 +29,7 @@ _TONES = {"requested": "warning", "given": "success", "refused": "danger", "revo
 class ReasonForm(VerbForm):
     """Why a grant is refused or ended."""
 
-    reason = forms.CharField(widget=forms.Textarea, help_text="The lab reads it.")
+    reason = forms.CharField(widget=forms.Textarea, help_text=_("The lab reads it."))
 
 
 def _gives(viewer: Viewer, grant: Grant, state: str) -> bool:
@@ -37,21 +38,22 @@ def _gives(viewer: Viewer, grant: Grant, state: str) -> bool:
 
 def _give(request: HttpRequest, grant: Any, cleaned: dict[str, Any]) -> str:
     licensing.give_grant(grant=grant, at=timezone.now(), by=person_of(request))
-    return f"Given. {grant.lab} may use it for the purposes below, on the terms frozen here."
+    words = _now("Given. %(lab)s may use it for the purposes below, on the terms frozen here.")
+    return words % {"lab": grant.lab}
 
 
 def _refuse(request: HttpRequest, grant: Any, cleaned: dict[str, Any]) -> str:
     licensing.refuse_grant(
         grant=grant, reason=cleaned["reason"], at=timezone.now(), by=person_of(request)
     )
-    return "Refused. The lab reads your reason."
+    return _now("Refused. The lab reads your reason.")
 
 
 def _revoke(request: HttpRequest, grant: Any, cleaned: dict[str, Any]) -> str:
     licensing.revoke_grant(
         grant=grant, reason=cleaned["reason"], at=timezone.now(), by=person_of(request)
     )
-    return "Ended. Uses from now on are ungranted; what was used before stays owed."
+    return _now("Ended. Uses from now on are ungranted; what was used before stays owed.")
 
 
 class GrantAdmin(ReadOnlyFacts):
@@ -62,24 +64,24 @@ class GrantAdmin(ReadOnlyFacts):
     list_filter = ("state",)
     list_select_related = ("lab", "dataset__owner", "licence__dataset__owner", "rate")
     ordering = ("-requested_at",)
-    list_words = "Who may use what, for which purposes, until when; each with its terms frozen."
-    empty_title = "No grant yet"
-    empty_words = (
+    list_words = _("Who may use what, for which purposes, until when; each with its terms frozen.")
+    empty_title = _("No grant yet")
+    empty_words = _(
         "A lab asks for one from the catalogue. The owner of the dataset finds the request here."
     )
     verbs = (
         Verb(
             "give",
-            "Give this grant",
+            _("Give this grant"),
             "rights",
             _give,
-            explains="The lab may use the dataset on the terms shown on its page.",
+            explains=_("The lab may use the dataset on the terms shown on its page."),
             offered=lambda viewer, grant: _gives(viewer, grant, State.REQUESTED),
             tone="primary",
         ),
         Verb(
             "refuse",
-            "Refuse",
+            _("Refuse"),
             "rights",
             _refuse,
             ReasonForm,
@@ -87,7 +89,7 @@ class GrantAdmin(ReadOnlyFacts):
         ),
         Verb(
             "revoke",
-            "End this grant",
+            _("End this grant"),
             "rights",
             _revoke,
             ReasonForm,
@@ -105,6 +107,7 @@ class GrantAdmin(ReadOnlyFacts):
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [named("<str:object_id>/terms.pdf", self.terms, "terms")]
 
+    @kept.in_english()
     def terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The frozen terms on paper."""
         grant = self.found(request, object_id)
@@ -120,15 +123,18 @@ class GrantAdmin(ReadOnlyFacts):
             headers={"Content-Disposition": name},
         )
 
-    @column("Dataset, lab", header=True)
+    @column(_("Dataset, lab"), header=True)
     def dataset_and_lab(self, grant: Grant) -> list[str]:
-        return [grant.dataset.title, f"of {grant.dataset.owner}, to {grant.lab}"]
+        return [
+            grant.dataset.title,
+            _now("of %(owner)s, to %(lab)s") % {"owner": grant.dataset.owner, "lab": grant.lab},
+        ]
 
-    @column("For")
+    @column(_("For"))
     def purposes_word(self, grant: Grant) -> str:
         return purposes_in_words(grant.purposes)
 
-    @column("State", ordering="state", label=_TONES)
+    @column(_("State"), ordering="state", label=_TONES)
     def label(self, grant: Grant) -> str:
         return str(grant.state)
 
@@ -139,7 +145,8 @@ class GrantAdmin(ReadOnlyFacts):
         viewer = viewer_of(request)
         frozen = {key: value for key, value in subject.terms.items() if value not in ("", None)}
         return {
-            "title": f"{subject.dataset.title} to {subject.lab}",
+            "title": _now("%(dataset)s to %(lab)s")
+            % {"dataset": subject.dataset.title, "lab": subject.lab},
             "gives": subject.dataset.owner_id == viewer.party.pk,
             "frozen": frozen,
         }

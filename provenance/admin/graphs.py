@@ -71,9 +71,18 @@ def nodes_of(viewer: Viewer) -> list[tuple[str, str]]:
     models = TrainedModel.objects.visible_to(viewer).select_related("lab").order_by("-created_at")
     runs = Run.objects.visible_to(viewer).select_related("lab").order_by("-started_at")
     return [
-        *((lineage.node_id(each), f"Dataset {each}") for each in datasets[:_CHOICES_EACH]),
-        *((lineage.node_id(each), f"Model {each}") for each in models[:_CHOICES_EACH]),
-        *((lineage.node_id(each), f"Run {each}") for each in runs[:_CHOICES_EACH]),
+        *(
+            (lineage.node_id(each), _("Dataset %(name)s") % {"name": each})
+            for each in datasets[:_CHOICES_EACH]
+        ),
+        *(
+            (lineage.node_id(each), _("Model %(name)s") % {"name": each})
+            for each in models[:_CHOICES_EACH]
+        ),
+        *(
+            (lineage.node_id(each), _("Run %(name)s") % {"name": each})
+            for each in runs[:_CHOICES_EACH]
+        ),
     ]
 
 

@@ -20,27 +20,29 @@ from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.models import ApiKey
 
 _SCOPE_WORDS = {
-    "rights": "register, license, claim and answer",
-    "finance": "deposits and payouts",
-    "develop": "runs, usage and models",
+    "rights": _("register, license, claim and answer"),
+    "finance": _("deposits and payouts"),
+    "develop": _("runs, usage and models"),
 }
 
 
 class KeyForm(VerbForm):
     """A new key's name, what it may do, and until when."""
 
-    name = forms.CharField(max_length=100, help_text="Where it is used, such as: training cluster.")
+    name = forms.CharField(
+        max_length=100, help_text=_("Where it is used, such as: training cluster.")
+    )
     scopes = forms.MultipleChoiceField(
-        label="It may, besides reading",
+        label=_("It may, besides reading"),
         choices=list(_SCOPE_WORDS.items()),
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
     expires_at = forms.DateTimeField(
-        label="Until (UTC)",
+        label=_("Until (UTC)"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        help_text="Empty means until you revoke it.",
+        help_text=_("Empty means until you revoke it."),
     )
     is_test = forms.BooleanField(
         label=_("For tests"),
@@ -72,7 +74,7 @@ def _make(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcom
     )
     context = {
         **site.each_context(request),
-        "title": "Your new key",
+        "title": _now("Your new key"),
         "key": key,
         "secret": secret,
         "back": reverse("admin:provenance_apikey_changelist"),
@@ -84,39 +86,41 @@ def _make(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcom
 
 def _revoke(request: HttpRequest, key: Any, cleaned: dict[str, Any]) -> str:
     parties.revoke_key(key=key, at=timezone.now())
-    return "Revoked. Requests with this key are refused from now on."
+    return _now("Revoked. Requests with this key are refused from now on.")
 
 
 class ApiKeyAdmin(ReadOnlyFacts):
     """The party's keys; a secret is stored hashed and cannot be shown again."""
 
-    list_title = "API keys"
+    list_title = _("API keys")
     page_template = "provenance/key.html"
     list_display = ("name", "prefix", "may", "label", "last_used_at", "created_at")
     list_select_related = ("party", "created_by")
     ordering = ("-created_at",)
-    list_words = "Secrets with which programs speak for you. Each is shown once, when it is made."
-    empty_title = "No key yet"
-    empty_words = "The client and your own programs need one."
-    list_verbs = (Verb("new", "New key", "develop", _make, KeyForm, tone="primary"),)
+    list_words = _(
+        "Secrets with which programs speak for you. Each is shown once, when it is made."
+    )
+    empty_title = _("No key yet")
+    empty_words = _("The client and your own programs need one.")
+    list_verbs = (Verb("new", _("New key"), "develop", _make, KeyForm, tone="primary"),)
     verbs = (
         Verb(
             "revoke",
-            "Revoke this key",
+            _("Revoke this key"),
             "develop",
             _revoke,
-            explains="It ends at once and cannot be brought back.",
+            explains=_("It ends at once and cannot be brought back."),
             offered=lambda viewer, key: key.party_id == viewer.party.pk and key.revoked_at is None,
             tone="danger",
         ),
     )
 
-    @column("May")
+    @column(_("May"))
     def may(self, key: ApiKey) -> str:
         what = ", ".join(["read", *key.scopes])
         return _now("%(what)s, in tests") % {"what": what} if key.is_test else what
 
-    @column("State", label={"active": "success", "revoked": "danger", "expired": "warning"})
+    @column(_("State"), label={"active": "success", "revoked": "danger", "expired": "warning"})
     def label(self, key: ApiKey) -> str:
         if key.revoked_at:
             return "revoked"

@@ -10,6 +10,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import licensing
 from provenance.access import Viewer
@@ -24,31 +26,38 @@ from provenance.templatetags.tallymark import purposes as purposes_in_words
 class OfferForm(VerbForm):
     """The terms of a licence."""
 
-    name = forms.CharField(max_length=200, help_text="As labs find it, such as: Training, 2 years.")
+    name = forms.CharField(
+        max_length=200, help_text=_lazy("As labs find it, such as: Training, 2 years.")
+    )
     purposes = forms.MultipleChoiceField(
         choices=Purpose.choices,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Only what you tick is allowed; everything else stays reserved.",
+        help_text=_lazy("Only what you tick is allowed; everything else stays reserved."),
     )
     spdx = forms.CharField(
-        label="SPDX expression", max_length=200, required=False, help_text="Such as CC-BY-4.0."
-    )
-    text = forms.CharField(label="Terms in words", widget=forms.Textarea, required=False)
-    term_days = forms.IntegerField(label="Term in days", min_value=1, max_value=36_500, initial=365)
-    is_automatic = forms.BooleanField(
-        label="Give grants automatically",
+        label=_lazy("SPDX expression"),
+        max_length=200,
         required=False,
-        help_text="Otherwise you give or refuse each one yourself.",
+        help_text=_lazy("Such as CC-BY-4.0."),
+    )
+    text = forms.CharField(label=_lazy("Terms in words"), widget=forms.Textarea, required=False)
+    term_days = forms.IntegerField(
+        label=_lazy("Term in days"), min_value=1, max_value=36_500, initial=365
+    )
+    is_automatic = forms.BooleanField(
+        label=_lazy("Give grants automatically"),
+        required=False,
+        help_text=_lazy("Otherwise you give or refuse each one yourself."),
     )
     shows_model_name = forms.BooleanField(
-        label="The lab must let me see the names of models that use it", required=False
+        label=_lazy("The lab must let me see the names of models that use it"), required=False
     )
 
     def clean(self) -> dict[str, Any]:
         """Terms need words or an SPDX expression."""
         cleaned = super().clean() or {}
         if not cleaned.get("spdx") and not cleaned.get("text"):
-            raise forms.ValidationError("Write the terms, or name an SPDX licence, or both.")
+            raise forms.ValidationError(_("Write the terms, or name an SPDX licence, or both."))
         return cleaned
 
 
@@ -57,10 +66,10 @@ class RequestForm(VerbForm):
 
     purposes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     message = forms.CharField(
-        label="Message to the owner",
+        label=_lazy("Message to the owner"),
         widget=forms.Textarea,
         required=False,
-        help_text="What you train, and for whom.",
+        help_text=_lazy("What you train, and for whom."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,7 +77,7 @@ class RequestForm(VerbForm):
         offered = set(self.subject.purposes)
         choices = [(value, label) for value, label in Purpose.choices if value in offered]
         self.fields["purposes"] = forms.MultipleChoiceField(
-            label="For", choices=choices, widget=forms.CheckboxSelectMultiple
+            label=_("For"), choices=choices, widget=forms.CheckboxSelectMultiple
         )
 
 
@@ -81,7 +90,7 @@ def _offer(request: HttpRequest, dataset: Any, cleaned: dict[str, Any]) -> Outco
 
 def _retire(request: HttpRequest, licence: Any, cleaned: dict[str, Any]) -> str:
     licensing.retire_licence(licence=licence, at=timezone.now())
-    return "It is retired: no new grant can be asked for. Grants that were given run on."
+    return _("It is retired: no new grant can be asked for. Grants that were given run on.")
 
 
 def _ask(request: HttpRequest, licence: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -102,28 +111,30 @@ def _is_own(viewer: Viewer, licence: Licence) -> bool:
 
 OFFER = Verb(
     "offer",
-    "Offer a licence",
+    _lazy("Offer a licence"),
     "rights",
     _offer,
     OfferForm,
-    "Terms for this dataset, purpose by purpose. You set the price on the next page.",
+    _lazy("Terms for this dataset, purpose by purpose. You set the price on the next page."),
     offered=owns,
 )
 RETIRE = Verb(
     "retire",
-    "Retire this licence",
+    _lazy("Retire this licence"),
     "rights",
     _retire,
-    explains="Nobody can ask for it any more. Grants that were given keep their frozen terms.",
+    explains=_lazy(
+        "Nobody can ask for it any more. Grants that were given keep their frozen terms."
+    ),
     offered=lambda viewer, licence: _is_own(viewer, licence) and licence.retired_at is None,
 )
 ASK = Verb(
     "request",
-    "Ask for a grant",
+    _lazy("Ask for a grant"),
     "rights",
     _ask,
     RequestForm,
-    "The terms as they stand now are frozen in the grant, with the price.",
+    _lazy("The terms as they stand now are frozen in the grant, with the price."),
     offered=lambda viewer, licence: (
         viewer.party.is_lab and not _is_own(viewer, licence) and licence.retired_at is None
     ),
@@ -140,8 +151,8 @@ class LicenceAdmin(ReadOnlyFacts):
     search_fields = ("name", "dataset__title", "dataset__name", "dataset__owner__name")
     list_select_related = ("dataset__owner",)
     ordering = ("-created_at",)
-    empty_title = "No licence is on offer"
-    empty_words = "An owner offers one from the page of a dataset; labs then find it here."
+    empty_title = _lazy("No licence is on offer")
+    empty_words = _lazy("An owner offers one from the page of a dataset; labs then find it here.")
     verbs = (ASK, RETIRE)
 
     def scope(self, viewer: Viewer) -> QuerySet[Any]:
@@ -158,25 +169,29 @@ class LicenceAdmin(ReadOnlyFacts):
 
     def heading(self, request: HttpRequest) -> str:
         """Owners read of their offers, labs of a catalogue."""
-        return "Catalogue" if viewer_of(request).party.is_lab else "Licences and prices"
+        return _("Catalogue") if viewer_of(request).party.is_lab else _("Licences and prices")
 
-    @column("Licence", header=True)
+    @column(_lazy("Licence"), header=True)
     def name_and_dataset(self, licence: Licence) -> list[str]:
-        return [licence.name, f"{licence.dataset.title}, of {licence.dataset.owner}"]
+        return [
+            licence.name,
+            _("%(dataset)s, of %(owner)s")
+            % {"dataset": licence.dataset.title, "owner": licence.dataset.owner},
+        ]
 
-    @column("For")
+    @column(_lazy("For"))
     def purposes_word(self, licence: Licence) -> str:
         return purposes_in_words(licence.purposes)
 
-    @column("Grants")
+    @column(_lazy("Grants"))
     def how(self, licence: Licence) -> str:
-        return "given automatically" if licence.is_automatic else "given by the owner"
+        return _("given automatically") if licence.is_automatic else _("given by the owner")
 
-    @column("Term")
+    @column(_lazy("Term"))
     def term(self, licence: Licence) -> str:
-        return f"{licence.term_days:,} days"
+        return _("%(count)s days") % {"count": f"{licence.term_days:,}"}
 
-    @column("State", label={"on offer": "success", "retired": "danger"})
+    @column(_lazy("State"), label={"on offer": "success", "retired": "danger"})
     def label(self, licence: Licence) -> str:
         return "retired" if licence.retired_at else "on offer"
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import parties, viewing
 from provenance.admin.verbs import VerbForm, viewer_of
@@ -29,8 +30,8 @@ class ReasonForm(VerbForm):
 
     reason = forms.CharField(
         max_length=300,
-        label="Why do you need to look?",
-        help_text="The party reads this in its access log. It holds for 30 minutes.",
+        label=_lazy("Why do you need to look?"),
+        help_text=_lazy("The party reads this in its access log. It holds for 30 minutes."),
         widget=forms.TextInput(attrs={"autofocus": True}),
     )
 
@@ -61,7 +62,7 @@ def reason_view(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(onward)
     context = {
         **site.each_context(request),
-        "title": "Why are you looking?",
+        "title": _("Why are you looking?"),
         "form": form,
         "onward": onward,
     }

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import letters, parties
 from provenance.access import Viewer
@@ -19,18 +21,18 @@ from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.models import AccessLog, Invitation, Membership, Party, User
 
 _ROLES = [
-    ("admin", "admin: everything, members too"),
-    ("rights", "rights: register, license, claim and answer"),
-    ("finance", "finance: statements, deposits and payouts"),
-    ("developer", "developer: keys, runs, uploads and licences"),
-    ("viewer", "viewer: reads"),
+    ("admin", _lazy("admin: everything, members too")),
+    ("rights", _lazy("rights: register, license, claim and answer")),
+    ("finance", _lazy("finance: statements, deposits and payouts")),
+    ("developer", _lazy("developer: keys, runs, uploads and licences")),
+    ("viewer", _lazy("viewer: reads")),
 ]
 
 
 class InviteForm(VerbForm):
     """Whom to invite, as what."""
 
-    email = forms.EmailField(label="E-mail address")
+    email = forms.EmailField(label=_lazy("E-mail address"))
     role = forms.ChoiceField(choices=_ROLES, widget=forms.RadioSelect, initial="viewer")
 
 
@@ -56,7 +58,7 @@ def show_link(request: HttpRequest, invitation: Invitation, link: str) -> Templa
     """Once, to who invites: the mail may not arrive."""
     context = {
         **site.each_context(request),
-        "title": "Invitation sent",
+        "title": _("Invitation sent"),
         "invitation": invitation,
         "link": link,
     }
@@ -73,16 +75,17 @@ def _change_role(request: HttpRequest, member: Any, cleaned: dict[str, Any]) -> 
     parties.add_member(
         party=member.party, user=member.user, role=cleaned["role"], at=timezone.now()
     )
-    return f"{member.user.email} is now {cleaned['role']}."
+    named = {"email": member.user.email, "role": _(cleaned["role"])}
+    return _("%(email)s is now %(role)s.") % named
 
 
 INVITE = Verb(
     "invite",
-    "Invite a person",
+    _lazy("Invite a person"),
     "members",
     _invite,
     InviteForm,
-    "They get a link by mail; it works once, for that address, for 14 days.",
+    _lazy("They get a link by mail; it works once, for that address, for 14 days."),
     tone="primary",
 )
 
@@ -90,17 +93,17 @@ INVITE = Verb(
 class MembershipAdmin(ReadOnlyFacts):
     """Who acts for the party."""
 
-    list_title = "Members"
+    list_title = _lazy("Members")
     page_template = "provenance/member.html"
     list_display = ("email", "role", "party", "created_at")
     list_select_related = ("user", "party")
     ordering = ("party__name", "created_at")
-    list_words = "People who act for your organisation, and what each may do."
+    list_words = _lazy("People who act for your organisation, and what each may do.")
     list_verbs = (INVITE,)
     verbs = (
         Verb(
             "role",
-            "Change the role",
+            _lazy("Change the role"),
             "members",
             _change_role,
             RoleForm,
@@ -114,7 +117,7 @@ class MembershipAdmin(ReadOnlyFacts):
         rows = Membership.objects.select_related("user", "party")
         return rows if viewer.is_operator else rows.filter(party=viewer.party)
 
-    @column("Person", ordering="user__email")
+    @column(_lazy("Person"), ordering="user__email")
     def email(self, member: Membership) -> str:
         return member.user.email
 
@@ -126,12 +129,14 @@ class InvitationAdmin(ReadOnlyFacts):
     list_display = ("email", "role", "party", "label", "created_at", "expires_at")
     list_select_related = ("party", "invited_by")
     ordering = ("-created_at",)
-    list_words = "Links that were sent. A link works once, for its address, until it expires."
-    empty_title = "Nobody was invited yet"
+    list_words = _lazy(
+        "Links that were sent. A link works once, for its address, until it expires."
+    )
+    empty_title = _lazy("Nobody was invited yet")
     list_verbs = (INVITE,)
 
     @column(
-        "State",
+        _lazy("State"),
         label={"accepted": "success", "waiting": "warning", "expired": "danger"},
     )
     def label(self, invitation: Invitation) -> str:
@@ -146,19 +151,19 @@ class InvitationAdmin(ReadOnlyFacts):
 class AccessLogAdmin(ReadOnlyFacts):
     """Which operator looked at what is the party's, when and why."""
 
-    list_title = "Access log"
+    list_title = _lazy("Access log")
     page_template = "provenance/access.html"
     list_display = ("what", "who", "reason", "party", "at")
     list_select_related = ("party", "user", "key")
     ordering = ("-at",)
     search_fields = ("what", "reason")
-    list_words = "Every look of an operator at your data, with its reason."
-    empty_title = "No operator has looked at your data"
-    empty_words = "Should one do so, it stands here within the same second, with the reason."
+    list_words = _lazy("Every look of an operator at your data, with its reason.")
+    empty_title = _lazy("No operator has looked at your data")
+    empty_words = _lazy("Should one do so, it stands here within the same second, with the reason.")
 
-    @column("Who")
+    @column(_lazy("Who"))
     def who(self, row: AccessLog) -> str:
-        return row.user.email if row.user else f"key {row.key}"
+        return row.user.email if row.user else _("key %(key)s") % {"key": row.key}
 
     def parties_of(self, subject: Any) -> list[Party]:
         """The log of looks is not itself the party's data: reading it is not logged again."""

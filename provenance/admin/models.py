@@ -6,8 +6,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
-from provenance import lineage
+from provenance import kept, lineage
 from provenance.admin.base import LABS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
@@ -25,15 +27,20 @@ class TrainedModelAdmin(ReadOnlyFacts):
     search_fields = ("name", "version")
     list_select_related = ("lab",)
     ordering = ("-created_at",)
-    list_words = "Models that runs produced, each with its ingredients: owners, licences, gaps."
-    empty_title = "No model yet"
-    empty_words = "A run names what it produced: run.produced('my-model', version='1')."
+    list_words = _lazy(
+        "Models that runs produced, each with its ingredients: owners, licences, gaps."
+    )
+    empty_title = _lazy("No model yet")
+    empty_words = _lazy("A run names what it produced: run.produced('my-model', version='1').")
 
-    @column("Model", header=True)
+    @column(_lazy("Model"), header=True)
     def name_word(self, model: TrainedModel) -> list[str]:
-        return [f"{model.name}, version {model.version}", str(model.lab)]
+        return [
+            _("%(model)s, version %(version)s") % {"model": model.name, "version": model.version},
+            str(model.lab),
+        ]
 
-    @column("Name", label={"published": "success", "private": "info"})
+    @column(_lazy("Name"), label={"published": "success", "private": "info"})
     def label(self, model: TrainedModel) -> str:
         return "published" if model.is_published else "private"
 
@@ -51,6 +58,7 @@ class TrainedModelAdmin(ReadOnlyFacts):
         """The ingredients as a table."""
         return self._paper(request, object_id, "csv")
 
+    @kept.in_english()
     def _paper(self, request: HttpRequest, object_id: str, ending: str) -> HttpResponse:
         model = self.found(request, object_id)
         stopped = self.look(request, model)

@@ -130,4 +130,10 @@ NAMES = (
     _noop("statement of reasonss"),
     _noop("usages"),
     _noop("webhook messages"),
+    # Roles, as a person is told that they changed.
+    _noop("admin"),
+    _noop("developer"),
+    _noop("finance"),
+    _noop("rights"),
+    _noop("viewer"),
 )

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext
 
 from provenance import gas, outbox, parties, viewing
 from provenance.access import Viewer
@@ -27,8 +28,8 @@ class PartyForm(VerbForm):
 
     name = forms.CharField(max_length=200)
     does = forms.MultipleChoiceField(
-        label="It is",
-        choices=[("owner", "an owner"), ("lab", "a lab")],
+        label=_lazy("It is"),
+        choices=[("owner", _lazy("an owner")), ("lab", _lazy("a lab"))],
         widget=forms.CheckboxSelectMultiple,
     )
     contact_email = forms.EmailField(required=False)
@@ -75,9 +76,9 @@ class PartyAdmin(ReadOnlyFacts):
     search_fields = ("name", "namespace")
     list_filter = ("is_owner", "is_lab")
     ordering = ("name",)
-    list_verbs = (Verb("new", "New party", "members", _create, PartyForm, tone="primary"),)
+    list_verbs = (Verb("new", _lazy("New party"), "members", _create, PartyForm, tone="primary"),)
     verbs = (
-        Verb("invite", "Invite a member", "members", _invite, InviteForm),
+        Verb("invite", _lazy("Invite a member"), "members", _invite, InviteForm),
         Verb(
             "view-as",
             _lazy("Look as this party does"),
@@ -99,19 +100,19 @@ class PartyAdmin(ReadOnlyFacts):
             )
         )
 
-    @column("Party", header=True, ordering="name")
+    @column(_lazy("Party"), header=True, ordering="name")
     def name_word(self, party: Party) -> list[str]:
         return [party.name, party.namespace]
 
-    @column("It is")
+    @column(_lazy("It is"))
     def roles(self, party: Party) -> str:
         return roles_in_words(party)
 
-    @column("Datasets", ordering="datasets_sum")
+    @column(_lazy("Datasets"), ordering="datasets_sum")
     def dataset_count(self, party: Any) -> str:
         return f"{party.datasets_sum:,}"
 
-    @column("Members", ordering="members_sum")
+    @column(_lazy("Members"), ordering="members_sum")
     def member_count(self, party: Any) -> str:
         return f"{party.members_sum:,}"
 
@@ -134,8 +135,12 @@ class PartyAdmin(ReadOnlyFacts):
 
 def roles_in_words(party: Party) -> str:
     """Owner, lab, operator, or several."""
-    named = {"owner": party.is_owner, "lab": party.is_lab, "operator": party.is_operator}
-    return ", ".join(name for name, is_so in named.items() if is_so) or "none"
+    named = {
+        _("owner"): party.is_owner,
+        _("lab"): party.is_lab,
+        _("operator"): party.is_operator,
+    }
+    return pgettext("list", ", ").join(name for name, is_so in named.items() if is_so) or _("none")
 
 
 class SendAgainForm(VerbForm):
@@ -156,15 +161,17 @@ def _send_again(request: HttpRequest, row: Any, cleaned: dict[str, Any]) -> Outc
 class OutboxTransactionAdmin(ReadOnlyFacts):
     """What the chain must carry, in the order of its one writer."""
 
-    list_title = "Outbox"
+    list_title = _lazy("Outbox")
     shown_to = OPERATORS
     page_template = "provenance/outbox.html"
     list_display = ("purpose", "label", "nonce", "created_at", "final_at", "gas_used")
     list_filter = ("state",)
     search_fields = ("purpose", "tx_hash", "idempotency_key")
     ordering = ("-id",)
-    list_words = "Signed bytes are stored before they are sent; only a final receipt is a verdict."
-    empty_title = "Nothing was sent to the chain yet"
+    list_words = _lazy(
+        "Signed bytes are stored before they are sent; only a final receipt is a verdict."
+    )
+    empty_title = _lazy("Nothing was sent to the chain yet")
     verbs = (
         Verb(
             "send-again",
@@ -188,7 +195,7 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
         return rows if viewer.is_operator else rows.none()
 
     @column(
-        "State",
+        _lazy("State"),
         label={"final": "success", "review": "danger", "queued": "info", "sent": "warning"},
     )
     def label(self, row: OutboxTransaction) -> str:
@@ -208,28 +215,30 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
 class AnchorAdmin(ReadOnlyFacts):
     """Batches of events whose roots went to the chain."""
 
-    list_title = "Batches on the chain"
+    list_title = _lazy("Batches on the chain")
     shown_to = OPERATORS
     page_template = "provenance/anchor.html"
     list_display = ("batch_word", "span", "label", "anchored_at", "final_at")
     list_select_related = ("contract", "outbox")
     ordering = ("-batch",)
-    empty_title = "No batch yet"
-    empty_words = "The first goes out as soon as events were sealed."
+    empty_title = _lazy("No batch yet")
+    empty_words = _lazy("The first goes out as soon as events were sealed.")
 
     def scope(self, viewer: Viewer) -> Any:
         rows = Anchor.objects.select_related("contract", "outbox")
         return rows if viewer.is_operator else rows.none()
 
-    @column("Batch", ordering="batch")
+    @column(_lazy("Batch"), ordering="batch")
     def batch_word(self, anchor: Anchor) -> str:
         return f"{anchor.batch:,}"
 
-    @column("Events")
+    @column(_lazy("Events"))
     def span(self, anchor: Anchor) -> str:
-        return f"{anchor.first_sequence:,} to {anchor.last_sequence:,}"
+        words = _("%(first)s to %(last)s")
+        named = {"first": f"{anchor.first_sequence:,}", "last": f"{anchor.last_sequence:,}"}
+        return words % named
 
-    @column("State", label={"final": "success", "on its way": "warning"})
+    @column(_lazy("State"), label={"final": "success", "on its way": "warning"})
     def label(self, anchor: Anchor) -> str:
         return "final" if anchor.final_at else "on its way"
 

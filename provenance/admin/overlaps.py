@@ -9,6 +9,9 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext
 
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
@@ -21,7 +24,7 @@ from provenance.templatetags.tallymark import per_million
 
 PAIRS_PER_PAGE = 5
 POSSIBLE = "possible"
-KINDS = [*MatchKind.choices, (POSSIBLE, "Possible")]
+KINDS = [*MatchKind.choices, (POSSIBLE, _lazy("Possible"))]
 """What a page of matches can be narrowed to."""
 
 
@@ -33,30 +36,36 @@ class OverlapAdmin(ReadOnlyFacts):
     list_display = ("sides", "kinds", "matching", "detector_and_rate", "found_at")
     list_select_related = ("later__dataset__owner", "earlier__dataset__owner")
     ordering = ("-found_at",)
-    list_words = (
+    list_words = _lazy(
         "What registrations have in common, as the detector found it. An overlap says that "
         "records are alike; it says nothing about who wrote them."
     )
-    empty_title = "No overlap was found"
-    empty_words = (
+    empty_title = _lazy("No overlap was found")
+    empty_words = _lazy(
         "Whatever is registered later is compared with yours too; you see it here the moment "
         "something alike is found."
     )
 
-    @column("Registered later, earlier", header=True)
+    @column(_lazy("Registered later, earlier"), header=True)
     def sides(self, overlap: Overlap) -> list[str]:
-        return [str(overlap.later), f"and, earlier, {overlap.earlier}"]
+        return [str(overlap.later), _("and, earlier, %(dataset)s") % {"dataset": overlap.earlier}]
 
-    @column("Records by kind")
+    @column(_lazy("Records by kind"))
     def kinds(self, overlap: Overlap) -> str:
         return kinds_in_words(overlap)
 
-    @column("Matching; estimate, with 95 % interval", ordering="matching_count")
+    @column(_lazy("Matching; estimate, with 95 % interval"), ordering="matching_count")
     def matching(self, overlap: Overlap) -> str:
         low, high = overlap.interval_low, overlap.interval_high
-        return f"{overlap.matching_count:,}; {overlap.estimate_count:,} ({low:,} to {high:,})"
+        named = {
+            "matching": f"{overlap.matching_count:,}",
+            "estimate": f"{overlap.estimate_count:,}",
+            "low": f"{low:,}",
+            "high": f"{high:,}",
+        }
+        return _("%(matching)s; %(estimate)s (%(low)s to %(high)s)") % named
 
-    @column("Detector, false accusations a million")
+    @column(_lazy("Detector, false accusations a million"))
     def detector_and_rate(self, overlap: Overlap) -> str:
         return f"{overlap.detector}, {per_million(overlap.false_accusation_rate)}"
 
@@ -75,13 +84,14 @@ class OverlapAdmin(ReadOnlyFacts):
 def kinds_in_words(overlap: Overlap) -> str:
     """Counts by kind, those that are there."""
     counts = {
-        "exact": overlap.exact_count,
-        "near": overlap.near_count,
-        "contained": overlap.contained_count,
-        "possible, holds nothing": overlap.possible_count,
-        "semantic, a lead only": overlap.semantic_count,
+        _("%(count)s exact"): overlap.exact_count,
+        _("%(count)s near"): overlap.near_count,
+        _("%(count)s contained"): overlap.contained_count,
+        _("%(count)s possible, holds nothing"): overlap.possible_count,
+        _("%(count)s semantic, a lead only"): overlap.semantic_count,
     }
-    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count) or "none"
+    said = [words % {"count": f"{count:,}"} for words, count in counts.items() if count]
+    return pgettext("list", ", ").join(said) or _("none")
 
 
 def pairs_context(request: HttpRequest, matches: QuerySet[Match], viewer: Viewer) -> dict[str, Any]:
@@ -120,12 +130,12 @@ def _later_overlaps(request: HttpRequest, dataset: Any) -> Panel | None:
     if not count:
         return None
     return Panel(
-        "Conflicts that are open",
+        _("Conflicts that are open"),
         "provenance/parts/words.html",
         {
-            "words": "Records of this dataset are in question between you and another owner.",
+            "words": _("Records of this dataset are in question between you and another owner."),
             "url": reverse("admin:provenance_conflict_changelist"),
-            "label": "To the conflicts",
+            "label": _("To the conflicts"),
         },
     )
 

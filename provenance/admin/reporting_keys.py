@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import reporting_keys
 from provenance.access import Viewer
@@ -20,31 +22,33 @@ from provenance.models import ReportingKey
 class ReportingKeyForm(VerbForm):
     """What `tallymark reporting-key --print` prints where the key is."""
 
-    name = forms.CharField(max_length=100, help_text="Where it is used, such as: training cluster.")
-    address = forms.RegexField(r"^0x[0-9a-fA-F]{40}$", help_text="0x and 40 digits.")
-    signature = forms.RegexField(r"^0x[0-9a-fA-F]{130}$", help_text="0x and 130 digits.")
+    name = forms.CharField(
+        max_length=100, help_text=_lazy("Where it is used, such as: training cluster.")
+    )
+    address = forms.RegexField(r"^0x[0-9a-fA-F]{40}$", help_text=_lazy("0x and 40 digits."))
+    signature = forms.RegexField(r"^0x[0-9a-fA-F]{130}$", help_text=_lazy("0x and 130 digits."))
 
 
 def _register(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
     made = reporting_keys.register(
         party=viewer_of(request).party, at=timezone.now(), by=person_of(request), **cleaned
     )
-    return f"{made.address} signs your reports from now on."
+    return _("%(address)s signs your reports from now on.") % {"address": made.address}
 
 
 def _revoke(request: HttpRequest, key: Any, cleaned: dict[str, Any]) -> str:
     reporting_keys.revoke(key=key, at=timezone.now())
-    return "Revoked. Nothing more that it signs is taken; what it signed before stays."
+    return _("Revoked. Nothing more that it signs is taken; what it signed before stays.")
 
 
 def _require(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
     reporting_keys.require(party=viewer_of(request).party, is_required=True, at=timezone.now())
-    return "From now on your reports are refused unless they are signed."
+    return _("From now on your reports are refused unless they are signed.")
 
 
 def _release(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
     reporting_keys.require(party=viewer_of(request).party, is_required=False, at=timezone.now())
-    return "Reports are taken without a signature, too, and marked as not signed."
+    return _("Reports are taken without a signature, too, and marked as not signed.")
 
 
 def _may_revoke(viewer: Viewer, key: ReportingKey) -> bool:
@@ -54,61 +58,61 @@ def _may_revoke(viewer: Viewer, key: ReportingKey) -> bool:
 class ReportingKeyAdmin(ReadOnlyFacts):
     """The addresses whose keys sign a lab's reports."""
 
-    list_title = "Reporting keys"
+    list_title = _lazy("Reporting keys")
     shown_to = LABS
     page_template = "provenance/reporting_key.html"
     list_display = ("name", "address", "party", "label", "added_at")
     list_select_related = ("party", "added_by")
     ordering = ("-added_at",)
-    list_words = (
+    list_words = _lazy(
         "Keys that sign your reports of use, so that nobody else can report in your name and "
         "owners can check what you said. The keys themselves stay with you."
     )
-    empty_title = "No key yet"
-    empty_words = "Where the training job runs: tallymark reporting-key --print"
+    empty_title = _lazy("No key yet")
+    empty_words = _lazy("Where the training job runs: tallymark reporting-key --print")
     list_verbs = (
         Verb(
             "new",
-            "Name a key",
+            _lazy("Name a key"),
             "develop",
             _register,
             ReportingKeyForm,
-            'Paste what "tallymark reporting-key --print" prints where the key is.',
+            _lazy('Paste what "tallymark reporting-key --print" prints where the key is.'),
             offered=lambda viewer, subject: viewer.party.is_lab,
             tone="primary",
         ),
         Verb(
             "require",
-            "Refuse reports that are not signed",
+            _lazy("Refuse reports that are not signed"),
             "develop",
             _require,
-            explains="What an unsigned job reports waits in its spool until it can sign.",
+            explains=_lazy("What an unsigned job reports waits in its spool until it can sign."),
             offered=lambda viewer, subject: (
                 viewer.party.is_lab and not viewer.party.requires_signed_reports
             ),
         ),
         Verb(
             "release",
-            "Take reports that are not signed",
+            _lazy("Take reports that are not signed"),
             "develop",
             _release,
-            explains="They are marked as not signed.",
+            explains=_lazy("They are marked as not signed."),
             offered=lambda viewer, subject: viewer.party.requires_signed_reports,
         ),
     )
     verbs = (
         Verb(
             "revoke",
-            "Revoke this key",
+            _lazy("Revoke this key"),
             "develop",
             _revoke,
-            explains="It ends at once and cannot be brought back.",
+            explains=_lazy("It ends at once and cannot be brought back."),
             offered=_may_revoke,
             tone="danger",
         ),
     )
 
-    @column("State", label={"in force": "success", "revoked": "danger"})
+    @column(_lazy("State"), label={"in force": "success", "revoked": "danger"})
     def label(self, key: ReportingKey) -> str:
         return "revoked" if key.revoked_at else "in force"
 

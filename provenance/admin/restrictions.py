@@ -108,17 +108,17 @@ HOLD = Verb(
 class RestrictionAdmin(ReadOnlyFacts):
     """What is stopped, and why."""
 
-    list_title = "Restrictions"
+    list_title = _lazy("Restrictions")
     page_template = "provenance/restriction.html"
     list_display = ("what", "party", "label", "begins_at", "ends_at")
     list_filter = ("kind",)
     list_select_related = ("party", "dataset__owner", "set_by", "lifted_by")
     ordering = ("-begins_at",)
-    list_words = (
+    list_words = _lazy(
         "Suspensions stop what is new; legal holds keep what is there, and stop payouts. Each has "
         "a reason and an end, and reading, answering and appealing go on."
     )
-    empty_title = "Nothing is restricted"
+    empty_title = _lazy("Nothing is restricted")
     verbs = (
         Verb(
             "lift",
@@ -131,11 +131,11 @@ class RestrictionAdmin(ReadOnlyFacts):
         ),
     )
 
-    @column("What")
+    @column(_lazy("What"))
     def what(self, restriction: Restriction) -> str:
         return str(restriction)
 
-    @column("State", label={"in force": "danger", "over": "success", "lifted": "success"})
+    @column(_lazy("State"), label={"in force": "danger", "over": "success", "lifted": "success"})
     def label(self, restriction: Restriction) -> str:
         return state_of(restriction)
 

@@ -9,6 +9,8 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import signals
 from provenance.access import Viewer
@@ -29,14 +31,17 @@ def is_inside(viewer: Viewer, review: Review) -> bool:
 class NoteForm(VerbForm):
     """What one says."""
 
-    text = forms.CharField(label="What you say", widget=forms.Textarea)
+    text = forms.CharField(label=_lazy("What you say"), widget=forms.Textarea)
 
 
 class AssignForm(VerbForm):
     """Which operator looks at it."""
 
     to = forms.ModelChoiceField(
-        queryset=User.objects.none(), label="Who looks at it", required=False, empty_label="nobody"
+        queryset=User.objects.none(),
+        label=_lazy("Who looks at it"),
+        required=False,
+        empty_label=_lazy("nobody"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,9 +50,9 @@ class AssignForm(VerbForm):
         people = User.objects.filter(pk__in=members, is_active=True).order_by("email")
         self.fields["to"] = forms.ModelChoiceField(
             queryset=people,
-            label="Who looks at it",
+            label=_("Who looks at it"),
             required=False,
-            empty_label="nobody",
+            empty_label=_("nobody"),
             initial=self.viewer.user,
         )
 
@@ -57,7 +62,9 @@ class ClosingForm(VerbForm):
 
     outcome = forms.ChoiceField(choices=Review.Outcome.choices, widget=forms.RadioSelect)
     reason = forms.CharField(
-        label="Reason", widget=forms.Textarea, help_text="The lab reads it, with the outcome."
+        label=_lazy("Reason"),
+        widget=forms.Textarea,
+        help_text=_lazy("The lab reads it, with the outcome."),
     )
 
 
@@ -69,12 +76,16 @@ def _say(request: HttpRequest, review: Any, cleaned: dict[str, Any]) -> str:
         by=person_of(request),
         at=timezone.now(),
     )
-    return "What you said stands on the page of the review."
+    return _("What you said stands on the page of the review.")
 
 
 def _assign(request: HttpRequest, review: Any, cleaned: dict[str, Any]) -> str:
     signals.assign(review=review, to=cleaned["to"])
-    return f"{cleaned['to']} looks at it." if cleaned["to"] else "It is back in the queue."
+    return (
+        _("%(person)s looks at it.") % {"person": cleaned["to"]}
+        if cleaned["to"]
+        else _("It is back in the queue.")
+    )
 
 
 def _close(request: HttpRequest, review: Any, cleaned: dict[str, Any]) -> str:
@@ -87,7 +98,7 @@ def _close(request: HttpRequest, review: Any, cleaned: dict[str, Any]) -> str:
         by=person,
         at=timezone.now(),
     )
-    return "Closed. Nothing was charged or taken back by it."
+    return _("Closed. Nothing was charged or taken back by it.")
 
 
 def _is_labs(viewer: Viewer, review: Any) -> bool:
@@ -101,7 +112,7 @@ def _is_ours(viewer: Viewer, review: Any) -> bool:
 class ReviewAdmin(ReadOnlyFacts):
     """What a person should look at in reports of use."""
 
-    list_title = "Reviews of reports"
+    list_title = _lazy("Reviews of reports")
     page_template = "provenance/review.html"
     list_display = ("rule_and_run", "label", "found_word", "who_looks", "raised_at", "found_at")
     list_filter = ("state", "rule", "outcome", "assignee")
@@ -113,41 +124,45 @@ class ReviewAdmin(ReadOnlyFacts):
         "assignee",
     )
     ordering = ("-state", "raised_at")
-    list_words = (
+    list_words = _lazy(
         "What looks wrong in reports of use. A person looks at it and hears the lab; nothing is "
         "charged or taken back because of a review."
     )
-    empty_title = "Nothing to review"
-    empty_words = "Reports are looked at every few minutes; what looks wrong appears here."
+    empty_title = _lazy("Nothing to review")
+    empty_words = _lazy("Reports are looked at every few minutes; what looks wrong appears here.")
     verbs: ClassVar = (
         Verb(
             "answer",
-            "Answer",
+            _lazy("Answer"),
             "develop",
             _say,
             NoteForm,
-            "Say what the figures mean. An operator reads it; the owner of the data does not.",
+            _lazy(
+                "Say what the figures mean. An operator reads it; the owner of the data does not."
+            ),
             offered=_is_labs,
             is_inline=True,
         ),
         Verb(
             "ask",
-            "Ask the lab",
+            _lazy("Ask the lab"),
             "rights",
             _say,
             NoteForm,
-            "The lab reads it on this page.",
+            _lazy("The lab reads it on this page."),
             offered=_is_ours,
         ),
-        Verb("assign", "Assign", "rights", _assign, AssignForm, offered=_is_ours),
+        Verb("assign", _lazy("Assign"), "rights", _assign, AssignForm, offered=_is_ours),
         Verb(
             "close",
-            "Close",
+            _lazy("Close"),
             "rights",
             _close,
             ClosingForm,
-            "What follows, if anything, is decided and done elsewhere. It opens again by itself "
-            "only if what it is about grows by more than half.",
+            _lazy(
+                "What follows, if anything, is decided and done elsewhere. It opens again by "
+                "itself only if what it is about grows by more than half."
+            ),
             offered=_is_ours,
             is_inline=True,
         ),
@@ -172,22 +187,25 @@ class ReviewAdmin(ReadOnlyFacts):
             if viewer_of(request).is_operator or name not in ("who_looks", "found_word")
         ]
 
-    @column("What, in which run", header=True)
+    @column(_lazy("What, in which run"), header=True)
     def rule_and_run(self, review: Review) -> list[str]:
-        return [review.get_rule_display(), f"{review.run.pseudonym} of {review.run.lab}"]
+        return [
+            review.get_rule_display(),
+            _("%(run)s of %(lab)s") % {"run": review.run.pseudonym, "lab": review.run.lab},
+        ]
 
-    @column("State", ordering="state", label={"open": "warning", "closed": "success"})
+    @column(_lazy("State"), ordering="state", label={"open": "warning", "closed": "success"})
     def label(self, review: Review) -> str:
         return str(review.state)
 
-    @column("Found")
+    @column(_lazy("Found"))
     def found_word(self, review: Review) -> str:
-        gone = " No longer so." if review.gone_at else ""
-        return signals.say_evidence(review) + gone
+        found = signals.say_evidence(review)
+        return _("%(found)s No longer so.") % {"found": found} if review.gone_at else found
 
-    @column("Who looks", ordering="assignee")
+    @column(_lazy("Who looks"), ordering="assignee")
     def who_looks(self, review: Review) -> str:
-        return review.assignee.email if review.assignee else "nobody yet"
+        return review.assignee.email if review.assignee else _("nobody yet")
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         owners = [one.dataset.owner for one in (subject.version, subject.other_version) if one]
@@ -226,7 +244,7 @@ def _panel(request: HttpRequest, rows: Any) -> Panel | None:
     found = rows.filter(pk__in=seen.values("pk")).select_related("run").order_by("raised_at")
     if not found.exists():
         return None
-    return Panel("Reviews", "provenance/reviews_panel.html", {"reviews": found})
+    return Panel(_("Reviews"), "provenance/reviews_panel.html", {"reviews": found})
 
 
 site.add_panel(Usage, _of_usage)

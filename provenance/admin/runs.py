@@ -9,6 +9,8 @@ from typing import Any
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import usage
 from provenance.access import Viewer
@@ -21,7 +23,7 @@ from provenance.models import Licence, Party, Run, Usage
 
 def _end(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:
     usage.end_run(run=run, at=timezone.now())
-    return "The run has ended; what it used is charged now."
+    return _("The run has ended; what it used is charged now.")
 
 
 def _is_open_run_of(viewer: Viewer, run: Any) -> bool:
@@ -38,19 +40,19 @@ class RunAdmin(ReadOnlyFacts):
     search_fields = ("name", "pseudonym")
     list_select_related = ("lab", "root", "parent")
     ordering = ("-started_at",)
-    list_words = "Training jobs that reported here, and what each used."
-    empty_title = "No run yet"
-    empty_words = (
+    list_words = _lazy("Training jobs that reported here, and what each used.")
+    empty_title = _lazy("No run yet")
+    empty_words = _lazy(
         "Make an API key, install the client, and write two lines: "
         "with tallymark.run(purpose='finetune') as run: run.use('namespace/dataset', records=1000)"
     )
     verbs = (
         Verb(
             "end",
-            "End this run",
+            _lazy("End this run"),
             "develop",
             _end,
-            explains="For a run that will not report its own end. A late report reopens it.",
+            explains=_lazy("For a run that will not report its own end. A late report reopens it."),
             offered=_is_open_run_of,
         ),
     )
@@ -58,19 +60,22 @@ class RunAdmin(ReadOnlyFacts):
     def scope(self, viewer: Viewer) -> Any:
         return super().scope(viewer).annotate(usage_count=Count("usages"))
 
-    @column("Run", header=True)
+    @column(_lazy("Run"), header=True)
     def name_word(self, run: Run) -> list[str]:
-        return [run.name or run.pseudonym, f"{run.lab}; owners see {run.pseudonym}"]
+        return [
+            run.name or run.pseudonym,
+            _("%(lab)s; owners see %(run)s") % {"lab": run.lab, "run": run.pseudonym},
+        ]
 
-    @column("Purpose", ordering="purpose")
+    @column(_lazy("Purpose"), ordering="purpose")
     def purpose_word(self, run: Run) -> str:
         return str(run.get_purpose_display())
 
-    @column("State", label={"running": "info", "ended": "success", "lapsed": "warning"})
+    @column(_lazy("State"), label={"running": "info", "ended": "success", "lapsed": "warning"})
     def label(self, run: Run) -> str:
         return str(run.state)
 
-    @column("Datasets used")
+    @column(_lazy("Datasets used"))
     def used(self, run: Any) -> str:
         return str(run.usage_count)
 
@@ -95,32 +100,36 @@ def usage_rows(rows: Any, viewer: Viewer) -> Any:
 class UsageAdmin(ReadOnlyFacts):
     """What runs used: a lab sees its own, an owner that of its data."""
 
-    list_title = "Usage"
+    list_title = _lazy("Usage")
     page_template = "provenance/usage.html"
     list_display = ("subject_and_run", "purpose_word", "counted", "standing", "used_at")
     list_filter = ("purpose", "is_ungranted", "is_unknown", "is_of_withdrawn", "is_signed")
     search_fields = ("subject",)
     list_select_related = ("run__lab", "version__dataset__owner", "grant")
     ordering = ("-used_at",)
-    list_words = "What runs reported. A use without a grant is kept and flagged, never hidden."
-    empty_title = "No usage yet"
-    empty_words = "It appears here within seconds of a run's report."
+    list_words = _lazy(
+        "What runs reported. A use without a grant is kept and flagged, never hidden."
+    )
+    empty_title = _lazy("No usage yet")
+    empty_words = _lazy("It appears here within seconds of a run's report.")
 
-    @column("Dataset, run", header=True)
+    @column(_lazy("Dataset, run"), header=True)
     def subject_and_run(self, row: Usage) -> list[str]:
         name = str(row.version) if row.version else row.subject
-        return [name, f"{row.run.pseudonym} of {row.run.lab}"]
+        return [name, _("%(run)s of %(lab)s") % {"run": row.run.pseudonym, "lab": row.run.lab}]
 
-    @column("Purpose")
+    @column(_lazy("Purpose"))
     def purpose_word(self, row: Usage) -> str:
         return str(row.get_purpose_display())
 
-    @column("So far")
+    @column(_lazy("So far"))
     def counted(self, row: Usage) -> str:
-        return f"{row.record_count:,} records, {row.token_count:,} tokens"
+        words = _("%(record_count)s records, %(token_count)s tokens")
+        named = {"record_count": f"{row.record_count:,}", "token_count": f"{row.token_count:,}"}
+        return words % named
 
     @column(
-        "Standing",
+        _lazy("Standing"),
         label={"granted": "success", "ungranted": "danger", "unknown": "warning"},
     )
     def standing(self, row: Usage) -> str:
@@ -134,7 +143,8 @@ class UsageAdmin(ReadOnlyFacts):
         viewer = viewer_of(request)
         is_labs = subject.run.lab_id == viewer.party.pk or viewer.is_operator
         return {
-            "title": f"{subject.version or subject.subject} in {subject.run.pseudonym}",
+            "title": _("%(dataset)s in %(run)s")
+            % {"dataset": subject.version or subject.subject, "run": subject.run.pseudonym},
             "standing": standing(subject),
             "awaits_until": _awaits_until(subject, timezone.now()),
             "offers": _offers(subject) if is_labs else [],

@@ -35,8 +35,8 @@ from provenance.models import (
 )
 
 _WHEN = [
-    ("now", "from now on: what was earned stays as it was divided"),
-    ("start", "from the start: what was earned is divided anew, too"),
+    ("now", _lazy("from now on: what was earned stays as it was divided")),
+    ("start", _lazy("from the start: what was earned is divided anew, too")),
 ]
 
 
@@ -60,7 +60,7 @@ class WhenForm(VerbForm):
     """From when a split divides."""
 
     when = forms.ChoiceField(
-        label="It holds", choices=_WHEN, widget=forms.RadioSelect, initial="now"
+        label=_lazy("It holds"), choices=_WHEN, widget=forms.RadioSelect, initial="now"
     )
 
     def clean_when(self) -> bool:
@@ -71,12 +71,14 @@ class WhenForm(VerbForm):
 class DivideForm(WhenForm):
     """Whole weights, written down."""
 
-    owner_weight = forms.IntegerField(label="Your own weight", min_value=0, initial=1)
+    owner_weight = forms.IntegerField(label=_lazy("Your own weight"), min_value=0, initial=1)
     weights = forms.CharField(
-        label="Contributors",
+        label=_lazy("Contributors"),
         widget=forms.Textarea,
         required=False,
-        help_text="One a line: name = weight. Whole numbers; twice the weight is twice the part.",
+        help_text=_lazy(
+            "One a line: name = weight. Whole numbers; twice the weight is twice the part."
+        ),
     )
     field_order = ("owner_weight", "weights", "when")
 
@@ -86,11 +88,13 @@ class DivideForm(WhenForm):
         for number, line in enumerate(self.cleaned_data["weights"].splitlines(), 1):
             if not line.strip():
                 continue
-            name, _, weight = (part.strip() for part in line.rpartition("="))
+            name, _equals, weight = (part.strip() for part in line.rpartition("="))
             if not name or not weight.isdecimal():
-                raise forms.ValidationError(f"Line {number} is not: name = weight.")
+                unread = _("Line %(number)s is not: name = weight.")
+                raise forms.ValidationError(unread % {"number": number})
             if name in found:
-                raise forms.ValidationError(f"Line {number} names {name} a second time.")
+                again = _("Line %(number)s names %(name)s a second time.")
+                raise forms.ValidationError(again % {"number": number, "name": name})
             found[name] = int(weight)
         return found
 
@@ -99,7 +103,7 @@ class ByRecordsForm(WhenForm):
     """What of each credited record goes to its contributor."""
 
     percent = forms.DecimalField(
-        label="Percent of each credited record",
+        label=_lazy("Percent of each credited record"),
         min_value=0,
         max_value=100,
         decimal_places=2,
@@ -111,7 +115,7 @@ class ByRecordsForm(WhenForm):
 class InviteForm(VerbForm):
     """Who takes the account over."""
 
-    email = forms.EmailField(label="E-mail address")
+    email = forms.EmailField(label=_lazy("E-mail address"))
 
 
 class InviteManyForm(VerbForm):
@@ -164,7 +168,7 @@ def _divide(request: HttpRequest, dataset: Any, cleaned: dict[str, Any]) -> str:
             at=at,
             by=person_of(request),
         )
-    return f"Split {split.number} holds."
+    return _("Split %(number)s holds.") % {"number": split.number}
 
 
 def _divide_by_records(request: HttpRequest, version: Any, cleaned: dict[str, Any]) -> str:
@@ -175,7 +179,8 @@ def _divide_by_records(request: HttpRequest, version: Any, cleaned: dict[str, An
         at=timezone.now(),
         by=person_of(request),
     )
-    return f"Split {split.number} holds, by the records of {version}."
+    words = _("Split %(number)s holds, by the records of %(version)s.")
+    return words % {"number": split.number, "version": version}
 
 
 def _invite(request: HttpRequest, contributor: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -235,12 +240,12 @@ class ContributorAdmin(ReadOnlyFacts):
     search_fields = ("label",)
     list_select_related = ("party", "owner")
     ordering = ("named_at",)
-    list_words = (
+    list_words = _lazy(
         "Who worked on your data, by the names your files use. Their shares accrue from the first "
         "day; invite a person to take an account over."
     )
-    empty_title = "No contributor yet"
-    empty_words = "Name some where you divide a dataset: on its page, under 'Divide it'."
+    empty_title = _lazy("No contributor yet")
+    empty_words = _lazy("Name some where you divide a dataset: on its page, under 'Divide it'.")
     list_verbs = (
         Verb(
             "invite-many",
@@ -255,11 +260,11 @@ class ContributorAdmin(ReadOnlyFacts):
     verbs = (
         Verb(
             "invite",
-            "Hand the account over",
+            _lazy("Hand the account over"),
             "rights",
             _invite,
             InviteForm,
-            "Who accepts becomes its admin, and has what it earned. It can be done once.",
+            _lazy("Who accepts becomes its admin, and has what it earned. It can be done once."),
             offered=_is_unclaimed,
             tone="primary",
         ),
@@ -269,7 +274,7 @@ class ContributorAdmin(ReadOnlyFacts):
         rows = super().scope(viewer)
         return rows if viewer.is_operator else rows.filter(owner=viewer.party)
 
-    @column("Earns as")
+    @column(_lazy("Earns as"))
     def account(self, contributor: Contributor) -> str:
         return contributor.party.name
 
@@ -286,30 +291,36 @@ class ShareAdmin(ReadOnlyFacts):
     """The viewer's own shares of others' datasets, and of its own."""
 
     shown_to = OWNERS
-    list_title = "My shares"
+    list_title = _lazy("My shares")
     list_display = ("dataset", "part", "since")
     list_select_related = ("split__dataset__owner",)
     ordering = ("-split__made_at",)
-    list_words = "What you have of datasets that are divided, in every split there was."
-    empty_title = "No share yet"
-    empty_words = "Where an owner divides a dataset and you have a part, it stands here."
+    list_words = _lazy("What you have of datasets that are divided, in every split there was.")
+    empty_title = _lazy("No share yet")
+    empty_words = _lazy("Where an owner divides a dataset and you have a part, it stands here.")
     page_template = "provenance/share.html"
 
     def scope(self, viewer: Viewer) -> QuerySet[Any]:
         return _with_sums(super().scope(viewer).filter(party=viewer.party))
 
-    @column("Dataset")
+    @column(_lazy("Dataset"))
     def dataset(self, share: SplitShare) -> str:
-        return f"{share.split.dataset}, split {share.split.number}"
+        return _("%(dataset)s, split %(number)s") % {
+            "dataset": share.split.dataset,
+            "number": share.split.number,
+        }
 
-    @column("Weight")
+    @column(_lazy("Weight"))
     def part(self, share: Any) -> str:
-        return f"{share.weight:,} of {share.weight_sum:,}"
+        named = {"weight": f"{share.weight:,}", "weight_sum": f"{share.weight_sum:,}"}
+        return _("%(weight)s of %(weight_sum)s") % named
 
-    @column("Holds")
+    @column(_lazy("Holds"))
     def since(self, share: SplitShare) -> str:
         split = share.split
-        return "from the start" if split.from_the_start else f"from {split.applies_at:%Y-%m-%d}"
+        if split.from_the_start:
+            return _("from the start")
+        return _("from %(day)s") % {"day": f"{split.applies_at:%Y-%m-%d}"}
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         return [subject.party]
@@ -333,7 +344,7 @@ def _split_panel(request: HttpRequest, dataset: Any) -> Panel | None:
         "words": quality.WORDS if split and split.rule else (),
         "history": _history(dataset, split, labels),
     }
-    return Panel("Whose it is", "provenance/split_panel.html", context)
+    return Panel(_("Whose it is"), "provenance/split_panel.html", context)
 
 
 def _history(dataset: Dataset, in_force: Split | None, labels: dict[Any, str]) -> list[Past]:
@@ -362,11 +373,13 @@ site.add_verb(
     Dataset,
     Verb(
         "divide",
-        "Divide it",
+        _lazy("Divide it"),
         "rights",
         _divide,
         DivideForm,
-        "What this dataset earns for itself is divided by these weights. The last split holds.",
+        _lazy(
+            "What this dataset earns for itself is divided by these weights. The last split holds."
+        ),
         offered=owns,
     ),
 )
@@ -374,11 +387,11 @@ site.add_verb(
     DatasetVersion,
     Verb(
         "divide",
-        "Divide by records",
+        _lazy("Divide by records"),
         "rights",
         _divide_by_records,
         ByRecordsForm,
-        "By the records that contributors are credited with in this version.",
+        _lazy("By the records that contributors are credited with in this version."),
         offered=_has_credits,
     ),
 )

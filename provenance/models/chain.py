@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import pgettext_lazy as _named
 
 
 class ChainContract(models.Model):
@@ -82,12 +83,16 @@ class OutboxTransaction(models.Model):
     """A transaction that the chain must carry: enqueued with its fact, sent by the one writer."""
 
     class State(models.TextChoices):
-        QUEUED = "queued"  # no nonce yet
-        SENT = "sent"  # signed bytes are stored; the chain may or may not have them
-        MINED = "mined"  # in a block that may still be reorganised away
-        FINAL = "final"
-        REVIEW = "review"  # reverted: a person looks at it, nothing is sent again by itself
-        DISMISSED = "dismissed"  # reverted for good: a person said why, and nothing needs it
+        QUEUED = "queued", _named("state", "Queued")  # no nonce yet
+        # Signed bytes are stored; the chain may or may not have them.
+        SENT = "sent", _named("state", "Sent")
+        # In a block that may still be reorganised away.
+        MINED = "mined", _named("state", "Mined")
+        FINAL = "final", _named("state", "Final")
+        # Reverted: a person looks at it, nothing is sent again by itself.
+        REVIEW = "review", _named("state", "Review")
+        # Reverted for good: a person said why, and nothing needs it.
+        DISMISSED = "dismissed", _named("state", "Dismissed")
 
     # What nothing more happens to.
     OVER: ClassVar = (State.FINAL, State.DISMISSED)

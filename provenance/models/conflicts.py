@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from provenance.models.datasets import Dataset, DatasetVersion, Record
 from provenance.models.parties import Party, User
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 class MatchKind(models.TextChoices):
     """How two records are alike; `semantic` alone never accuses."""
 
-    EXACT = "exact"
-    NEAR = "near"
-    CONTAINED = "contained"
-    SEMANTIC = "semantic"
+    EXACT = "exact", _("Exact")
+    NEAR = "near", _("Near")
+    CONTAINED = "contained", _("Contained")
+    SEMANTIC = "semantic", _("Semantic")
 
 
 class OverlapQuerySet(models.QuerySet["Overlap"]):
@@ -122,14 +123,14 @@ class Conflict(models.Model):
     """An overlap in question between two owners. Order says who answers, not who is right."""
 
     class State(models.TextChoices):
-        OPEN = "open", "Found; nobody has claimed yet"
-        CLAIMED = "claimed", "Claimed; the other side answers"
-        ANSWERED = "answered", "Answered; the claimant may reply"
-        DECIDING = "deciding", "Waiting for a decision"
-        DECIDED = "decided", "Decided; may be appealed"
-        APPEALED = "appealed", "Appealed; waiting for another operator"
-        RELEASED = "released", "Nobody claimed in time; nothing is held"
-        CLOSED = "closed", "Closed"
+        OPEN = "open", _("Found; nobody has claimed yet")
+        CLAIMED = "claimed", _("Claimed; the other side answers")
+        ANSWERED = "answered", _("Answered; the claimant may reply")
+        DECIDING = "deciding", _("Waiting for a decision")
+        DECIDED = "decided", _("Decided; may be appealed")
+        APPEALED = "appealed", _("Appealed; waiting for another operator")
+        RELEASED = "released", _("Nobody claimed in time; nothing is held")
+        CLOSED = "closed", _("Closed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     later = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="conflicts")
@@ -255,7 +256,7 @@ class Submission(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     round = models.PositiveIntegerField(default=1)
     text = models.TextField()
-    agrees = models.BooleanField(default=False, help_text="The respondent accepts the claim.")
+    agrees = models.BooleanField(default=False, help_text=_("The respondent accepts the claim."))
     made_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField()
 
@@ -267,10 +268,10 @@ class Resolution(models.Model):
     """What was decided about a filtered set of contested records, and why."""
 
     class Outcome(models.TextChoices):
-        TO_EARLIER = "to_earlier", "The records are the earlier registrant's"
-        TO_LATER = "to_later", "The records are the later registrant's"
-        SHARED = "shared", "Both hold rights: the share is divided"
-        COMMON = "common", "Common material: each keeps its own"
+        TO_EARLIER = "to_earlier", _("The records are the earlier registrant's")
+        TO_LATER = "to_later", _("The records are the later registrant's")
+        SHARED = "shared", _("Both hold rights: the share is divided")
+        COMMON = "common", _("Common material: each keeps its own")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conflict = models.ForeignKey(Conflict, on_delete=models.PROTECT, related_name="resolutions")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy as _named
 
 from provenance.models.parties import Party
 
@@ -33,10 +35,10 @@ class Dataset(models.Model):
     """A named collection of one owner; its versions hold the records."""
 
     class Kind(models.TextChoices):
-        TEXT = "text"
-        TABLE = "table"
-        IMAGE = "image"
-        CODE = "code", "Source code"
+        TEXT = "text", _("Text")
+        TABLE = "table", _("Table")
+        IMAGE = "image", _("Image")
+        CODE = "code", _("Source code")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="datasets")
@@ -74,16 +76,16 @@ class DatasetVersion(models.Model):
     """One state of a dataset; once sealed, its records enter the ledger as one root."""
 
     class State(models.TextChoices):
-        OPEN = "open"
-        READY = "ready"  # a delta, shown and waiting to be sealed
-        SEALED = "sealed"
-        FAILED = "failed"
-        WITHDRAWN = "withdrawn"
-        ERASED = "erased"
+        OPEN = "open", _named("state", "Open")
+        READY = "ready", _named("state", "Ready")  # a delta, shown and waiting to be sealed
+        SEALED = "sealed", _named("state", "Sealed")
+        FAILED = "failed", _named("state", "Failed")
+        WITHDRAWN = "withdrawn", _named("state", "Withdrawn")
+        ERASED = "erased", _named("state", "Erased")
 
     class Mode(models.TextChoices):
-        FULL = "full"
-        DELTA = "delta"
+        FULL = "full", _("Full")
+        DELTA = "delta", _("Delta")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="versions")

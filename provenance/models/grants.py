@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, F, Q, When
+from django.utils.translation import pgettext_lazy as _named
 
 from provenance.models.bundles import Subscription
 from provenance.models.datasets import Dataset, DatasetVersion
@@ -63,10 +64,10 @@ class Grant(models.Model):
     """A lab's licence for a time; `terms` freezes text, price, term and who accepted."""
 
     class State(models.TextChoices):
-        REQUESTED = "requested"
-        GIVEN = "given"
-        REFUSED = "refused"
-        REVOKED = "revoked"
+        REQUESTED = "requested", _named("state", "Requested")
+        GIVEN = "given", _named("state", "Given")
+        REFUSED = "refused", _named("state", "Refused")
+        REVOKED = "revoked", _named("state", "Revoked")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     lab = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="grants")

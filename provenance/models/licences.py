@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from provenance.models.datasets import Dataset
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 class Purpose(models.TextChoices):
     """What data is used for; each is opt-in."""
 
-    PRETRAIN = "pretrain", "Pre-training"
-    FINETUNE = "finetune", "Fine-tuning"
-    EVALUATE = "evaluate", "Evaluation"
-    RETRIEVE = "retrieve", "Retrieval"
-    RESEARCH = "research", "Non-commercial research"
+    PRETRAIN = "pretrain", _("Pre-training")
+    FINETUNE = "finetune", _("Fine-tuning")
+    EVALUATE = "evaluate", _("Evaluation")
+    RETRIEVE = "retrieve", _("Retrieval")
+    RESEARCH = "research", _("Non-commercial research")
 
 
 class LicenceQuerySet(models.QuerySet["Licence"]):
@@ -41,7 +42,7 @@ class Licence(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="licences")
     name = models.CharField(max_length=200)
-    spdx = models.CharField(max_length=200, blank=True, help_text="An SPDX expression, if any.")
+    spdx = models.CharField(max_length=200, blank=True, help_text=_("An SPDX expression, if any."))
     text = models.TextField(blank=True)
     purposes = ArrayField(models.CharField(max_length=20, choices=Purpose.choices), default=list)
     # Opt-in: grants for these purposes are given without the owner's hand.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as _noop
 
 if TYPE_CHECKING:
     from provenance.access import Viewer
@@ -34,7 +36,7 @@ class Party(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
-    namespace = models.SlugField(max_length=80, unique=True, help_text="Names its datasets.")
+    namespace = models.SlugField(max_length=80, unique=True, help_text=_("Names its datasets."))
     is_owner = models.BooleanField(default=False)
     is_lab = models.BooleanField(default=False)
     is_operator = models.BooleanField(default=False)
@@ -48,7 +50,7 @@ class Party(models.Model):
     objects = PartyQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "parties"
+        verbose_name_plural = _noop("parties")
 
     def __str__(self) -> str:
         return self.name
@@ -58,11 +60,11 @@ class Membership(models.Model):
     """What one user may do for one party."""
 
     class Role(models.TextChoices):
-        ADMIN = "admin"
-        RIGHTS = "rights"
-        FINANCE = "finance"
-        DEVELOPER = "developer"
-        VIEWER = "viewer"
+        ADMIN = "admin", _("Admin")
+        RIGHTS = "rights", _("Rights")
+        FINANCE = "finance", _("Finance")
+        DEVELOPER = "developer", _("Developer")
+        VIEWER = "viewer", _("Viewer")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="memberships")

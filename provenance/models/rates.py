@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from provenance.models.licences import Licence
 from provenance.models.parties import Party
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 class Basis(models.TextChoices):
     """What is counted, and how much of it a price is for."""
 
-    PER_1K_RECORDS = "per_1k_records", "per 1,000 records"
-    PER_1M_TOKENS = "per_1m_tokens", "per 1,000,000 tokens"
-    FLAT_PER_RUN = "flat_per_run", "flat per run"
-    PER_EPOCH = "per_epoch", "per epoch"
-    PER_FETCH = "per_fetch", "per fetch"
+    PER_1K_RECORDS = "per_1k_records", _("per 1,000 records")
+    PER_1M_TOKENS = "per_1m_tokens", _("per 1,000,000 tokens")
+    FLAT_PER_RUN = "flat_per_run", _("flat per run")
+    PER_EPOCH = "per_epoch", _("per epoch")
+    PER_FETCH = "per_fetch", _("per fetch")
 
 
 class RatePlan(models.Model):
@@ -38,8 +39,8 @@ class RatePlan(models.Model):
     """
 
     class Mode(models.TextChoices):
-        GRADUATED = "graduated", "each part at the price of its own tier"
-        VOLUME = "volume", "everything at the price of the tier that is reached"
+        GRADUATED = "graduated", _("each part at the price of its own tier")
+        VOLUME = "volume", _("everything at the price of the tier that is reached")
 
     owner = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="rate_plans")
     basis = models.CharField(max_length=20, choices=Basis.choices)
@@ -109,7 +110,7 @@ class Rate(models.Model):
     )
     # Of the revenue of a model made with the data, in 1/10,000; shared among what it used.
     revenue_basis_points = models.PositiveIntegerField(default=0)
-    asset = models.CharField(max_length=120, help_text="CAIP-19, or iso4217:EUR.")
+    asset = models.CharField(max_length=120, help_text=_("CAIP-19, or iso4217:EUR."))
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True, blank=True)
 

@@ -10,6 +10,9 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as _noop
+from django.utils.translation import pgettext_lazy as _named
 
 from provenance.models.datasets import DatasetVersion
 from provenance.models.grants import Grant
@@ -45,13 +48,13 @@ class TrainedModel(models.Model):
     lab = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="models")
     name = models.CharField(max_length=200)
     version = models.CharField(max_length=60, default="1")
-    is_published = models.BooleanField(default=False, help_text="Owners may see its name.")
+    is_published = models.BooleanField(default=False, help_text=_("Owners may see its name."))
     created_at = models.DateTimeField()
 
     objects = LabScopedQuerySet["TrainedModel"].as_manager()
 
     class Meta:
-        verbose_name = "model"
+        verbose_name = _noop("model")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["lab", "name", "version"], name="model_named_once")
         ]
@@ -64,9 +67,10 @@ class Run(models.Model):
     """One training job; the ranks and children of a job name the same root."""
 
     class State(models.TextChoices):
-        RUNNING = "running"
-        ENDED = "ended"
-        LAPSED = "lapsed"  # nothing was heard of it for RUN_SILENCE_SECONDS
+        RUNNING = "running", _named("state", "Running")
+        ENDED = "ended", _named("state", "Ended")
+        # Nothing was heard of it for RUN_SILENCE_SECONDS.
+        LAPSED = "lapsed", _named("state", "Lapsed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     lab = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="runs")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy as _named
 
 from provenance.models.datasets import DatasetVersion
 from provenance.models.licences import Purpose
@@ -70,23 +72,23 @@ class Review(models.Model):
     """
 
     class Rule(models.TextChoices):
-        GAP = "gap", "Reports are missing"
-        PLAN = "plan", "Differs from the run's plan"
-        HISTORY = "history", "Differs from earlier runs"
-        SIZE = "size", "More than the dataset holds"
-        TWO_NAMES = "two_names", "One content under two names"
-        METERS = "meters", "Meters disagree"
-        POLICY = "policy", "A policy asks for a look"
+        GAP = "gap", _("Reports are missing")
+        PLAN = "plan", _("Differs from the run's plan")
+        HISTORY = "history", _("Differs from earlier runs")
+        SIZE = "size", _("More than the dataset holds")
+        TWO_NAMES = "two_names", _("One content under two names")
+        METERS = "meters", _("Meters disagree")
+        POLICY = "policy", _("A policy asks for a look")
 
     class State(models.TextChoices):
-        OPEN = "open"
-        CLOSED = "closed"
+        OPEN = "open", _named("state", "Open")
+        CLOSED = "closed", _named("state", "Closed")
 
     class Outcome(models.TextChoices):
-        EXPLAINED = "explained", "Explained"
-        CORRECTED = "corrected", "A mistake, and corrected"
-        MISREPORTED = "misreported", "Misreported"
-        FALSE_ALARM = "false_alarm", "The rule was wrong"
+        EXPLAINED = "explained", _("Explained")
+        CORRECTED = "corrected", _("A mistake, and corrected")
+        MISREPORTED = "misreported", _("Misreported")
+        FALSE_ALARM = "false_alarm", _("The rule was wrong")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     rule = models.CharField(max_length=10, choices=Rule.choices)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as _noop
 
 from provenance.models.datasets import Dataset, DatasetVersion, Record
 from provenance.models.licences import Licence
@@ -139,8 +141,8 @@ class SplitShare(models.Model):
 class Policy(models.TextChoices):
     """Of what a dataset owes a part to one that it was made from."""
 
-    RELATIVE = "relative", "of what this dataset earns"
-    ABSOLUTE = "absolute", "of the whole, from this dataset and from all made of it later"
+    RELATIVE = "relative", _("of what this dataset earns")
+    ABSOLUTE = "absolute", _("of the whole, from this dataset and from all made of it later")
 
 
 class DerivativeTermsQuerySet(models.QuerySet["DerivativeTerms"]):
@@ -165,7 +167,7 @@ class DerivativeTerms(models.Model):
     objects = DerivativeTermsQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "derivative terms"
+        verbose_name_plural = _noop("derivative terms")
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(basis_points__lte=10_000), name="derivative_terms_at_most_the_whole"
@@ -199,11 +201,11 @@ class Derivation(models.Model):
     """A dataset was made from a version of another, and owes it a part of its revenue."""
 
     class State(models.TextChoices):
-        DECLARED = "declared", "Waits for the other owner"
-        ACCEPTED = "accepted"
-        REFUSED = "refused"
-        WITHDRAWN = "withdrawn"
-        ENDED = "ended"
+        DECLARED = "declared", _("Waits for the other owner")
+        ACCEPTED = "accepted", _("Accepted")
+        REFUSED = "refused", _("Refused")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+        ENDED = "ended", _("Ended")
 
     STANDING: ClassVar = (State.DECLARED, State.ACCEPTED)
 

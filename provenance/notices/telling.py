@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import translation
 
 from provenance.access import ROLE_VERBS
+from provenance.kept import in_english
 from provenance.models import (
     Event,
     Letter,
@@ -47,9 +48,13 @@ def follows(*event_kinds: str) -> Callable[[Rule], Rule]:
 
 
 def follow(event: Event) -> None:
-    """Tell whom an event concerns, in its transaction; most kinds of events concern nobody."""
-    for rule in _RULES.get(event.kind, ()):
-        rule(event)
+    """Tell whom an event concerns, in its transaction; most kinds of events concern nobody.
+
+    What a notice keeps is English, whoever caused it; it is said when it is read.
+    """
+    with in_english():
+        for rule in _RULES.get(event.kind, ()):
+            rule(event)
 
 
 def operators() -> Iterable[Party]:

@@ -11,12 +11,16 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext as _
 
 from provenance.models import Notice
 from provenance.notices.kinds import Topic, kind_of
 
 FACT_LENGTH = 200
+# Facts that hold a word of ours, not of a person.
+OUR_WORDS = frozenset({"outcome", "purpose", "role", "rule", "what_became", "what_is"})
 # Control, format and surrogate characters, line and paragraph ends: they begin new header lines,
 # turn what follows around, or hide it.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -94,4 +98,14 @@ def _shown(name: str, value: Any) -> str:
         return f"{value:,}"
     if name.endswith("_at"):
         return moment_words(datetime.fromisoformat(value))
-    return str(value)
+    if name == "purposes":
+        return pgettext("list", ", ").join(map(_word, str(value).split(", ")))
+    return _word(str(value)) if name in OUR_WORDS else str(value)
+
+
+def _word(kept_word: str) -> str:
+    """A label that a fact holds, in the reader's language, however it begins."""
+    for word in (kept_word, capfirst(kept_word)):
+        if (said := gettext(word)) != word:
+            return said
+    return kept_word
