@@ -39,6 +39,19 @@ def test_names_of_classes_are_no_words() -> None:
     assert list(bare.in_template(page + "after")) == ["after"]
 
 
+def test_words_are_found_where_calls_take_them_by_place() -> None:
+    module = """
+Verb("end", _("End"), "rights", end, Form, "It ends.")
+Panel("Here", "panel.html", {})
+raise forms.ValidationError(f"Not {name}.")
+"""
+    assert [text for _, text in bare.in_python(module)] == ["It ends.", "Here", "Not ."]
+
+
+def test_commands_speak_english() -> None:
+    assert list(bare.in_python('ArgumentParser(description="Start and stay.")')) == []
+
+
 @pytest.mark.parametrize(
     ("language", "moment", "day"),
     [

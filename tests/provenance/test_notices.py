@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.urls import reverse
+from django.utils import translation
 
 from provenance import (
     conflicts,
@@ -103,6 +104,19 @@ def test_a_claim_its_answer_and_the_decision_reach_the_side_that_is_to_act(
     assert "appeal.made" not in told(ben)
     assert Notice.objects.filter(party=operator, kind="operator.decide").count() == 2
     assert told(stranger) == set()
+
+
+def test_a_notice_keeps_english_whoever_caused_it_and_is_said_as_its_reader_speaks(
+    conflict: Conflict, ada: Party, ben: Party, olga: User
+):
+    with translation.override("zh-hans"):
+        to_decide(conflict)
+        decided(conflict, olga, at=NOON + 40 * DAY)
+    made = Notice.objects.get(party=ada, kind="decision.made")
+    assert made.facts["outcome"] == "the records are the earlier registrant's"
+    assert "the records are the earlier registrant's" in notices.say(made).words
+    with translation.override("zh-hans"):
+        assert "记录归较早登记方所有" in notices.say(made).words
 
 
 def test_a_claim_that_waits_is_told_to_the_other_side_and_to_operators(
