@@ -20,9 +20,11 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Min
 from django.utils import timezone
+from django.utils.dateformat import format as dated
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext
 
 from ingest.models import Upload
 from ingest.models.index import Tombstone
@@ -226,8 +228,7 @@ def _backup() -> str:
 
 
 def _moment(at: datetime) -> str:
-    there = at.astimezone(UTC)
-    return f"{there.day} {there:%b %Y, %H:%M} UTC"
+    return dated(at.astimezone(UTC), pgettext("date and time", "j M Y, H:i")) + " UTC"
 
 
 CHECKS: tuple[Check, ...] = (

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from django.core.mail import send_mail
 from django.db import transaction
+from django.utils.dateformat import format as dated
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from provenance.models import Concern, User
 from provenance.refusals import Refused
@@ -39,12 +41,13 @@ def tell(*, name: str, email: str, what: str, place: str, why: str, at: datetime
     made = Concern.objects.create(
         name=name, email=email, what=what, place=place, why=why, made_at=at
     )
+    date = dated(at, pgettext("date and time", "d F Y, H:i"))
     words = _(
         "We have your notice of %(date)s (UTC), number %(number)s. A person reads it and answers "
         "to this address. It blocks nothing by itself: if records of yours are registered by "
         "somebody else, sign up and claim them, and money for them is held.\n\n"
         "What you told us:\n\n%(what)s\n"
-    ) % {"date": f"{at:%d %B %Y, %H:%M}", "number": made.pk, "what": what}
+    ) % {"date": date, "number": made.pk, "what": what}
     _mail(email, _("Tallymark: we have your notice"), words)
     return made
 

@@ -6,6 +6,9 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
 from django.urls import reverse
+from django.utils.dateformat import format as dated
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from provenance.models import Invitation
 
@@ -16,12 +19,17 @@ def send_invitation(invitation: Invitation, token: str) -> str:
     The link holds the token: show it once, keep it nowhere.
     """
     link = f"{settings.PUBLIC_URL}{reverse('accept-invitation', args=[token])}"
-    subject = f"Tallymark: join {invitation.party.name}"
-    words = (
-        f"{invitation.invited_by.email} invites you to act for {invitation.party.name} on "
-        f"Tallymark as {invitation.role}.\n\n"
-        f"Accept until {invitation.expires_at:%d %B %Y} (UTC): {link}\n"
-    )
+    subject = _("Tallymark: join %(party)s") % {"party": invitation.party.name}
+    words = _(
+        "%(by)s invites you to act for %(party)s on Tallymark as %(role)s.\n\n"
+        "Accept until %(day)s (UTC): %(link)s\n"
+    ) % {
+        "by": invitation.invited_by.email,
+        "party": invitation.party.name,
+        "role": _(invitation.role),
+        "day": dated(invitation.expires_at, pgettext("date", "d F Y")),
+        "link": link,
+    }
 
     def send() -> None:
         send_mail(subject, words, None, [invitation.email])

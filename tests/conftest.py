@@ -19,6 +19,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connections
 from django.test import TransactionTestCase, override_settings
+from django.utils import translation
 from hypothesis import settings
 from psycopg.conninfo import conninfo_to_dict
 from pytest_django.plugin import blocking_manager_key
@@ -166,6 +167,13 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
     ):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """No test goes on in the language of a page that an earlier one asked for."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,10 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateformat import format as dated
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext
 
 from compensation import money, payees, terms
 from compensation.bank import currency
@@ -174,7 +176,7 @@ def _verify(request: HttpRequest, method: Any, cleaned: dict[str, Any]) -> str:
     if done.held_until:
         return _(
             "The address is proved to be yours; payouts go there from %(held_until)s UTC on."
-        ) % {"held_until": f"{done.held_until:%d %B %Y, %H:%M}"}
+        ) % {"held_until": dated(done.held_until, pgettext("date and time", "d F Y, H:i"))}
     return _("The address is proved to be yours; payouts go there from the next epoch on.")
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.urls import reverse
+from django.utils.dateformat import format as dated
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from ingest.admin.standing import against
 from ingest.models import Upload
@@ -115,7 +116,7 @@ def _finding(overlap: Overlap, conflict: Conflict | None, viewer: Viewer) -> Fin
 
 def _plain_day(overlap: Overlap) -> str:
     at = overlap.earlier.sealed_at
-    return f"{at.day} {at:%b %Y}" if at else "–"
+    return dated(at, pgettext("date", "j M Y")) if at else "–"
 
 
 def _points(overlap: Overlap) -> Iterator[str]:

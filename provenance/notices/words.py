@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils.formats import date_format
+from django.utils.dateformat import format as dated
 from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext as _
@@ -65,7 +65,7 @@ def say(notice: Notice) -> Said:
 def moment_words(at: datetime) -> str:
     """A moment with its zone: `3 May 2031 at 14:00 UTC`."""
     in_utc = at.astimezone(UTC)
-    named = {"day": date_format(in_utc, "j F Y"), "time": in_utc.strftime("%H:%M")}
+    named = {"day": dated(in_utc, pgettext("date", "j F Y")), "time": in_utc.strftime("%H:%M")}
     return _("%(day)s at %(time)s UTC") % named
 
 
