@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import transaction
 from django.db.models import Sum
 
-from compensation import journal
+from compensation import journal, notices
 from compensation.models import Account, Asset, Balance, Entry, Line, Maturity, Take
 from compensation.weights import matures_at
 from provenance.models import Party
@@ -16,6 +16,8 @@ from provenance.models import Party
 Kind = Account.Kind
 
 ENTRY_LIMIT = 200
+# Days that have ended are told of again for so long, so that an outage loses none.
+DAYS_TOLD = 3
 
 
 @transaction.atomic
@@ -61,6 +63,37 @@ def mature_credits(*, at: datetime, limit: int = ENTRY_LIMIT) -> int:
         )
     Maturity.objects.filter(pk__in=entry_ids).update(matured_at=at)
     return len(due)
+
+
+def tell_matured(*, at: datetime) -> int:
+    """Tell owners what became payable on each of the last days that ended; how many notices.
+
+    One notice for an owner, asset and day, however often credits mature in it. Safe to repeat.
+    """
+    today = at.astimezone(UTC).date()
+    days = [today - timedelta(days=back) for back in range(DAYS_TOLD, 0, -1)]
+    return sum(_tell_of(day, at) for day in days)
+
+
+def _tell_of(day: date, at: datetime) -> int:
+    begins = datetime.combine(day, time.min, tzinfo=UTC)
+    sums = (
+        Line.objects.filter(
+            entry__kind=Entry.Kind.MATURITY,
+            entry__posted_at__gte=begins,
+            entry__posted_at__lt=begins + timedelta(days=1),
+            account__kind=Kind.OWNER,
+            amount_units__gt=0,
+        )
+        .values("account")
+        .annotate(total=Sum("amount_units"))
+    )
+    matured = {row["account"]: int(row["total"]) for row in sums}
+    accounts = Account.objects.select_related("asset", "party").in_bulk(matured)
+    known = notices.told_of_maturity(accounts.values(), day=day)
+    for pk in sorted(accounts.keys() - known):
+        notices.tell_of_maturity(accounts[pk], matured[pk], day=day, at=at)
+    return len(accounts.keys() - known)
 
 
 def recover(*, asset: Asset, party: Party, key: str, at: datetime) -> int:

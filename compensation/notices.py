@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import date, datetime
+
 from django.utils.translation import gettext_lazy as _
 
 from compensation import money
-from compensation.models import Asset, BudgetNotice, PayoutMethod
-from provenance.models import Event
+from compensation.models import Account, Asset, BudgetNotice, PayoutMethod
+from provenance.models import Event, Notice, Sending
 from provenance.notices import Kind, Topic, follows, register, tell
 
+_MATURED = "credit.matured"
 _METHOD = "admin:compensation_payoutmethod_change"
 
 register(
@@ -46,6 +50,21 @@ register(
         "finance",
         _("See what it pays for"),
         is_list=True,
+    ),
+    Kind(
+        _MATURED,
+        Topic.MONEY,
+        _("%(amount)s can be paid to you"),
+        _(
+            "On %(day)s (UTC), %(amount)s that you had earned came out of the hold-back. It goes "
+            "with your next payout, or when you claim it, as you chose; without an address or "
+            "account it waits for you."
+        ),
+        "admin:compensation_payout_changelist",
+        "finance",
+        _("See your payouts"),
+        is_list=True,
+        sending=Sending.DAILY,
     ),
     Kind(
         "budget.warning",
@@ -104,6 +123,31 @@ def _paid(event: Event) -> None:
             at=event.occurred_at,
             amount=_amount(int(event.body["amount_units"]), asset),
         )
+
+
+def tell_of_maturity(account: Account, units: int, *, day: date, at: datetime) -> None:
+    """Tell an owner what came out of the hold-back on a day, once."""
+    assert account.party is not None, "an owner's account is a party's"
+    tell(
+        _MATURED,
+        party=account.party,
+        key=_maturity(account, day),
+        at=at,
+        amount=_amount(units, account.asset),
+        day=day.isoformat(),
+    )
+
+
+def told_of_maturity(accounts: Collection[Account], *, day: date) -> set[int]:
+    """Those of some accounts whose owners were told of a day."""
+    keys = {_maturity(account, day): account.pk for account in accounts}
+    parties = {account.party_id for account in accounts if account.party_id}
+    known = Notice.objects.filter(party__in=parties, kind=_MATURED, key__in=keys)
+    return {keys[key] for key in known.values_list("key", flat=True)}
+
+
+def _maturity(account: Account, day: date) -> str:
+    return f"{day.isoformat()}:{account.pk}"
 
 
 def warn(notice: BudgetNotice) -> None:

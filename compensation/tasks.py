@@ -104,6 +104,12 @@ def mature_credits() -> int:
 
 
 @shared_task
+def tell_matured() -> int:
+    """Tell owners what came out of the hold-back."""
+    return holdback.tell_matured(at=timezone.now())
+
+
+@shared_task
 def expire_holds() -> int:
     """Give back what was held until a moment that has passed."""
     return _batches(holds.expire)

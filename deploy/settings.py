@@ -333,6 +333,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("watch deposits", "compensation.tasks.watch_deposits", 5),
         ("work in payments", "compensation.tasks.apply_payments", 30),
         ("add up spending", "compensation.tasks.add_up_spending", 10),
+        ("tell what matured", "compensation.tasks.tell_matured", 3600),
         ("mature credits", "compensation.tasks.mature_credits", 10),
         ("advance payouts", "compensation.tasks.advance_payouts", 3),
         ("build payout epochs", "compensation.tasks.build_epochs", 10),

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from compensation import payees
-from compensation.models import Asset, BankPayout, BudgetNotice, PayoutMethod
+from compensation import billing, holdback, money, payees
+from compensation.models import Account, Asset, BankPayout, BudgetNotice, Line, PayoutMethod
 from provenance import mailing, notices
 from provenance.models import DatasetVersion, Letter, Notice, Party
 from tests import factories
@@ -23,7 +23,7 @@ from tests.compensation.banking import (
     returned,
     run_of,
 )
-from tests.compensation.conftest import grant
+from tests.compensation.conftest import grant, use
 from tests.compensation.test_bank_files import take
 from tests.compensation.test_budgets import TEN_RECORDS, bill, report, set_budget, start
 
@@ -61,6 +61,47 @@ def test_a_changed_account_is_told_to_its_owner_whatever_was_switched_off(
     assert "4 March 2026 at 12:00 UTC" in said
     assert ADAS_IBAN not in said
     assert told(ben) == told(lab) == []
+
+
+def test_what_came_out_of_the_hold_back_is_told_once_a_day_and_asset_with_its_sum(
+    rich_lab: Party, ada: Party, ben: Party, essays: DatasetVersion, euro: Asset
+):
+    grant(rich_lab, essays)
+    for hours in (0, 1, 24):
+        at = NOON + timedelta(hours=hours)
+        use(rich_lab, essays, records=10, at=at)
+        billing.bill_batch(at=at + timedelta(minutes=2))
+        holdback.mature_credits(at=at + timedelta(days=30, minutes=2))
+    end = NOON.replace(hour=0) + timedelta(days=31)
+    assert holdback.tell_matured(at=end - timedelta(seconds=1)) == 0
+    assert [holdback.tell_matured(at=end) for _ in range(2)] == [1, 0]
+    held_back = Account.objects.get(kind="owner", party=ada)
+    paid = Line.objects.filter(account=held_back, entry__posted_at__lt=end)
+    amount = money.to_text(sum(line.amount_units for line in paid), euro.scale)
+    assert paid.count() == 2
+    said = words(ada, "credit.matured")
+    assert f"On 2026-03-31 (UTC), {amount} EUR" in said
+    assert holdback.tell_matured(at=end + 3 * timedelta(days=1)) == 1
+    assert Notice.objects.filter(kind="credit.matured", party=ada).count() == 2
+    assert not Notice.objects.filter(kind="credit.matured").exclude(party=ada).exists()
+
+
+def test_a_day_is_told_after_whatever_stopped_in_its_middle(
+    rich_lab: Party, ada: Party, essays: DatasetVersion, monkeypatch: pytest.MonkeyPatch
+):
+    grant(rich_lab, essays)
+    use(rich_lab, essays, records=10)
+    billing.bill_batch(at=LATER)
+    holdback.mature_credits(at=LATER + timedelta(days=30))
+    with monkeypatch.context() as patch:
+        patch.setattr("compensation.notices.tell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            holdback.tell_matured(at=LATER + timedelta(days=31))
+    assert [holdback.tell_matured(at=LATER + timedelta(days=31)) for _ in range(2)] == [1, 0]
+
+
+def killed(*args: object, **given: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_what_the_bank_paid_is_told_with_its_amount(
