@@ -47,10 +47,6 @@ class PolicyForm(VerbForm):
     condition = forms.CharField(
         label=_lazy("Condition"),
         widget=forms.Textarea,
-        help_text=_lazy(
-            "In CEL, over the facts that stand on the page of every policy, such as: "
-            'case.kind == "review" && case.stake >= 1000'
-        ),
     )
     assign_to = forms.ModelChoiceField(
         queryset=User.objects.none(),
@@ -74,6 +70,15 @@ class PolicyForm(VerbForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["condition"].help_text = _(
+            "In CEL, such as: %(example)s. Its facts are, of cases, %(case)s; of reports, %(use)s."
+        ) % {
+            "example": 'case.kind == "review" && case.stake >= 1000',
+            **{
+                target: ", ".join(f"{target}.{name}" for name in facts)
+                for target, facts in policies.FACTS.items()
+            },
+        }
         chosen: Any = self.fields["assign_to"]
         chosen.queryset = casework.operators()
         if isinstance(self.subject, Policy):

@@ -56,6 +56,7 @@ class Policy(models.Model):
     objects = PolicyQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "policies"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["name", "version"], name="policy_version_once"),
             models.UniqueConstraint(
@@ -82,7 +83,7 @@ class Policy(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.version}"
+        return f"{self.name} v{self.version}"
 
     @property
     def since(self) -> datetime:
