@@ -13,6 +13,7 @@ from provenance import coverage, licensing, usage
 from provenance.models import Bundle, Grant, Usage
 from tests import factories
 from tests.compensation.conftest import grant, more, pending, priced, texts, use
+from tests.compensation.test_ownership_transfer import passed
 from tests.factories import NOON
 
 DAY = timedelta(days=1)
@@ -91,6 +92,20 @@ def test_covering_again_or_late_charges_nothing_more(rich_lab, essays):
     assert amounts() == [("priced", 400_000)]
     made.refresh_from_db()
     assert Charge.objects.get().revision == made.revision == 2
+
+
+def test_where_the_dataset_passed_on_meanwhile_each_owner_earns_for_its_own_time(
+    rich_lab, essays, ada, ben, euro
+):
+    hour = timedelta(hours=1)
+    made = use(rich_lab, essays, records=30, is_ended=False)
+    passed(essays, ben, NOON + hour)
+    more(made.run, made.subject, records=80, sequence=2, at=NOON + 2 * hour)
+    usage.end_run(run=made.run, at=NOON + 3 * hour)
+    assert billing.bill_batch(at=NOON + DAY) == 0
+    grant(rich_lab, essays, at=NOON + 2 * DAY)
+    settled(NOON + 3 * DAY)
+    assert (pending(euro, ada), pending(euro, ben)) == (300_000, 500_000)
 
 
 def bundle(owner, version, euro) -> Bundle:
