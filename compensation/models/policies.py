@@ -56,7 +56,7 @@ class Policy(models.Model):
     objects = PolicyQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "policies"
+        verbose_name_plural = _("policies")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["name", "version"], name="policy_version_once"),
             models.UniqueConstraint(

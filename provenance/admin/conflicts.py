@@ -27,6 +27,7 @@ from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
 from provenance.documents import reasons
 from provenance.models import Claim, Conflict, Match, Opening, Party, StatementOfReasons, Submission
+from provenance.reasons import translated
 from provenance.templatetags.tallymark import moment
 
 _TONES = {
@@ -251,13 +252,14 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
 
     @column(_lazy("About"))
     def kind_words(self, statement: StatementOfReasons) -> str:
-        return statement.kind.replace("_", " ").replace(".", " ").capitalize()
+        return _(statement.kind.replace("_", " ")).capitalize()
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         rows = [(name.replace("_", " "), _plain(value)) for name, value in subject.facts.items()]
         title = _("%(what)s, to %(party)s")
         named = {"what": self.kind_words(subject), "party": subject.party}
-        return {"title": title % named, "facts": rows}
+        in_words = translated(subject.kind, subject.facts, subject.text)
+        return {"title": title % named, "facts": rows, "in_words": in_words}
 
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [named("<str:object_id>/statement.pdf", self.pdf, "pdf")]
@@ -280,7 +282,7 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
 def _plain(value: Any) -> str:
     """A fact without brackets and braces."""
     if isinstance(value, dict):
-        return ", ".join(f"{each} {name}" for name, each in value.items())
+        return pgettext("list", ", ").join(f"{each} {_(name)}" for name, each in value.items())
     if isinstance(value, list):
         return " to ".join(str(each) for each in value)
     return str(value)

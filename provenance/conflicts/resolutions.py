@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext_noop as _noop
 
 from provenance.conflicts.evidence import ask_openings
 from provenance.conflicts.filters import chosen_by, within
@@ -42,8 +43,8 @@ from provenance.models import (
 from provenance.refusals import Refused
 
 Outcome = Resolution.Outcome
-FROM_THE_START = "It holds from the first use of these records on."
-FROM_NOW = "It holds from the moment of the decision on; what was earned before stays."
+FROM_THE_START = _noop("It holds from the first use of these records on.")
+FROM_NOW = _noop("It holds from the moment of the decision on; what was earned before stays.")
 
 
 class BadDecision(Refused):

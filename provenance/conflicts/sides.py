@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Max, QuerySet
 
-from provenance import ledger, reasons
+from provenance import kept, ledger, reasons
 from provenance.ledger import moment
 from provenance.models import (
     Claim,
@@ -176,7 +176,8 @@ def reopen(conflict: Conflict, at: datetime) -> None:
 def tell(conflict: Conflict, kind: str, at: datetime, **facts: Any) -> None:
     """Give both sides a statement of reasons with the facts of the overlap."""
     facts = {**_facts(conflict), **{key: _plain(value) for key, value in facts.items()}}
-    text = reasons.write(kind, facts)
+    with kept.in_english():
+        text, opening_words = reasons.write(kind, facts), reasons.opening()
     claimants = {claim.claimant_id for claim in standing_claims(conflict)}
     opening = {
         name
@@ -189,7 +190,7 @@ def tell(conflict: Conflict, kind: str, at: datetime, **facts: Any) -> None:
             party=side.owner,
             kind=kind,
             facts={**facts, "side": name},
-            text=f"{text}\n{reasons.OPENING}" if name in opening else text,
+            text=f"{text}\n{opening_words}" if name in opening else text,
             made_at=at,
         )
         for name, side in (("later", conflict.later), ("earlier", conflict.earlier))
