@@ -62,6 +62,11 @@ def condition(text: str, *, root: str) -> Condition:
         raise BadCondition(_("This is not CEL: %(why)s") % {"why": error}) from error
     plain = _QUOTED.sub('""', text)
     names = re.findall(rf"(?<![\w.]){root}\s*\.\s*(\w+)", plain)
+    if len(names) != len(re.findall(rf"(?<![\w.]){root}\b", plain)):
+        # Facts that cost are looked up only where they are named, so none is reached otherwise.
+        raise BadCondition(
+            _("Name each fact as %(root)s.name, and %(root)s nowhere else.") % {"root": root}
+        )
     return Condition(root, frozenset(names), program)
 
 

@@ -71,6 +71,8 @@ def signed_in(person: User) -> Client:
         ("case.kind > 5 || case.kind + 1 == 2", "yes or no"),
         ("use.records > 5", "names no fact"),
         ("case.stake > 0 && other", "yes or no"),
+        ("case.stake > 0 && case['score'] > 5", "Name each fact as case.name"),
+        ("[case].exists(c, c.score > case.share)", "Name each fact as case.name"),
     ],
 )
 def test_a_condition_that_says_nothing_of_the_facts_is_refused_in_words(
