@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.journeys.browser import chromium
 from tests.journeys.service import running
-from tests.journeys.walker import PEOPLE, SIZES, Walker
+from tests.journeys.walker import LOCALES, PEOPLE, SIZES, Walker
 
 SETTLE_MS = 250
 
@@ -31,15 +31,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="the data folder of a service that runs")
     parser.add_argument("--size", choices=SIZES, default="wide")
     parser.add_argument("--theme", choices=["light", "dark"], default="light")
+    parser.add_argument("--language", choices=[*LOCALES], default="en")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    suffix = (
-        "" if (given.size, given.theme) == ("wide", "light") else f"-{given.size}-{given.theme}"
-    )
+    chosen = ((given.size, "wide"), (given.theme, "light"), (given.language, "en"))
+    suffix = "".join(f"-{value}" for value, usual in chosen if value != usual)
     count, wrong = 0, []
     with running(given.data) as place, chromium() as browser:
         for who in ("", *PEOPLE):
-            walker = Walker(browser, place, size=given.size, theme=given.theme)
+            walker = Walker(
+                browser, place, size=given.size, theme=given.theme, language=given.language
+            )
             names = walker.person(who) if who else walker.public()
             take(walker, names, given.folder, suffix)
             count += walker.count

@@ -27,17 +27,28 @@ PUBLIC = (
 )
 PEOPLE = ("aurora-archive", "birch-books", "cobalt-labs", "tallymark-operations")
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
+LOCALES = {"en": "en-GB", "zh-hans": "zh-CN"}
 FIRST = ("/admin/", "/parties/choose/", "/accounts/2fa/")
 
 
 class Walker:
     """Walks through one service in one window."""
 
-    def __init__(self, browser: Any, place: Place, *, size: str = "wide", theme: str = "light"):
+    def __init__(
+        self,
+        browser: Any,
+        place: Place,
+        *,
+        size: str = "wide",
+        theme: str = "light",
+        language: str = "en",
+    ) -> None:
         self.place, self.watched = place, Watched(place.url)
         width, height = SIZES[size]
         self._context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=theme
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            locale=LOCALES[language],
         )
         self.page = self._context.new_page()
         # Pages that were looked at.
