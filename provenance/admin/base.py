@@ -162,7 +162,9 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         if "cl" in shown:
             self.prepare(list(shown["cl"].result_list))
             touched = {p.pk: p for row in shown["cl"].result_list for p in self.parties_of(row)}
-            note_list(request, f"list of {self.opts.verbose_name_plural}", touched.values())
+            with kept.in_english():
+                what = f"list of {self.opts.verbose_name_plural}"
+            note_list(request, what, touched.values())
         return answer
 
     def prepare(self, rows: list[Any]) -> None:

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from provenance import kept
 from provenance.admin.looking import note_list
 from provenance.documents.sheets import as_csv
 
@@ -49,7 +50,9 @@ def sheet_of(admin: ReadOnlyFacts, request: HttpRequest) -> HttpResponse:
     rows = list(found[: MOST_ROWS + 1])
     admin.prepare(rows)
     touched = {p.pk: p for row in rows[:MOST_ROWS] for p in admin.parties_of(row)}
-    note_list(request, f"sheet of {admin.opts.verbose_name_plural}", touched.values())
+    with kept.in_english():
+        what = f"sheet of {admin.opts.verbose_name_plural}"
+    note_list(request, what, touched.values())
     columns = [
         _column(admin, name)
         for name in admin.get_list_display(request)
