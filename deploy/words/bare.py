@@ -102,6 +102,10 @@ def in_python(source: str) -> Iterator[tuple[int, str]]:
                     if keyword.arg in _NAMED:
                         yield from _bare(keyword.value)
             yield from _of_call(node)
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "title":
+                    yield from _bare(value)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(each, ast.Name) and each.id in _NAMED for each in targets):

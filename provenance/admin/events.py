@@ -61,7 +61,7 @@ class EventAdmin(ReadOnlyFacts):
 
     @column(_lazy("About"))
     def subject(self, event: Event) -> str:
-        return f"{event.subject_kind} {str(event.subject_id)[:8]}"
+        return f"{_(event.subject_kind)} {str(event.subject_id)[:8]}"
 
     @column(_lazy("On the chain"), label={"final": "success", "not yet": "info"})
     def anchored(self, event: Any) -> str:

@@ -8,11 +8,14 @@ import pytest
 from django.apps import apps
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import models
+from django.test import Client
 from django.utils import timezone, translation
 
 from deploy.words import bare
 from provenance import states
+from provenance.models import Party
 from provenance.templatetags import tallymark
+from tests import factories
 
 AT = datetime(2031, 5, 3, 14, tzinfo=UTC)
 
@@ -44,8 +47,10 @@ def test_words_are_found_where_calls_take_them_by_place() -> None:
 Verb("end", _("End"), "rights", end, Form, "It ends.")
 Panel("Here", "panel.html", {})
 raise forms.ValidationError(f"Not {name}.")
+menu = {"title": "Home", "icon": "house"}
 """
-    assert [text for _, text in bare.in_python(module)] == ["It ends.", "Here", "Not ."]
+    found = {text for _, text in bare.in_python(module)}
+    assert found == {"It ends.", "Here", "Not .", "Home"}
 
 
 def test_commands_speak_english() -> None:
@@ -100,3 +105,13 @@ def test_a_list_says_states_as_they_are_kept_in_english_and_by_their_word_in_chi
         assert [states.on_lists(text) for text in ("in force", "EUR")] == ["in force", "EUR"]
     with translation.override("zh-hans"):
         assert [states.on_lists(text) for text in ("in force", "EUR")] == ["有效", "EUR"]
+
+
+@pytest.mark.django_db
+def test_the_navigation_speaks_the_readers_language(ada: Party) -> None:
+    client = Client()
+    client.force_login(factories.user("alice@aurora.example", party=ada))
+    client.post("/language", {"language": "zh-hans", "next": "/admin/"})
+    page = client.get("/admin/").content.decode()
+    assert "我的数据" in page
+    assert ">My data<" not in page
