@@ -74,6 +74,7 @@ def test_trying_a_price_keeps_nothing(rich_lab, essays, euro):
 def test_its_page_is_the_owners_alone(ada, ben, rich_lab, essays, euro):
     licence = essays.dataset.licences.get()
     now = timezone.now()
+    grant(rich_lab, essays, at=now - 2 * DAY)
     use(rich_lab, essays, records=50, at=now - DAY)
     address = reverse("admin:provenance_licence_verb", args=[licence.pk, "simulate"])
     said = {
