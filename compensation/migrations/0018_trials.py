@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'test grant',
+                'verbose_name_plural': 'test grants',
             },
         ),
         migrations.CreateModel(
@@ -51,6 +52,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'test model',
+                'verbose_name_plural': 'test models',
             },
         ),
         migrations.CreateModel(
@@ -68,6 +70,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'test quote',
+                'verbose_name_plural': 'test quotes',
             },
         ),
         migrations.CreateModel(
@@ -92,6 +95,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'test run',
+                'verbose_name_plural': 'test runs',
             },
         ),
         migrations.CreateModel(
@@ -135,6 +139,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'test usage',
+                'verbose_name_plural': 'test usages',
             },
         ),
         migrations.AddIndex(

@@ -74,6 +74,7 @@ class TrialGrant(Trial):
 
     class Meta:
         verbose_name = _("test grant")
+        verbose_name_plural = _("test grants")
         indexes: ClassVar = [
             models.Index(fields=["lab", "dataset"], name="trial_grant_by_lab_and_dataset")
         ]
@@ -96,6 +97,7 @@ class TrialQuote(Trial):
 
     class Meta:
         verbose_name = _("test quote")
+        verbose_name_plural = _("test quotes")
 
     def __str__(self) -> str:
         return f"Test quote of {self.created_at:%Y-%m-%d}"
@@ -126,6 +128,7 @@ class TrialRun(Trial):
 
     class Meta:
         verbose_name = _("test run")
+        verbose_name_plural = _("test runs")
         indexes: ClassVar = [models.Index(fields=["lab", "-made_at"], name="trial_run_by_lab")]
 
     def __str__(self) -> str:
@@ -170,6 +173,7 @@ class TrialUsage(Trial):
 
     class Meta:
         verbose_name = _("test usage")
+        verbose_name_plural = _("test usages")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["run", "subject", "purpose"], name="trial_usage_once_per_run_and_version"
@@ -197,6 +201,7 @@ class TrialModel(Trial):
 
     class Meta:
         verbose_name = _("test model")
+        verbose_name_plural = _("test models")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["lab", "name", "version"], name="trial_model_named_once"

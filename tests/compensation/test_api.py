@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from compensation import billing, deposits
 from compensation.models import Asset, Charge
 from provenance import licensing, usage
-from provenance.models import Party, User
+from provenance.models import AccessLog, Party, User
 from tests import doors, factories
 from tests.factories import NOON
 
@@ -139,3 +141,14 @@ def test_an_operator_reads_a_statement_and_it_is_logged(
     (statement,) = door.get(f"statements/2026-03?party={ada.pk}")["statements"]
     assert statement["party_name"] == ada.name
     assert doors.of(ada).get("access-log")["results"]
+
+
+def test_what_an_operator_looked_at_is_logged_in_english_in_whatever_language_it_was_read(
+    charged: Charge, ada: Party, olga: User
+) -> None:
+    User.objects.filter(pk=olga.pk).update(language="zh-hans")
+    browser = Client()
+    browser.force_login(olga)
+    assert "分录" in browser.get(reverse("admin:compensation_entry_changelist")).content.decode()
+    seen = set(AccessLog.objects.filter(party=ada).values_list("what", flat=True))
+    assert seen == {"list of entries"}
