@@ -35,7 +35,7 @@ class Dataset(models.Model):
     """A named collection of one owner; its versions hold the records."""
 
     class Kind(models.TextChoices):
-        TEXT = "text", _("Text")
+        TEXT = "text", _named("kind of content", "Text")
         TABLE = "table", _("Table")
         IMAGE = "image", _("Image")
         CODE = "code", _("Source code")
