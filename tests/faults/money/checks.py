@@ -141,17 +141,23 @@ def charged(model: Model) -> Iterator[str]:
 
 
 def uncharged(model: Model) -> Iterator[str]:
-    """Usages that were reported and, with all work done, not charged in full."""
+    """Usages that were reported and, with all work done, not charged in full.
+
+    What nobody licensed waits for a grant first, and is not charged meanwhile.
+    """
     rows = _rows("""
-        SELECT u.run_id::text, u.subject, max(c.revision)
+        SELECT u.run_id::text, u.subject, max(c.revision), bool_or(u.awaits_grant_until IS NOT NULL)
           FROM provenance_usage u LEFT JOIN compensation_charge c ON c.usage_id = u.id
          GROUP BY 1, 2""")
-    found = {(run, subject): revision or 0 for run, subject, revision in rows}
+    found = {(run, subject): (revision or 0, waits) for run, subject, revision, waits in rows}
     for (run, subject), used in model.used.items():
-        if found.get((run, subject)) != len(used.revisions):
+        revision, waits = found.get((run, subject), (None, False))
+        if waits and not used.terms.basis and not revision:
+            continue
+        if revision != len(used.revisions):
             yield (
                 f"run {run} reported {subject} up to revision {len(used.revisions)},"
-                f" and was charged up to {found.get((run, subject), 'nothing')}"
+                f" and was charged up to {'nothing' if revision is None else revision}"
             )
 
 
