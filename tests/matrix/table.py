@@ -45,7 +45,7 @@ NOUNS: dict[str, type[Model]] = {
     "keys": facts.ApiKey,
     "models": facts.TrainedModel,
     "reconciliation": money.Difference,
-    "statements": money.Line,
+    "statements": money.Entry,
     "versions": facts.DatasetVersion,
     "webauthn": Authenticator,
 }
