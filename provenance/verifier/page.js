@@ -3,6 +3,8 @@
 const LARGEST_BYTES = 64 * 2 ** 20;
 const find = (id) => document.getElementById(id);
 let proofText = null;
+let language = "en";
+let shown = null;
 
 class HttpNode {
   constructor(url) {
@@ -24,7 +26,8 @@ class HttpNode {
 
 function item(kind, words) {
   const line = document.createElement("li");
-  const sentence = words.charAt(0).toUpperCase() + words.slice(1).replace(/\.?$/, ".");
+  const own = said(words, language);
+  const sentence = own.endsWith("。") ? own : own.charAt(0).toUpperCase() + own.slice(1).replace(/\.?$/, language === "en" ? "." : "。");
   line.className = kind;
   const sign = document.createElement("span");
   sign.className = "sign";
@@ -34,16 +37,22 @@ function item(kind, words) {
 }
 
 function show(tone, title, explanation, report) {
+  shown = [tone, title, explanation, report];
+  draw();
+  find("verdict").focus();
+}
+
+function draw() {
+  const [tone, title, explanation, report] = shown;
   find("outcome").hidden = false;
   find("verdict").className = tone;
-  find("verdict-title").textContent = title;
-  find("verdict-text").textContent = explanation;
+  find("verdict-title").textContent = said(title, language);
+  find("verdict-text").textContent = said(explanation, language);
   find("facts").replaceChildren(...(report?.facts ?? []).map((words) => item("fact", words)));
   find("checks").replaceChildren(...(report?.checks ?? []).map((one) => item(one.isOk ? "ok" : "failed", one.words)));
   find("open").replaceChildren(...(report?.notChecked ?? []).map((words) => item("open", words)));
   for (const id of ["facts", "checks", "open"]) find(`${id}-part`).hidden = !find(id).children.length;
-  find("facts-title").textContent = tone === "failed" ? "What it claims" : "What it shows";
-  find("verdict").focus();
+  find("facts-title").textContent = said(tone === "failed" ? "What it claims" : "What it shows", language);
 }
 
 // The facts themselves: the proven events, or nothing where the file is no proof.
@@ -94,7 +103,38 @@ async function take(file) {
   await check();
 }
 
+// The page's own words, as they stand in it: where each is, and its English.
+function ownWords() {
+  const places = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    const english = node.data.trim();
+    if (english && !node.parentElement.closest("script, code, #languages")) places.push([english, (own) => (node.data = node.data.replace(node.data.trim(), () => own))]);
+  }
+  for (const field of document.querySelectorAll("[placeholder]")) places.push([field.placeholder, (own) => (field.placeholder = own)]);
+  places.push([document.title, (own) => (document.title = own)]);
+  return places;
+}
+
+function speak(places) {
+  language = chosenLanguage(location.hash, navigator.languages);
+  document.documentElement.lang = language;
+  for (const [english, put] of places) put(said(english, language));
+  for (const one of find("languages").children) one.setAttribute("aria-pressed", String(one.lang === language));
+  if (shown) draw();
+}
+
+function startLanguages() {
+  const places = ownWords();
+  // The address alone keeps the choice: nothing is stored, and a saved page may be passed on with it.
+  for (const one of find("languages").children) one.addEventListener("click", () => location.replace(`#${one.lang}`));
+  addEventListener("hashchange", () => speak(places));
+  speak(places);
+}
+
 function start() {
+  startLanguages();
   const drop = find("drop");
   find("file").addEventListener("change", (event) => take(event.target.files[0]));
   for (const name of ["dragenter", "dragover"]) {

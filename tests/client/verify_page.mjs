@@ -5,11 +5,14 @@ import vm from "node:vm";
 
 const html = fs.readFileSync(process.argv[2], "utf8");
 const script = html.slice(html.indexOf("<script>") + 8, html.lastIndexOf("</script>"));
-const names = "{ verify, HttpNode, keccak, sha256, canonical, bytesOf, hexOf, signerOf }";
+const names = "{ verify, HttpNode, keccak, sha256, canonical, bytesOf, hexOf, signerOf, said, CHINESE, chosenLanguage }";
 const context = vm.createContext({ TextEncoder, fetch, URL, console });
 const page = vm.runInContext(`(() => {${script}; return ${names};})()`, context);
 
-async function answer({ proof, rpc, contract, hash, text, signature }) {
+async function answer({ proof, rpc, contract, hash, text, signature, said, words, address, asked }) {
+  if (said !== undefined) return page.said(said, "zh-Hans");
+  if (words !== undefined) return page.CHINESE;
+  if (address !== undefined) return page.chosenLanguage(address, asked);
   if (signature !== undefined) return page.signerOf(page.bytesOf(hash), page.bytesOf(signature));
   if (hash !== undefined) {
     const data = page.bytesOf(hash);
