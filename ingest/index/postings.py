@@ -29,30 +29,9 @@ MOST_WAITING = 50_000
 ATTEMPTS = 100
 """Merges that end within one probe are rare; so many in a row are a fault of ours."""
 
-# The subqueries with a limit keep the plan at one index lookup a key and segment, whatever the
-# statistics say. A block that does not hold the bytes of the key's end is not even sent.
 PROBE = """
-WITH sought AS MATERIALIZED (
-    SELECT ordinality - 1 AS place, key, mixed
-    FROM unnest(%(keys)s, %(mixed)s) WITH ORDINALITY AS sought (key, mixed)
-)
-SELECT place, segment.id, segment.bits, segment.base, block.body
-FROM ingest_segment AS segment CROSS JOIN sought CROSS JOIN LATERAL (
-    SELECT body FROM ingest_block
-    WHERE segment_id = segment.id AND bucket = (sought.mixed >> (48 - segment.bits))::int
-    LIMIT 1
-) AS block
-WHERE segment.kind = %(kind)s AND segment.id <> ALL(%(copied)s)
-  AND position(substring(int8send(sought.mixed) FROM 9 - (55 - segment.bits) / 8) IN block.body) > 0
-UNION ALL
-SELECT place, 0, 0, posting.record_id, NULL
-FROM sought CROSS JOIN LATERAL (
-    SELECT record_id FROM ingest_posting
-    WHERE kind = %(kind)s AND ingest_posting.key = sought.key ORDER BY record_id LIMIT %(most)s
-) AS posting
-WHERE EXISTS (SELECT FROM ingest_posting WHERE kind = %(kind)s)
-UNION ALL
-SELECT -1, id, 0, 0, NULL FROM ingest_segment WHERE id = ANY(%(copied)s)
+SELECT place, segment, bits, base, body
+FROM ingest_probe(%(kind)s::smallint, %(keys)s, %(mixed)s, %(copied)s, %(most)s::integer)
 """
 # Both aggregates read the rows of one subquery in one order.
 WHOLE = """
@@ -193,7 +172,7 @@ def _gathered(kind: int, keys: Ids, mixed: Keys, most: int) -> Hits:
     copied = np.array([*copies], np.int64)
     asked = {"keys": keys, "mixed": mixed, "kind": kind, "most": most, "copied": copied}
     with wire.cursor() as cursor:
-        cursor.execute(PROBE, asked, binary=True, prepare=True)
+        cursor.execute(PROBE, asked, binary=True)
         rows = cursor.fetchall()
     there = {id_ for place, id_, *_ in rows if place < 0}
     found = [_in_row(row, mixed) for row in rows if row[0] >= 0]

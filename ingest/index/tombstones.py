@@ -78,7 +78,7 @@ def hidden(
     As long as a segment is there, so are the tombstones of what it holds.
     """
     with wire.cursor() as cursor:
-        cursor.execute(HIDDEN, [record_ids, segment_ids, len(segment_ids)], prepare=True)
+        cursor.execute(HIDDEN, [record_ids, segment_ids, len(segment_ids)])
         found = np.array(cursor.fetchall(), np.int64).ravel()
     return None if (found < 0).any() else found
 
