@@ -186,8 +186,8 @@ def event_of(entry: Entry) -> Event | None:
 def seal_journal(*, at: datetime) -> int:
     """Tell the ledger how far the journal has come, so that its hash is anchored; 0 if it knows.
 
-    One event covers every entry up to the number it names; others hold by which weights those of
-    them that charge something were divided.
+    One event covers every entry up to the number it names, and commits to the lines of those that
+    no earlier one covers; others hold by which weights what they charge was divided.
     """
     number, known = JournalHead.objects.get().number, _sealed_number()
     if not number or number == known:
@@ -195,6 +195,7 @@ def seal_journal(*, at: datetime) -> int:
     charged = Entry.objects.filter(pk__gt=known, pk__lte=number, charge_count__gt=0)
     # Before the lock: an entry never changes, and a tree of many weights takes its time.
     roots = [(entry, commitments.root_of(entry)) for entry in charged.order_by("pk")]
+    entries = commitments.entries_root(known + 1, number)
     with transaction.atomic():
         journal.lock()
         if _sealed_number() != known:
@@ -202,10 +203,14 @@ def seal_journal(*, at: datetime) -> int:
         for entry, root in roots:
             _record_weights(entry, root, at)
         ledger.record(
-            "journal.sealed",
+            commitments.SEALED,
             at=at,
             subject_kind="journal",
-            body={"number": number, "hash": bytes(Entry.objects.get(pk=number).hash)},
+            body={
+                "number": number,
+                "hash": bytes(Entry.objects.get(pk=number).hash),
+                "entries": entries,
+            },
         )
     return number
 
@@ -218,7 +223,7 @@ def weights_event_of(entry: Entry) -> Event | None:
 
 def _sealed_number() -> int:
     """How far the ledger knows the journal."""
-    last = Event.objects.filter(kind="journal.sealed").order_by("id").last()
+    last = Event.objects.filter(kind=commitments.SEALED).order_by("id").last()
     return int(last.body["number"]) if last else 0
 
 

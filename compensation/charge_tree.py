@@ -52,27 +52,17 @@ def rows_of(packed: bytes) -> list[Row]:
         raise ValueError(f"charges come in rows of {ROW_BYTES} bytes") from error
 
 
-def group_digest(weight_version_id: int, rows: bytes) -> bytes:
-    """The digest of what one entry charged under one weight version; 32 bytes."""
-    return sha256(b"\x00" + struct.pack(">q", weight_version_id) + sha256(rows).digest()).digest()
-
-
-def charges_digest(groups: Sequence[bytes]) -> bytes:
-    """The digest of an entry's groups, in the order of their weight versions; 32 bytes."""
-    return sha256(b"\x02" + struct.pack(">q", len(groups)) + _levels(groups)[-1][0]).digest()
-
-
-def path(groups: Sequence[bytes], place: int) -> list[list[bytes]]:
-    """What leads from the group at `place` to the root: for each level, the digests of its node."""
+def path(leaves: Sequence[bytes], place: int) -> list[list[bytes]]:
+    """What leads from the leaf at `place` to the root: for each level, the digests of its node."""
     found = []
-    for level in _levels(groups)[:-1]:
+    for level in _levels(leaves)[:-1]:
         place //= NODE_SIZE
         found.append(list(level[place * NODE_SIZE : (place + 1) * NODE_SIZE]))
     return found
 
 
-def _levels(groups: Sequence[bytes]) -> list[Sequence[bytes]]:
-    levels = [groups]
+def _levels(leaves: Sequence[bytes]) -> list[Sequence[bytes]]:
+    levels = [leaves]
     while len(levels[-1]) > 1:
         below = levels[-1]
         levels.append(

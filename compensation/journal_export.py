@@ -12,9 +12,11 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models import Prefetch
 from tallymark.audit import FORMAT
+from tallymark.lines import entry_salt
 
-from compensation import audit
+from compensation import audit, commitments
 from compensation.models import Account, Hold, HoldPart, JournalHead, Period, WeightVersion
+from provenance.models import Event
 
 ROWS: Final = 2_000
 
@@ -46,9 +48,29 @@ def rows() -> Iterator[dict[str, Any]]:
     divisions = WeightVersion.objects.filter(total_units__gt=0).order_by("pk")
     for number, total in divisions.values_list("pk", "total_units").iterator(ROWS):
         yield {"type": "division", "id": number, "total": total}
-    for document in audit.documents():
-        yield {"type": "entry", **document}
+    yield from _entries(bytes(head.salt))
     yield {"type": "end"}
+
+
+def _entries(salt: bytes) -> Iterator[dict[str, Any]]:
+    """Entries with their salts, each event that sealed some after the last of them."""
+    events = Event.objects.filter(kind=commitments.SEALED).order_by("id").iterator(ROWS)
+    sealed = next(events, None)
+    for document in audit.documents():
+        number = document["number"]
+        yield {"type": "entry", "salt": entry_salt(salt, number).hex(), **document}
+        while sealed is not None and sealed.body["number"] <= number:
+            yield _sealed(sealed)
+            sealed = next(events, None)
+    if sealed is not None:
+        yield _sealed(sealed)
+    yield from map(_sealed, events)
+
+
+def _sealed(event: Event) -> dict[str, Any]:
+    """What the ledger says of the entries that an event covers; older ones have no root of them."""
+    said = {name: event.body.get(name) for name in ("number", "hash", "entries")}
+    return {"type": "sealed", "event": event.sequence, **said}
 
 
 def _month(period: Period) -> dict[str, Any]:

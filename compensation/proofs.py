@@ -96,7 +96,10 @@ def _document(
     account: Account, entry: Entry, charge: Charge | None, leaf: PayoutLeaf, paid: Payout | None
 ) -> dict[str, Any]:
     """The file: every event that its other parts need, then the parts."""
-    sealed = _sealed(entry)
+    sealing = commitments.sealing_of(entry)
+    if sealing is None:
+        raise NotSealedInLedger
+    sealed, first = sealing
     assert account.party is not None, "an owner's account has a party"
     signed = _receipts(charge) if charge else []
     events = [*(_grounds(charge, signed) if charge else []), sealed, _named(account.party, account)]
@@ -104,7 +107,9 @@ def _document(
         "format": FORMAT,
         "kind": "payment",
         "events": [anchor.proof_for(event) for event in events],
-        "entry": _entry(entry, int(sealed.body["number"])),
+        "entry": _entry(entry, account, sealed, first)
+        if "entries" in sealed.body
+        else _whole_entry(entry, int(sealed.body["number"])),
         "charge": _charge(charge) if charge else None,
         "division": _division(charge, account) if charge else None,
         "receipts": [receipts.document(one) for one in signed],
@@ -124,18 +129,6 @@ def _paid(first: PayoutLeaf) -> Payout | None:
         .order_by("token_cumulative")
         .first()
     )
-
-
-def _sealed(entry: Entry) -> Event:
-    """The first event that covers the entry."""
-    found = (
-        Event.objects.filter(kind="journal.sealed", body__number__gte=entry.pk)
-        .order_by("id")
-        .first()
-    )
-    if found is None:
-        raise NotSealedInLedger
-    return found
 
 
 def _receipts(charge: Charge) -> list[UsageReceipt]:
@@ -211,7 +204,27 @@ def _named(party: Party, account: Account) -> Event:
     ).earliest("id")
 
 
-def _entry(entry: Entry, sealed_number: int) -> dict[str, Any]:
+def _entry(entry: Entry, account: Account, sealed: Event, first: int) -> dict[str, Any]:
+    """The payee's line and nobody else's; not even the digests that a guess could be tried on."""
+    own = commitments.own_line(entry, account.pk, first, int(sealed.body["number"]))
+    return {
+        "number": entry.pk,
+        "hash": _hex(entry.hash),
+        "lines_root": _hex(own.lines_root),
+        "entries": own.entry_count,
+        "path": _levels(own.entry_path),
+        "line": {
+            "account": account.pk,
+            "units": own.units,
+            "salt": _hex(own.salt),
+            "lines": own.line_count,
+            "path": _levels(own.line_path),
+        },
+    }
+
+
+def _whole_entry(entry: Entry, sealed_number: int) -> dict[str, Any]:
+    """An entry from before lines were committed to one by one: only all of them fit its hash."""
     document = audit.document_of(entry)
     later = Entry.objects.filter(pk__gt=entry.pk, pk__lte=sealed_number).order_by("pk")
     return {
@@ -257,7 +270,7 @@ def _charge(charge: Charge) -> dict[str, Any]:
         "weight_version": charge.weight_version_id,
         "group": _hex(b"".join(audit.charge_row(one).packed() for one in rows.order_by("pk"))),
         "groups": len(groups),
-        "path": [[_hex(one) for one in level] for level in charge_tree.path(digests, place)],
+        "path": _levels(charge_tree.path(digests, place)),
     }
 
 
@@ -287,3 +300,7 @@ def _payout(leaf: PayoutLeaf, paid: Payout | None) -> dict[str, Any]:
 
 def _hex(value: bytes | memoryview) -> str:
     return "0x" + bytes(value).hex()
+
+
+def _levels(path: list[list[bytes]]) -> list[list[str]]:
+    return [[_hex(one) for one in level] for level in path]

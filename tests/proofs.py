@@ -95,9 +95,28 @@ def hexed(data):
     return "0x" + data.hex()
 
 
+def own_line(entry_hash):
+    """Entry 12 with the payee's line alone, and the root by which the ledger seals it."""
+    salts = (b"\x33" * 32, b"\x88" * 32)
+    lines = ((3, -701), (8, 701))
+    leaves = [
+        digest(b"\3" + int8s(12, *line) + salt) for line, salt in zip(lines, salts, strict=True)
+    ]
+    lines_root = digest(b"\2" + int8s(2) + digest(b"\1" + b"".join(leaves)))
+    entries = [digest(b"\4" + int8s(12) + entry_hash + lines_root), digest(b"entry 13")]
+    line = {"account": 8, "units": 701, "salt": hexed(salts[1]), "lines": 2}
+    shown = {"number": 12, "hash": hexed(entry_hash), "lines_root": hexed(lines_root)}
+    shown |= {"entries": 2, "path": [[hexed(one) for one in entries]]}
+    shown |= {"line": line | {"path": [[hexed(one) for one in leaves]]}}
+    return shown, digest(b"\2" + int8s(2) + digest(b"\1" + b"".join(entries)))
+
+
 @pytest.fixture
 def journal():
-    """An entry with one of its charges, and the entry after it, hashed as the database does."""
+    """An entry with one of its charges, and the entry after it, hashed as the database does.
+
+    `own` is the entry as the payee of its second line sees it, `entry` as files showed it before.
+    """
     charges = charge_row(USAGE, 0, 3, 1, 500, 0, 1, 0, 700, 700, 700, 0)
     charges += charge_row("9" + USAGE[1:], 0, 3, 1, 1, 0, 1, 0, 1, 1, 701, 0)
     groups = [digest(b"\0" + int8s(4) + digest(charges)), digest(b"another group")]
@@ -112,9 +131,13 @@ def journal():
     charge = {"usage": USAGE, "revision": 0, "rate": 1, "records": 500, "tokens": 0, "amount": 700}
     charge |= {"total": 700, "running": 700, "account": 3, "weight_version": 4, "tallied": 0}
     charge |= {"epochs": 1, "fetches": 0, "groups": 2, "path": [[hexed(one) for one in groups]]}
+    shown, entries = own_line(own)
     return {
         "head": head,
         "hash": own,
+        "charges": tree,
+        "own": shown,
+        "entries": entries,
         "charge": charge | {"group": hexed(charges)},
         "entry": {
             "number": 12,
@@ -231,8 +254,13 @@ def payment_proof(lineage_anchor, payout, journal, division, send, clock, monkey
         "rate.set": price,
         "weights.committed": weights,
         "payee.named": {"payee": PAYEE, "account": 8},
-        "journal.sealed": {"number": 13, "hash": journal["head"]},
-    }
+        "journal.sealed": {
+            "number": 13, "hash": journal["head"], "entries": journal["entries"]
+        },
+        "usage.charged": {
+            "entry": 12, "entry_hash": journal["hash"], "digest": journal["charges"]
+        },
+    }  # fmt: skip
     for kind, body in bodies.items():
         subject = UUID(USAGE) if kind == "dataset.used" else None
         ledger.record(kind, at=NOON, subject_id=subject, body=body)
@@ -241,12 +269,18 @@ def payment_proof(lineage_anchor, payout, journal, division, send, clock, monkey
         "format": "tallymark-proof/1",
         "kind": "payment",
         "events": proofs_of(send, clock, *range(1, len(bodies) + 1)),
-        "entry": journal["entry"],
+        "entry": journal["own"],
         "charge": journal["charge"],
         "division": division["shown"],
         "receipts": list(receipts),
         "payout": payout,
     }
+
+
+@pytest.fixture
+def older_payment_proof(payment_proof, journal):
+    """The same proof as it was made before lines were committed to: with all of the entry."""
+    return payment_proof | {"entry": journal["entry"]}
 
 
 # One field each, and what is said of it.
@@ -279,11 +313,32 @@ TAMPERINGS = {
     "the amount of the charge": (("charge", "amount"), "not among the charges of its group"),
     "the payee's weight": (("division", "weight"), "is not what the ledger committed to"),
     "the sum of weights": (("division", "weight_sum"), "is not what the ledger committed to"),
-    "a line of the entry": (("entry", "lines", 1, 1), "its content was changed"),
-    "the entry's hash": (("entry", "hash"), "its content was changed"),
-    "the journal after it": (("entry", "later", 0, "lines"), "seals the journal that holds it"),
+    "the charges in the ledger": (
+        ("events", 6, "event", "body", "digest"),
+        "its content, or the hash",
+    ),
+    "the entry's number": (("entry", "number"), "seals it with this hash and these lines"),
+    "the entry's hash": (("entry", "hash"), "seals it with this hash and these lines"),
+    "the root of its lines": (("entry", "lines_root"), "seals it with this hash and these lines"),
+    "the number of entries": (("entry", "entries"), "seals it with this hash and these lines"),
+    "the way to the entries": (("entry", "path", 0, 1), "seals it with this hash and these lines"),
+    "the payee's amount": (("entry", "line", "units"), "are not of one of its lines"),
+    "the payee's account": (("entry", "line", "account"), "are not of one of its lines"),
+    "the line's salt": (("entry", "line", "salt"), "are not of one of its lines"),
+    "the number of lines": (("entry", "line", "lines"), "are not of one of its lines"),
+    "the way to the lines": (("entry", "line", "path", 0, 0), "are not of one of its lines"),
     "the amount in the leaf": (("payout", "cumulative"), "is not under the root of epoch 1"),
     "the address in the leaf": (("payout", "account"), "is not under the root of epoch 1"),
     "the amount in the log": (("payout", "paid", "amount"), "did not make this payment"),
     "the transaction of the log": (("payout", "paid", "tx_hash"), "did not make this payment"),
+}
+# The same of a file from before lines were committed to one by one.
+OLDER_TAMPERINGS = {
+    "a line of the entry": (("entry", "lines", 1, 1), "its content was changed"),
+    "the entry's number": (("entry", "number"), "its content was changed"),
+    "the entry's hash": (("entry", "hash"), "its content was changed"),
+    "the entry's header": (("entry", "header"), "its content was changed"),
+    "the hash before it": (("entry", "previous_hash"), "its content was changed"),
+    "its charges": (("entry", "charges_digest"), "its content was changed"),
+    "the journal after it": (("entry", "later", 0, "lines"), "seals the journal that holds it"),
 }

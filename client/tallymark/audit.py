@@ -2,7 +2,8 @@
 
 An export is JSON lines; docs/journal.md lists their fields. First come the months, the accounts
 with what they are said to hold, the holds and the divisions with what they are said to have
-divided; then every entry, in order; then the end. Memory does not grow with the entries.
+divided; then every entry, in order, and among them what the ledger's events say of those before;
+then the end. Memory does not grow with the entries that are sealed.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from tallymark.charge_tree import CHARGE, charges_digest, group_digest
+from tallymark.charge_tree import CHARGE, group_digest, root_of
 from tallymark.journal import chained, lines_digest
+from tallymark.lines import leaf_of
 
-FORMAT: Final = "tallymark-journal/1"
+FORMAT: Final = "tallymark-journal/2"
+# Before the ledger committed to lines: without salts, and without its events.
+OLDER: Final = "tallymark-journal/1"
 GENESIS: Final = sha256(b"tallymark journal").digest()
 NO_CHARGES: Final = bytes(32)
 # An entry's header has a line for each of these; one from before there were months lacks it.
@@ -74,6 +78,8 @@ class Proof:
     wrong: list[str] = field(default_factory=list)
     number: int = 0
     head: bytes = GENESIS
+    # The last entry that the ledger is said to have sealed.
+    sealed: int = 0
     closed: list[str] = field(default_factory=list)
 
     @property
@@ -99,6 +105,7 @@ def prove(rows: Iterable[Row]) -> Proof:
     if not proof.wrong:
         proof.wrong += books.sums_that_differ()
     proof.number, proof.head = books.chain.number, books.chain.head
+    proof.sealed = books.sealed
     proof.closed = [name for name, month in books.months.items() if month["closed_at"] is not None]
     return proof
 
@@ -115,6 +122,9 @@ class Books:
         self.moved: dict[int, int] = {}
         self.divided: dict[int, int] = {}
         self.divisions: dict[int, int] = {}
+        # Of the entries that the ledger has not sealed so far, and up to where it has.
+        self.leaves: list[bytes] = []
+        self.sealed = 0
 
     def take(self, kind: str, row: Row) -> Iterator[str]:
         """Add one row; what is wrong with it, in words."""
@@ -122,7 +132,7 @@ class Books:
             yield "the journal is not named first."
         elif kind == "journal":
             self.said = row
-            if row["format"] != FORMAT:
+            if row["format"] not in (FORMAT, OLDER):
                 yield f"the format is {row['format']!r}, and {FORMAT} is what can be read."
         elif kind == "month":
             self.months[row["name"]] = row
@@ -134,6 +144,8 @@ class Books:
             self.divisions[int(row["id"])] = int(row["total"])
         elif kind == "entry":
             yield from (f"entry {row['number']}: {words}" for words in self._entry(row))
+        elif kind == "sealed":
+            yield from self._sealed(row)
         elif kind == "end":
             yield from self._end()
         else:
@@ -144,6 +156,9 @@ class Books:
         if wrong:
             yield from wrong
             return
+        if self.said["format"] == FORMAT:
+            number, salt = int(row["number"]), bytes.fromhex(row["salt"])
+            self.leaves.append(leaf_of(number, self.chain.head, _lines(row), salt))
         header = _header(row)
         yield from self._moved(header["asset"], _lines(row))
         if header.get("month"):
@@ -194,6 +209,15 @@ class Books:
                     )
                     return
             self.divided[division] = total
+
+    def _sealed(self, row: Row) -> Iterator[str]:
+        """What the ledger was told of the entries so far is what they are."""
+        number, event = int(row["number"]), f"the event {row['event']} of the ledger"
+        if (number, row["hash"]) != (self.chain.number, self.chain.head.hex()):
+            yield f"{event} seals another entry {number}."
+        elif row["entries"] is not None and row["entries"] != root_of(self.leaves).hex():
+            yield f"{event} commits to other lines of the entries {self.sealed + 1} to {number}."
+        self.leaves, self.sealed = [], number
 
     def _end(self) -> Iterator[str]:
         head = (self.chain.number, self.chain.head)
@@ -246,7 +270,7 @@ def _charges(entry: Row) -> bytes:
     groups = sorted(entry["charges"], key=lambda one: int(one["weight_version"]))
     if not groups:
         return NO_CHARGES
-    return charges_digest(
+    return root_of(
         [
             group_digest(int(one["weight_version"]), sha256(bytes.fromhex(one["rows"])).digest())
             for one in groups

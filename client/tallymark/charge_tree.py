@@ -1,6 +1,6 @@
 """How charges are hashed: rows into groups, the groups of a journal entry into one root.
 
-The bytes are those of compensation/sql/billing.sql.
+The bytes are those of compensation/sql/billing.sql. Lines and entries have trees of the same form.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ def group_digest(division: int, rows_digest: bytes) -> bytes:
     return sha256(b"\0" + struct.pack(">q", division) + rows_digest).digest()
 
 
-def charges_digest(groups: Sequence[bytes]) -> bytes:
-    """The digest of an entry's groups (one at least), in the order of their divisions."""
-    level = groups
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The digest of leaves (one at least), as of an entry's groups by their divisions; 32 bytes."""
+    level = leaves
     while len(level) > 1:
         level = [
             _node(level[at : at + NODE_SIZE]) for at in range(0, len(level), NODE_SIZE)
         ]  # fmt: skip
-    return _top(len(groups), level[0])
+    return _top(len(leaves), level[0])
 
 
-def root_above(group: bytes, count: int, levels: Sequence[Sequence[bytes]]) -> bytes | None:
-    """What one of `count` groups leads to by the nodes above it; None where they lack it."""
+def root_above(leaf: bytes, count: int, levels: Sequence[Sequence[bytes]]) -> bytes | None:
+    """What one of `count` leaves leads to by the nodes above it; None where they lack it."""
     for level in levels:
-        if group not in level:
+        if leaf not in level:
             return None
-        group = _node(level)
-    return _top(count, group)
+        leaf = _node(level)
+    return _top(count, leaf)
 
 
 def _node(below: Sequence[bytes]) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from tallymark import proofs
-from tallymark.journal import Charge, Entry, body_of, is_hash
+from tallymark.journal import Booked, Charge, body_of, is_hash
 from tallymark.proofs import Section, word
 from tallymark.report import Report
 
@@ -19,7 +19,7 @@ def check_division(
     section: Section | None,
     report: Report,
     events: list[dict[str, Any]],
-    booked: tuple[Entry, Charge],
+    booked: tuple[Booked, Charge],
     accounts: list[Any],
 ) -> None:
     """Check the weight, if the file has it: it must be the payee's, as the ledger knows it."""
@@ -54,7 +54,7 @@ def check_division(
         )
 
 
-def _bookings(events: list[dict[str, Any]], entry: Entry) -> list[dict[str, Any]]:
+def _bookings(events: list[dict[str, Any]], entry: Booked) -> list[dict[str, Any]]:
     """What the ledger said when it booked the entry."""
     bodies = map(body_of, events)
     return [

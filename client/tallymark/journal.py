@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from tallymark.charge_tree import group_digest, root_above
@@ -31,8 +31,25 @@ BASES: dict[str, tuple[str | None, int]] = {
 }
 
 
+class Booked(Protocol):
+    """An entry of the journal, as a payment proof shows it: the payee's line, or all lines."""
+
+    number: int
+    hash: bytes
+
+    @property
+    def accounts(self) -> set[int]:
+        """The accounts that it is known to have lines in."""
+
+    def check(self, report: Report, events: list[dict[str, Any]]) -> None:
+        """Check it against what the ledger's events say of the journal."""
+
+    def is_made_of(self, charges: bytes) -> bool:
+        """Whether these are the charges that it booked, by their digest."""
+
+
 class Entry:
-    """The `entry` section of a payment proof."""
+    """The `entry` section of a payment proof from before lines were committed to one by one."""
 
     def __init__(self, entry: Section) -> None:
         self.number = entry.number("number", least=1)
@@ -48,6 +65,10 @@ class Entry:
     def accounts(self) -> set[int]:
         """The accounts that it has lines in."""
         return {account for account, _ in self.lines}
+
+    def is_made_of(self, charges: bytes) -> bool:
+        """Whether its hash holds these charges."""
+        return charges == self.charges_digest
 
     def check(self, report: Report, events: list[dict[str, Any]]) -> None:
         """Its content must have its hash, balance, and be in the chain that the ledger sealed."""
@@ -92,7 +113,7 @@ class Charge:
         self.used: dict[str, Any] = {}
         charge.done()
 
-    def check(self, report: Report, events: list[dict[str, Any]], entry: Entry) -> None:
+    def check(self, report: Report, events: list[dict[str, Any]], entry: Booked) -> None:
         """It must be one of its entry's, and count what an event reports, at the rate's price."""
         starts = range(0, len(self.group), CHARGE_BYTES)
         report.check(
@@ -101,8 +122,9 @@ class Charge:
             "Charge: it was changed, or is not among the charges of its group.",
         )
         group = group_digest(self.division, _digest(self.group))
+        charges = root_above(group, self.groups, self.levels)
         report.check(
-            root_above(group, self.groups, self.levels) == entry.charges_digest,
+            charges is not None and entry.is_made_of(charges),
             "Charge: the journal entry was made of these charges.",
             "Charge: the journal entry was not made of these charges.",
         )
@@ -150,12 +172,12 @@ def is_hash(value: Any, wanted: bytes) -> bool:
 
 def chained(previous: bytes, number: int, parts: tuple[bytes, bytes, bytes]) -> bytes:
     """An entry's hash: from the one before it, and the digests of header, lines and charges."""
-    return _digest(previous + _int8(number) + b"".join(parts))
+    return _digest(previous + int8(number) + b"".join(parts))
 
 
 def lines_digest(lines: Iterable[tuple[int, int]]) -> bytes:
     """The digest of an entry's (account, units) lines."""
-    return _digest(b"".join(_int8(account) + _int8(units) for account, units in sorted(lines)))
+    return _digest(b"".join(int8(account) + int8(units) for account, units in sorted(lines)))
 
 
 def _line(lines: Section, at: str) -> tuple[int, int]:
@@ -182,7 +204,7 @@ def _charge_bytes(charge: Section) -> bytes:
     revision = charge.number("revision")
     if revision >= 2**31:
         raise NotAProof(f"{charge.path('revision')} must be a whole number of 32 bits")
-    tail = b"".join(_int8(charge.integer(name)) for name in numbers)
+    tail = b"".join(int8(charge.integer(name)) for name in numbers)
     return usage + revision.to_bytes(4, "big") + tail
 
 
@@ -190,6 +212,6 @@ def _digest(data: bytes) -> bytes:
     return sha256(data).digest()
 
 
-def _int8(value: int) -> bytes:
+def int8(value: int) -> bytes:
     """A number as PostgreSQL's int8send writes it."""
     return value.to_bytes(8, "big", signed=True)

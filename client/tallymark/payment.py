@@ -9,7 +9,8 @@ from typing import Any
 
 from tallymark import proofs
 from tallymark.divided import check_division
-from tallymark.journal import Charge, Entry, body_of, is_hash
+from tallymark.journal import Booked, Charge, Entry, body_of, is_hash
+from tallymark.lines import OwnLine
 from tallymark.proofs import NotAProof, Section, word
 from tallymark.report import Report
 from tallymark.reported import check_receipts
@@ -41,7 +42,7 @@ def check_payment(whole: Section, report: Report, node: Nodes | None, contract: 
     if entry is None:
         report.not_checked.append("the journal entry: it is not part of this file")
     else:
-        booked = Entry(entry)
+        booked: Booked = OwnLine(entry) if "line" in entry.value else Entry(entry)
         booked.check(report, events)
         accounts = payout.check_payee(report, events, booked)
         if charge is not None:
@@ -91,7 +92,7 @@ class _Payout:
             self.paid_cumulative = self.paid.amount("cumulative")
             self.paid.done()
 
-    def check_payee(self, report: Report, events: list[dict[str, Any]], entry: Entry) -> list[Any]:
+    def check_payee(self, report: Report, events: list[dict[str, Any]], entry: Booked) -> list[Any]:
         """The entry must move money of an account that an event joins to this payee: all such."""
         joined = [
             body_of(one).get("account")

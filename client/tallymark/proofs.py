@@ -19,8 +19,10 @@ is missing is said::
 
     {"format": "tallymark-proof/1", "kind": "payment",
      "events": [event proofs: `dataset.used`, the usage's counters; `reporting_key.registered`;
-                `rate.set`; `weights.committed`; `journal.sealed`, whose body has the journal's
-                `number` and `hash`; `payee.named`, which joins a `payee` to an `account`],
+                `rate.set`; `usage.charged`, which has the digest of the entry's charges;
+                `weights.committed`; `journal.sealed`, whose body has the journal's `number` and
+                `hash` and the root of its `entries`; `payee.named`, which joins a `payee` to an
+                `account`],
      "receipts": [{"service": "https://..", "chain": "eip155:..", "tenant": "uuid", "run": "0x..",
                    "version": "..", "purpose": "..", "stream": "0x..", "sequence": 1, "records": 5,
                    "tokens": 0, "epochs": 1, "fetches": 0, "used_at": 1767225600000000,
@@ -28,10 +30,11 @@ is missing is said::
                    "taken": {"usage": "uuid", "version": "uuid", "run": "run-..", "revision": 1,
                              "received_at": .., "signer": "0x..", "signature": "0x.."} or null}],
                                      see `receipts`; the last of each stream
-     "entry": {"number": 12, "previous_hash": "0x..", "header": "usage\\n..",
-               "lines": [[account, units], ...], "charges_digest": "0x..", "hash": "0x..",
-               "later": [{"header": "0x..", "lines": "0x..", "charges": "0x.."}, ...]},
-                                     the entries up to the one that `journal.sealed` names
+     "entry": {"number": 12, "hash": "0x..",
+               "lines_root": "0x..",                the root of its lines
+               "entries": 3, "path": [["0x.."]],    how many the event seals, the nodes above it
+               "line": {"account": 8, "units": 7, "salt": "0x..",
+                        "lines": 9, "path": [["0x.."]]}},     the payee's line; see `lines`
      "charge": {"usage": "uuid", "revision": 0, "account": 3, "rate": 1, "records": 5, "tokens": 0,
                 "epochs": 1, "fetches": 0, "amount": 7, "total": 7, "running": 7, "tallied": 0,
                 "weight_version": 4,
@@ -46,6 +49,13 @@ is missing is said::
                                      leaf [bytes32 payee, address account, uint256 cumulative]
                 "activated_tx_hash": "0x.." or null,
                 "paid": {"tx_hash": "0x..", "amount": "..", "cumulative": ".."} or null}}
+
+Where `journal.sealed` has no root of `entries`, `entry` is older and shows all of the entry::
+
+    {"number": 12, "previous_hash": "0x..", "header": "usage\\n..",
+     "lines": [[account, units], ...], "charges_digest": "0x..", "hash": "0x..",
+     "later": [{"header": "0x..", "lines": "0x..", "charges": "0x.."}, ...]}
+                                     the entries up to the one that `journal.sealed` names
 
 How an entry and a charge are hashed stands in compensation/sql/journal.sql and billing.sql.
 """

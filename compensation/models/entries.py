@@ -24,6 +24,8 @@ class JournalHead(models.Model):
 
     number = models.BigIntegerField()
     hash = models.BinaryField(max_length=32)
+    # Keeps the lines that the ledger commits to from being guessed; made with the table, secret.
+    salt = models.BinaryField(max_length=32)
 
     def __str__(self) -> str:
         return f"entry {self.number}"

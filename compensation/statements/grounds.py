@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from compensation import billing, money
+from compensation import billing, commitments, money
 from compensation.models import BankPayout, Charge, Entry, PoolShare
 from compensation.statements.shares import leaf_for
 from provenance import receipts
@@ -149,8 +149,8 @@ def journal_of(charge: Charge) -> Facts | None:
     entry = charge.entry
     if entry is None:
         return None
-    sealed = Event.objects.filter(kind="journal.sealed", body__number__gte=entry.pk)
-    found = (billing.event_of(entry), sealed.order_by("body__number").first())
+    sealing = commitments.sealing_of(entry)
+    found = (billing.event_of(entry), sealing[0] if sealing else None)
     events = [_event(one) for one in found if one is not None]
     return {
         "entry": entry.pk,

@@ -77,6 +77,11 @@ const CHINESE = {
   "{label}: its lines do not add up to zero.": "{label}：各行之和不为零。",
   "{label}: the ledger sealed the journal that holds it.": "{label}：账本已封存其所在的日记账。",
   "{label}: no `journal.sealed` event in this file seals the journal that holds it.": "{label}：此文件中没有封存其所在日记账的 `journal.sealed` 事件。",
+  "{label}: the payee's line is one of its lines.": "{label}：收款方的行是其中一行。",
+  "{label}: account, units or salt are not of one of its lines.": "{label}：账户、单位数或盐值与其任何一行都不符。",
+  "{label}: the ledger sealed it with these lines.": "{label}：账本已将其连同这些行一并封存。",
+  "{label}: no `journal.sealed` event in this file seals it with this hash and these lines.": "{label}：此文件中没有将其连同此哈希和这些行封存的 `journal.sealed` 事件。",
+  "{label}: it moved {units} units on the payee's account.": "{label}：它在收款方的账户上变动了 {units} 个单位。",
   "the journal entry: it is not part of this file": "分录：不在此文件中",
   // Charge
   "Charge: it is among the charges of its group.": "费用：在其所属组的各笔费用之中。",

@@ -16,8 +16,8 @@ async function checkPayment(whole, report, node, contract) {
   if (division && !charge) throw new NotAProof("division needs the charge that it divides");
   if (charge && !entry) throw new NotAProof("charge needs the journal entry that holds it");
   if (entry) {
-    const booked = readEntry(entry);
-    checkEntry(booked, report, events);
+    const booked = Object.hasOwn(entry.value, "line") ? readOwnLine(entry) : readEntry(entry);
+    (booked.line ? checkOwnLine : checkEntry)(booked, report, events);
     const accounts = checkPayee(payout, report, events, booked);
     if (charge) {
       checkCharge(charge, report, events, booked);
@@ -48,6 +48,7 @@ async function checkEvents(whole, report, node) {
   return events;
 }
 
+// A file from before lines were committed to one by one shows all of them.
 function readEntry(entry) {
   const [lines, later] = [entry.items("lines"), entry.items("later")];
   const booked = {
@@ -56,6 +57,7 @@ function readEntry(entry) {
     previous: entry.hash("previous_hash"),
     header: entry.text("header"),
     charges: entry.hash("charges_digest"),
+    isMadeOf: (charges) => isSame(charges, booked.charges),
     lines: Object.keys(lines.value).map((at) => {
       const pair = lines.items(at);
       if (Object.keys(pair.value).length !== 2) throw new NotAProof(`${pair.where} must be [account, units]`);
@@ -95,6 +97,50 @@ function checkEntry(entry, report, events) {
   );
 }
 
+// The payee's line and no other: see client/tallymark/lines.py.
+function readOwnLine(entry) {
+  const line = entry.section("line");
+  const way = (section, count) => {
+    const path = section.items("path");
+    return [section.integer(count, 1), Object.keys(path.value).map((at) => path.hashes(at))];
+  };
+  const booked = {
+    number: entry.integer("number", 1),
+    hash: entry.hash("hash"),
+    linesRoot: entry.hash("lines_root"),
+    way: way(entry, "entries"),
+    line: { account: line.integer("account"), units: line.integer("units"), salt: line.hash("salt"), way: way(line, "lines") },
+  };
+  booked.lines = [[booked.line.account, booked.line.units]];
+  line.done();
+  entry.done();
+  return booked;
+}
+
+function checkOwnLine(entry, report, events) {
+  const label = `Journal entry ${entry.number}`;
+  const { account, units, salt, way } = entry.line;
+  const leaf = sha256(joined(new Uint8Array([3]), int8(entry.number), int8(account), int8(units), salt));
+  const lines = rootAbove(leaf, ...way);
+  report.check(
+    lines !== null && isSame(lines, entry.linesRoot),
+    `${label}: the payee's line is one of its lines.`,
+    `${label}: account, units or salt are not of one of its lines.`,
+  );
+  const sealed = rootAbove(sha256(joined(new Uint8Array([4]), int8(entry.number), entry.hash, entry.linesRoot)), ...entry.way);
+  report.check(
+    sealed !== null && events.some((one) => one.kind === "journal.sealed" && isHash(bodyOf(one).entries, sealed)),
+    `${label}: the ledger sealed it with these lines.`,
+    `${label}: no \`journal.sealed\` event in this file seals it with this hash and these lines.`,
+  );
+  report.facts.push(`${label}: it moved ${units} units on the payee's account.`);
+  const charged = events
+    .filter((one) => one.kind === "usage.charged")
+    .map(bodyOf)
+    .filter((body) => body.entry === entry.number && isHash(body.entry_hash, entry.hash));
+  entry.isMadeOf = (charges) => charged.some((body) => isHash(body.digest, charges));
+}
+
 function checkPayee(payout, report, events, entry) {
   const joinedAccounts = events
     .filter((one) => one.kind === "payee.named" && isHash(bodyOf(one).payee, payout.payee))
@@ -107,14 +153,14 @@ function checkPayee(payout, report, events, entry) {
   return joinedAccounts;
 }
 
-// What a group's digest leads to by the nodes above it; null where they do not hold it.
-function chargesDigest(group, groups, levels) {
-  let digest = group;
+// What one of `count` leaves leads to by the nodes above it; null where they do not hold it.
+function rootAbove(leaf, count, levels) {
+  let digest = leaf;
   for (const level of levels) {
     if (!level.some((one) => isSame(one, digest))) return null;
     digest = sha256(joined(new Uint8Array([1]), ...level));
   }
-  return sha256(joined(new Uint8Array([2]), int8(groups), digest));
+  return sha256(joined(new Uint8Array([2]), int8(count), digest));
 }
 
 const COUNTERS = ["records", "tokens", "epochs", "fetches"];
@@ -157,9 +203,9 @@ function checkCharge(charge, report, events, entry) {
     "Charge: it was changed, or is not among the charges of its group.",
   );
   const own = sha256(joined(new Uint8Array([0]), int8(charge.division), sha256(group)));
-  const digest = chargesDigest(own, charge.groups, charge.levels);
+  const digest = rootAbove(own, charge.groups, charge.levels);
   report.check(
-    digest !== null && isSame(digest, entry.charges),
+    digest !== null && entry.isMadeOf(digest),
     "Charge: the journal entry was made of these charges.",
     "Charge: the journal entry was not made of these charges.",
   );

@@ -5,7 +5,7 @@ import json
 import zipfile
 
 from tallymark.canonical import canonical
-from tallymark.charge_tree import CHARGE, charges_digest, group_digest
+from tallymark.charge_tree import CHARGE, group_digest, root_of
 from tallymark.cli import main
 from tallymark.journal import chained, lines_digest
 from tallymark.replay.archive import FORMAT, MANIFEST
@@ -52,7 +52,7 @@ def export(path, *, name=FORMAT, **changes):
     parts = (
         hashlib.sha256(header.encode()).digest(),
         lines_digest([tuple(line) for line in lines]),
-        charges_digest([group]),
+        root_of([group]),
     )
     previous = hashlib.sha256(b"tallymark journal").digest()
     head = chained(previous, 1, parts)

@@ -16,7 +16,7 @@ from tallymark.rpc import NodeFailed
 from tallymark.verify import verify
 
 from provenance import anchor, merkle
-from tests.proofs import CHAIN_ID, TAMPERINGS, places, with_change
+from tests.proofs import CHAIN_ID, OLDER_TAMPERINGS, TAMPERINGS, places, with_change
 
 # Files that were made before receipts have none of these.
 NEWER = ("receipts", "division")
@@ -179,7 +179,31 @@ def test_a_payment_is_followed_from_a_signed_report_to_money(payment_proof, chai
     report = verify(proof, node=VerifierNode(chain.url), contract=proof["payout"]["contract"])
     assert report.is_true, report.failures
     assert report.not_checked == []
-    assert "the payee's part is 665, by a weight of 19 in 20" in " ".join(report.facts)
+    facts = " ".join(report.facts)
+    assert "the payee's part is 665, by a weight of 19 in 20" in facts
+    assert "Journal entry 12: it moved 701 units on the payee's account." in facts
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_from_before_lines_were_committed_to_still_holds(older_payment_proof, chain):
+    node = VerifierNode(chain.url)
+    report = verify(older_payment_proof, node=node)
+    assert report.is_true, report.failures
+    for what, (path, words) in OLDER_TAMPERINGS.items():
+        failures = verify(with_change(older_payment_proof, path), node=node).failures
+        assert any(words in one for one in failures), (what, failures)
+    for path in places(older_payment_proof["entry"]):
+        assert not verify(with_change(older_payment_proof, ("entry", *path))).is_true, path
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_line_of_another_account_is_not_the_payees(payment_proof, journal):
+    """A line that is really the entry's, shown for a payee to whom it does not belong."""
+    lab = {"account": 3, "units": -701, "salt": "0x" + "33" * 32}
+    line = payment_proof["entry"]["line"] | lab
+    report = verify(payment_proof | {"entry": payment_proof["entry"] | {"line": line}})
+    assert [words for words in report.failures if "entry 12" in words] == []
+    assert any("no event in this file joins this payee" in one for one in report.failures)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -220,6 +244,7 @@ def test_a_payment_proof_names_the_link_that_is_missing(payment_proof, chain):
         3: "is not what the ledger committed to",
         4: "no event in this file joins this payee",
         5: "no `journal.sealed` event in this file seals",
+        6: "the journal entry was not made of these charges",
     }
     for left_out, words in unlinked.items():
         events = [one for at, one in enumerate(payment_proof["events"]) if at != left_out]

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.words.bare import in_template
 from tests.client.test_verify_page import ROOT, needs_node, page
-from tests.proofs import TAMPERINGS, with_change
+from tests.proofs import OLDER_TAMPERINGS, TAMPERINGS, with_change
 
 __all__ = ["page"]
 
@@ -61,9 +61,12 @@ def test_what_is_put_into_a_sentence_is_put_into_its_chinese(page):
 
 @needs_node
 @pytest.mark.django_db(transaction=True)
-def test_nothing_of_a_report_stays_english_and_no_figure_is_lost(page, chain, payment_proof):
-    proof = json.loads(json.dumps(payment_proof))
+def test_nothing_of_a_report_stays_english_and_no_figure_is_lost(
+    page, chain, payment_proof, older_payment_proof
+):
+    proof, older = (json.loads(json.dumps(one)) for one in (payment_proof, older_payment_proof))
     forged = [proof, *(with_change(proof, path) for path, _ in TAMPERINGS.values())]
+    forged += [older, *(with_change(older, path) for path, _ in OLDER_TAMPERINGS.values())]
     answers = page(*({"proof": json.dumps(one), "rpc": chain.url} for one in forged))
     words = {one["words"] for answer in answers for one in answer["checks"]}
     words |= {one for answer in answers for one in [*answer["facts"], *answer["notChecked"]]}

@@ -16,7 +16,7 @@ from tallymark.keccak import keccak
 from tallymark.rpc import Node as VerifierNode
 from tallymark.verify import verify
 
-from tests.proofs import TAMPERINGS, places, with_change
+from tests.proofs import OLDER_TAMPERINGS, TAMPERINGS, places, with_change
 from tests.signing import KEY, OTHER_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,12 +124,14 @@ def test_of_an_event_proof_and_all_its_forgeries_the_page_says_what_the_client_s
 @needs_node
 @pytest.mark.django_db(transaction=True)
 def test_of_a_payment_proof_and_each_tampering_the_page_says_what_the_client_says(
-    page, chain, payment_proof
+    page, chain, payment_proof, older_payment_proof
 ):
-    proof = json.loads(json.dumps(payment_proof))
+    proof, older = (json.loads(json.dumps(one)) for one in (payment_proof, older_payment_proof))
     unsigned = proof | {"receipts": [], "division": None}
     forged = [with_change(proof, path) for path, _ in TAMPERINGS.values()]
-    agree(page, chain, [proof, unsigned])
+    forged += [with_change(older, path) for path, _ in OLDER_TAMPERINGS.values()]
+    forged.append(proof | {"events": proof["events"][:-1]})
+    agree(page, chain, [proof, older, unsigned])
     agree(page, chain, forged, alone=False)
 
 

@@ -80,5 +80,7 @@ def test_what_a_conflict_moved_is_proved_by_the_entry_that_moved_it(
     anchored(clock, drive)
     proof = door.get(f"payouts/{payout['id']}/proof")
     assert proof["charge"] is None
+    assert proof["entry"]["line"]["units"] == payout["amount_units"]
+    assert "lines" not in proof["entry"]
     report = verify(proof, node=Node(evm.connect().told.rpc_url))
     assert report.is_true, report.failures

@@ -13,12 +13,15 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from tallymark.audit import GENESIS, prove
+from tallymark.charge_tree import root_of
 from tallymark.cli import main
 from tallymark.journal import chained, lines_digest
+from tallymark.lines import leaf_of
 
-from compensation import audit, billing, conversions, deposits, holds, journal, periods
+from compensation import audit, billing, commitments, conversions, deposits, holds, journal, periods
 from compensation.journal_rules import JOURNAL_RULES
 from compensation.models import Account, Entry
+from provenance import ledger
 from tests import factories
 from tests.cast import NOON
 from tests.compensation.books import move, outside, treasury
@@ -37,6 +40,7 @@ def busy(ada, ben, lab, rich_lab, euro):
         for records in (7, 9, 4):
             use(lab, version, records=records)
             billing.bill_batch(at=LATER)
+        billing.seal_journal(at=LATER)
     account = journal.account(Account.Kind.LAB, euro, party=lab)
     holds.place(target=account, amount_units=900, idempotency_key="h", expires_at=None, at=LATER)
     holds.post(
@@ -87,7 +91,9 @@ def test_a_sound_journal_is_found_sound_in_the_database_and_in_its_export(export
     call_command("verify_journal", "--from", str(exported), stdout=said)
     head = bytes(Entry.objects.order_by("pk").last().hash).hex()
     assert main(["verify-journal", str(exported), "--head", head]) == 0
-    assert "SOUND" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "SOUND" in said
+    assert "The ledger's events say the same of their lines, up to entry" in said
     assert main(["verify-journal", str(exported), "--head", "00" * 32]) == 1
 
 
@@ -120,6 +126,7 @@ def _division(rows):
     of(rows, "division")[0]["total"] += 1
 
 
+OTHER_LINES = r"the event .* of the ledger commits to other lines of the entries 1 to \d+"
 CHANGES = {
     "a line": (_line, "do not add up to zero"),
     "a digit of a charge": (_digit, "its charges are not those that were hashed"),
@@ -143,6 +150,12 @@ CHANGES = {
     ),
     "the head": (_set("journal", 0, "hash", "00" * 32), "the journal's head"),
     "the format": (_set("journal", 0, "format", "other/1"), "the format is"),
+    "what the ledger says of lines": (_set("sealed", 0, "entries", "00" * 32), OTHER_LINES),
+    "a salt": (_set("entry", 0, "salt", "00" * 32), OTHER_LINES),
+    "an event of the ledger left out": (
+        lambda rows: rows.remove(of(rows, "sealed")[0]), OTHER_LINES
+    ),
+    "what the ledger sealed": (_set("sealed", 1, "hash", "00" * 32), "seals another entry"),
     "an account of another asset": (_set("account", 0, "asset", "iso4217:XTS"), "another asset"),
 }  # fmt: skip
 
@@ -169,6 +182,14 @@ def rehashed(rows):
         head = chained(head, row["number"], parts)
         row["hash"] = head.hex()
     of(rows, "journal")[0]["hash"] = head.hex()
+    leaves = []
+    for row in rows:
+        if row["type"] == "entry":
+            lines, salt = [tuple(line) for line in row["lines"]], bytes.fromhex(row["salt"])
+            leaves.append(leaf_of(row["number"], bytes.fromhex(row["hash"]), lines, salt))
+            last = row["hash"]
+        elif row["type"] == "sealed":
+            row["hash"], row["entries"], leaves = last, root_of(leaves).hex(), []
     return rows
 
 
@@ -185,6 +206,39 @@ def test_a_forger_who_makes_all_hashes_anew_still_cannot_make_the_sums_fit(expor
     for change, words in ((back, "after that month had closed"), (more, "its lines add up to")):
         found = prove(rehashed(changed(rows, change))).wrong
         assert any(words in one for one in found), found
+
+
+def test_an_export_from_before_lines_were_committed_to_is_proved_as_it_was(exported):
+    def older(rows):
+        of(rows, "journal")[0]["format"] = "tallymark-journal/1"
+        for row in of(rows, "sealed"):
+            rows.remove(row)
+        for row in of(rows, "entry"):
+            del row["salt"]
+
+    rows = changed(rows_of(exported), older)
+    assert prove(rows).is_sound
+    _line(rows)
+    assert not prove(rows).is_sound
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({}, "commits to other lines of the entries"),
+        ({"hash": bytes(32)}, "seals another entry"),
+        ({"number": 999}, "seals another entry 999"),
+    ],
+)
+def test_a_ledger_that_was_told_otherwise_than_the_journal_is_found(said, words):
+    last = Entry.objects.order_by("pk").last()
+    body = {"number": last.pk, "hash": bytes(last.hash), "entries": bytes(32)} | said
+    ledger.record(commitments.SEALED, at=LATER, subject_kind="journal", body=body)
+    errors = StringIO()
+    with pytest.raises(CommandError, match="broken"):
+        call_command("verify_journal", stderr=errors)
+    assert words in errors.getvalue()
 
 
 def test_what_is_no_export_is_said_to_be_none(tmp_path, capsys):

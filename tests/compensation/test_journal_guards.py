@@ -153,6 +153,8 @@ def test_even_the_owner_of_the_tables_is_refused(as_table_owner):
     for table, column in (("entry", "kind"), ("line", "amount_units"), ("account", "kind")):
         with pytest.raises(psycopg.errors.RestrictViolation):
             run(f"UPDATE compensation_{table} SET {column} = {column}")
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        run("UPDATE compensation_journalhead SET salt = sha256(salt)")
     with pytest.raises(psycopg.errors.RestrictViolation, match="only by the lines"):
         run("UPDATE compensation_balance SET posted = posted + 1")
     with pytest.raises(psycopg.errors.RestrictViolation, match="sealed"):

@@ -44,6 +44,8 @@ def act(arguments: argparse.Namespace) -> int:
         print("BROKEN: this is not the journal as it was kept.")
         return BROKEN
     print(f"{proof.number} entries, the last with the hash {proof.head.hex()}.")
+    if proof.sealed:
+        print(f"The ledger's events say the same of their lines, up to entry {proof.sealed}.")
     if proof.closed:
         print(f"Months that have closed: {', '.join(sorted(proof.closed))}.")
     print("SOUND: the chain is whole and every sum holds.")

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from tallymark import proofs
-from tallymark.charge_tree import CHARGE, charges_digest, group_digest, root_above
+from tallymark.charge_tree import CHARGE, group_digest, root_above, root_of
 from tallymark.journal import chained, lines_digest
 from tallymark.replay.archive import MANIFEST, Archive, Difference, Row, same
 from tallymark.replay.books import Books
@@ -115,7 +115,7 @@ class Entries:
                 part = share(group.before, division.total, weight, division.weight_sum)
                 moved[account] = moved.get(account, 0) + part
         if self._is_whole and digests:
-            root = charges_digest(digests).hex()
+            root = root_of(digests).hex()
             same(ENTRIES, self.count + 1, "charges_digest", root, row["charges_digest"])
         return moved or None
 
