@@ -160,11 +160,13 @@ def as_table_owner(transactional_db: None) -> Iterator[psycopg.Connection[Any]]:
 def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing a test writes may land in the folder of a service that runs here.
 
-    Passwords are hashed in no time: a slow hash protects nobody here.
+    Passwords are hashed in no time: a slow hash protects nobody here. Static files are looked for
+    when they are asked for: each client of a test would list them all anew.
     """
     with override_settings(
         DATA_FOLDER=tmp_path_factory.mktemp("data"),
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        WHITENOISE_AUTOREFRESH=True,
     ):
         yield
 
