@@ -85,6 +85,10 @@ def _journeys(arguments: Arguments) -> int:
 
 def _matrix(arguments: Arguments) -> int:
     os.chdir(ROOT)
+    if "--try" in arguments:
+        os.environ["TALLYMARK_TRY_MATRIX"] = "all"
+        arguments = [one for one in arguments if one != "--try"]
+        return _become("-m", "pytest", "-q", "tests/matrix/test_matrix.py", arguments=arguments)
     missing = "--missing" in arguments
     os.environ["TALLYMARK_WRITE_MATRIX"] = "missing" if missing else "all"
     arguments = [one for one in arguments if one != "--missing"]
@@ -180,7 +184,9 @@ COMMANDS = {
         _module("tests.journeys.accessibility"),
     ),
     "matrix": Command(
-        "matrix [--missing]", "write down who may open what: docs/matrix.csv", _matrix
+        "matrix [--missing|--try]",
+        "write down who may open what, docs/matrix.csv; or try every cell of it",
+        _matrix,
     ),
     "words": Command(
         "words [--check]",

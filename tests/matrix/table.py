@@ -37,6 +37,11 @@ OWN = {
     "other owner": "birch, delta",
     "other lab": "birch, delta",
 }
+# The two sets are made alike, and so each cell of the second has its like in the first.
+FIRST, SECOND = OWN["owner"], OWN["other owner"]
+LIKE = {"owner": "other owner", "other owner": "owner", "lab": "other lab", "other lab": "lab"}
+# Whoever contributed to Aurora's data has joined; whoever did to Birch's has not.
+UNLIKE = ("/admin/provenance/contributor/<str:object_id>/invite/",)
 # Served by Django or a library without a look at who asks; tried with the pages that use them.
 NOT_OURS = ("admin/jsi18n/", "admin/autocomplete/", "admin/search/", "admin/r/")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
@@ -177,6 +182,22 @@ def key_of(row: Row) -> tuple[str, str, str]:
     """By what a row is found in the table."""
     door, method, whose = row
     return method, f"/{door.pattern}", whose
+
+
+def like(key: tuple[str, str, str], role: str) -> tuple[tuple[str, str, str], str] | None:
+    """The cell, as key and role, that must be the same; None where a cell stands for itself.
+
+    Of what is nobody's the two owners meet the same, and the two labs. A contributor is alone, and
+    meets what is its owner's and what is another's.
+    """
+    method, address, whose = key
+    if address in UNLIKE:
+        return None
+    if whose == SECOND and role != "contributor":
+        return (method, address, FIRST), LIKE.get(role, role)
+    if not whose and role.startswith("other "):
+        return key, LIKE[role]
+    return None
 
 
 def rows(world: World) -> list[Row]:
