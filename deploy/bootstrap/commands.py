@@ -58,7 +58,11 @@ def _module(name: str) -> Callable[[Arguments], int]:
 def _test(arguments: Arguments) -> int:
     os.chdir(ROOT)
     # A browser's loop must not run in the process of other tests: `./run journeys` has its own.
-    return _become("-m", "pytest", "-m", "not browser", arguments=arguments)
+    # What kills a whole service waits for minutes: `./run faults --service` has it.
+    chosen = ("-m", "pytest", "-m", "not browser and not service")
+    # Each worker takes a stretch of the list, so that most of what modules share is made once;
+    # whoever is through takes from the others.
+    return _become(*chosen, arguments=arguments or ["-n", "logical", "--dist", "worksteal"])
 
 
 def _bench(arguments: Arguments) -> int:
@@ -173,8 +177,8 @@ COMMANDS = {
     ),
     "bench": Command("bench NAME ...", "measure something; without NAME, list what", _bench),
     "faults": Command(
-        "faults [--chain|--node] ...",
-        "let everything go wrong at money's work, or on the way to the chain",
+        "faults [--chain|--node|--service] ...",
+        "let everything go wrong at money's work, on the way to the chain, in a whole service",
         _module("tests.faults"),
     ),
     "screenshots": Command("screenshots DIR", "picture every page into DIR", _screenshots),

@@ -214,6 +214,7 @@ def ups() -> Iterator[list[Up]]:
 
 @pytest.mark.slow
 @pytest.mark.faults
+@pytest.mark.service
 def test_a_whole_service_survives_kills_and_leaves_nothing(
     folder: DataFolder, ups: list[Up]
 ) -> None:

@@ -1,11 +1,17 @@
-"""`./run faults`: at money's work; `--chain`: on the way to a chain; `--node`: in our own chain."""
+"""`./run faults`: at money's work; `--chain`: on the way to a chain; `--node`: in our own chain;
+`--service`: in a whole service.
+"""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-HARNESSES = {"--chain": "tests.faults.chain.__main__", "--node": "tests.faults.node"}
+HARNESSES = {
+    "--chain": "tests.faults.chain.__main__",
+    "--node": "tests.faults.node",
+    "--service": "tests.faults.service",
+}
 
 
 def main() -> int:

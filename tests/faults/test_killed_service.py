@@ -23,7 +23,7 @@ from tests.journeys.walk import EPOCHS, OWN_COUNT, SHARED_COUNT, Walk, expect, u
 KILLS = 2
 PATIENCE_SECONDS = 300
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow]
+pytestmark = [pytest.mark.faults, pytest.mark.service, pytest.mark.slow]
 
 
 class Killer(threading.Thread):
