@@ -6,6 +6,7 @@ what it is not asked for. A machine without npm has none.
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -36,20 +37,28 @@ def modules(name: str, version: str, *, alone: bool = False) -> Path:
     if npm is None:
         raise NpmMissing(f"{name} comes from npm: install Node 18 or later, with npm.")
     folder.mkdir(parents=True, exist_ok=True)
-    if alone:
-        return _unpack(npm, folder, name, version)
-    command = [npm, "install", "--prefix", str(folder), "--no-save", "--no-audit", "--no-fund"]
-    _call([*command, "--ignore-scripts", "--silent", f"{name}@{version}"], folder)
+    # Whoever comes while another one fetches waits, and finds it there.
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (found / name / "package.json").exists():
+            _fetch(npm, folder, name, version, alone=alone)
     return found
 
 
-def _unpack(npm: str, folder: Path, name: str, version: str) -> Path:
+def _fetch(npm: str, folder: Path, name: str, version: str, *, alone: bool) -> None:
+    if alone:
+        _unpack(npm, folder, name, version)
+        return
+    command = [npm, "install", "--prefix", str(folder), "--no-save", "--no-audit", "--no-fund"]
+    _call([*command, "--ignore-scripts", "--silent", f"{name}@{version}"], folder)
+
+
+def _unpack(npm: str, folder: Path, name: str, version: str) -> None:
     archive = _call([npm, "pack", "--silent", f"{name}@{version}"], folder).split()[-1]
     target = folder / "node_modules" / name
     target.mkdir(parents=True)
     _call(["tar", "-xzf", archive, "--strip-components=1", "-C", str(target)], folder)
     (folder / archive).unlink()
-    return folder / "node_modules"
 
 
 def _call(command: list[str], folder: Path) -> str:
