@@ -197,7 +197,6 @@ class InvoiceAdmin(ReadOnlyFacts):
             "json_url": self.url("json", subject.pk),
         }
 
-    @kept.in_english()
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The document on paper."""
         found = self.found(request, object_id)

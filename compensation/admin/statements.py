@@ -78,18 +78,20 @@ def statement_view(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, f"compensation/statement_of_{asked.role}.html", context)
 
 
+@kept.in_english()
 def statement_csv(request: HttpRequest) -> HttpResponse:
     """The same for a spreadsheet."""
     return _file(request, "csv")
 
 
+@kept.in_english()
 def statement_json(request: HttpRequest) -> HttpResponse:
     """The same for programs."""
     return _file(request, "json")
 
 
 def statement_pdf(request: HttpRequest) -> HttpResponse:
-    """The same on paper."""
+    """The same on paper, in the reader's language."""
     return _file(request, "pdf")
 
 
@@ -155,7 +157,6 @@ def shares_view(request: HttpRequest, object_id: str) -> HttpResponse:
     return TemplateResponse(request, "compensation/shares.html", context)
 
 
-@kept.in_english()
 def _file(request: HttpRequest, ending: str) -> HttpResponse:
     at = timezone.now()
     asked = _asked(request, at)

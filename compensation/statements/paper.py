@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
+
 from compensation import money
 from compensation.statements.lab import LabStatement
 from compensation.statements.movements import Movement
@@ -11,47 +14,56 @@ from compensation.statements.owner import OwnerStatement
 from provenance.documents.pdf import Paper
 
 Statement = OwnerStatement | LabStatement
-HEADER = ("Date", "What", "Uses", "Entry", "Amount")
+HEADER = (_noop("Date"), _noop("What"), _noop("Uses"), _noop("Entry"), _noop("Amount"))
 # Parts of the page's width.
 WIDTHS = (20, 80, 15, 17, 32)
 NUMBERS = (2, 3, 4)
 
 
 def as_pdf(statement: Statement) -> bytes:
-    """The statement as a PDF; the same statement gives the same bytes."""
-    asset, period = statement.asset, statement.period
-    paper = Paper(f"Statement {period.name}", subtitle=f"{statement.party.name}, in {asset.symbol}")
+    """The statement as a PDF in the active language; the same one gives the same bytes."""
+    named = {
+        "period": statement.period.name,
+        "party": statement.party.name,
+        "symbol": statement.asset.symbol,
+    }
+    paper = Paper(_("Statement %(period)s") % named, subtitle=_("%(party)s, in %(symbol)s") % named)
     paper.facts(_facts(statement))
-    paper.heading("In words")
+    paper.heading(_("In words"))
     paper.points(statement.words)
-    paper.heading("Line by line")
-    paper.table(HEADER, _rows(statement), parts=WIDTHS, numbers=NUMBERS)
-    paper.heading("How to check it")
+    paper.heading(_("Line by line"))
+    header = [_(name) for name in HEADER]
+    paper.table(header, _rows(statement), parts=WIDTHS, numbers=NUMBERS)
+    paper.heading(_("How to check it"))
     paper.text(
-        "Each line about use opens to the reports behind it, the rate, the grant, the division "
-        "and the proofs, on the page of this statement. The export of the month, which `tallymark "
-        "replay` recomputes on your own machine, leads from those reports to every unit above. An "
-        "entry's hash is in the journal's chain, which the ledger seals and anchors."
+        _(
+            "Each line about use opens to the reports behind it, the rate, the grant, the division "
+            "and the proofs, on the page of this statement. The export of the month, which "
+            "`tallymark replay` recomputes on your own machine, leads from those reports to every "
+            "unit above. An entry's hash is in the journal's chain, which the ledger seals and "
+            "anchors."
+        )
     )
     return paper.bytes()
 
 
 def _facts(statement: Statement) -> list[tuple[str, object]]:
     period = statement.period
-    state = "open: more may be added" if period.closed_at is None else "closed: nothing is added"
+    is_open = period.closed_at is None
+    state = _("open: more may be added") if is_open else _("closed: nothing is added")
     facts: list[tuple[str, object]] = [
-        ("Party", f"{statement.party.name} ({statement.party.pk})"),
-        ("Asset", f"{statement.asset.name or statement.asset.symbol} ({statement.asset.code})"),
-        ("Month", f"{period.name}, {state}"),
-        ("As of", f"{statement.made_at:%Y-%m-%d %H:%M:%S} UTC"),
-        ("Opening balance", statement.say(statement.opening_units)),
+        (_("Party"), f"{statement.party.name} ({statement.party.pk})"),
+        (_("Asset"), f"{statement.asset.name or statement.asset.symbol} ({statement.asset.code})"),
+        (_("Month"), f"{period.name} ({state})"),
+        (_("As of"), f"{statement.made_at:%Y-%m-%d %H:%M:%S} UTC"),
+        (_("Opening balance"), statement.say(statement.opening_units)),
     ]
     if isinstance(statement, OwnerStatement):
-        facts.append(("Earned", statement.say(statement.earned_units)))
+        facts.append((_("Earned"), statement.say(statement.earned_units)))
     else:
-        facts.append(("Paid in", statement.say(statement.deposited_units)))
-        facts.append(("Spent", statement.say(statement.spent_units)))
-    return [*facts, ("Closing balance", statement.say(statement.closing_units))]
+        facts.append((_("Paid in"), statement.say(statement.deposited_units)))
+        facts.append((_("Spent"), statement.say(statement.spent_units)))
+    return [*facts, (_("Closing balance"), statement.say(statement.closing_units))]
 
 
 def _rows(statement: Statement) -> Sequence[Sequence[object]]:
@@ -61,18 +73,18 @@ def _rows(statement: Statement) -> Sequence[Sequence[object]]:
     units = [opening, *(line.amount_units for line in statement.movements), closing]
     amounts = _aligned(units, statement.asset.scale)
     return [
-        (f"{period.starts_at:%Y-%m-%d}", "Opening balance", "", "", amounts[0]),
+        (f"{period.starts_at:%Y-%m-%d}", _("Opening balance"), "", "", amounts[0]),
         *(
             _row(line, amount)
             for line, amount in zip(statement.movements, amounts[1:], strict=False)
         ),
-        (f"{period.ends_at:%Y-%m-%d}", "Closing balance", "", "", amounts[-1]),
+        (f"{period.ends_at:%Y-%m-%d}", _("Closing balance"), "", "", amounts[-1]),
     ]
 
 
 def _row(line: Movement, amount: str) -> Sequence[object]:
     uses = f"{line.charge_count:,}" if line.charge_count else ""
-    return (f"{line.at:%Y-%m-%d}", line.words, uses, f"{line.entry_id:,}", amount)
+    return (f"{line.at:%Y-%m-%d}", str(line.words), uses, f"{line.entry_id:,}", amount)
 
 
 def _aligned(units: Sequence[int], scale: int) -> list[str]:

@@ -22,7 +22,6 @@ from ingest.gateways import files, notices, reports, screenings, terms
 from ingest.gateways.reports import ANSWERED
 from ingest.gateways.screenings import Asked
 from ingest.models import Screening
-from provenance import kept
 from provenance.access import Viewer
 from provenance.admin.base import LABS, ReadOnlyFacts
 from provenance.admin.columns import column
@@ -263,7 +262,6 @@ class ScreeningAdmin(ReadOnlyFacts):
         """The report with its signature."""
         return self._paper(request, object_id, "json")
 
-    @kept.in_english()
     def _paper(self, request: HttpRequest, object_id: str, ending: str) -> HttpResponse:
         screening = self.found(request, object_id)
         stopped = self.look(request, screening)

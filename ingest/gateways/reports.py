@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import gettext_noop as _noop
+from django.utils.translation import pgettext
 from tallymark.canonical import canonical
 from tallymark.signed import FORMAT, sentence
 
@@ -39,7 +40,6 @@ SHORT = _noop(
 )
 BAD = _noop("Rows that could not be read, and so were not compared: %(count)s.")
 KINDS = ("exact", "near", "contained", "possible")
-HEADINGS = ("Dataset", "Owner", "Rows: " + ", ".join(KINDS), "Terms", "Price")
 ANSWERED = {
     "nothing_found": _lazy("rows like nothing registered"),
     "possible": _lazy("rows that may be like something registered: have a person look"),
@@ -190,28 +190,37 @@ def document(screening: Screening) -> dict[str, Any]:
     }
 
 
-@kept.in_english()
 def pdf(screening: Screening) -> bytes:
-    """The report on paper."""
+    """The report on paper, in the active language; what is signed is the JSON, in English."""
     assert screening.report is not None, "only a finished screening has a report"
-    told, paper = screening.report, Paper("Screening report", subtitle=_subtitle(screening))
+    told, paper = screening.report, Paper(_("Screening report"), subtitle=_subtitle(screening))
     paper.facts(_facts(screening))
-    paper.heading("What was found")
+    paper.heading(_("What was found"))
     paper.points(f"{told['rows'][said]:,} {words}" for said, words in ANSWERED.items())
     if told["datasets"]:
-        paper.heading("Whose data it is like, and on what terms")
-        paper.table(HEADINGS, [cells(row) for row in told["datasets"]])
-    paper.heading("What was not checked")
-    paper.points(told["not_checked"])
+        paper.heading(_("Whose data it is like, and on what terms"))
+        paper.table(headings(), [cells(row) for row in told["datasets"]])
+    paper.heading(_("What was not checked"))
+    paper.points(kept.said(one) for one in told["not_checked"])
     lines = screening.bad_rows.order_by("line").values_list("line", flat=True)[:MOST_LINES]
     if lines:
-        paper.text("Rows that could not be read: " + ", ".join(map(str, lines)) + ".")
-    paper.heading("How to check it")
+        unread = _("Rows that could not be read: %(lines)s.")
+        paper.text(unread % {"lines": pgettext("list", ", ").join(map(str, lines))})
+    paper.heading(_("How to check it"))
     paper.text(
-        "Take the report as JSON and run `tallymark verify report.json`: it finds any change. The "
-        "ledger has the report's SHA-256 in the event screening.reported."
+        _(
+            "Take the report as JSON and run `tallymark verify report.json`: it finds any change. "
+            "The ledger has the report's SHA-256 in the event screening.reported."
+        )
     )
     return paper.bytes()
+
+
+def headings() -> list[str]:
+    """The names of the columns of `cells`."""
+    kinds = pgettext("list", ", ").join(_(kind) for kind in KINDS)
+    rows = _("Rows: %(kinds)s") % {"kinds": kinds}
+    return [_("Dataset"), _("Owner"), rows, _("Terms"), _("Price")]
 
 
 def cells(row: dict[str, Any]) -> list[str]:
@@ -229,26 +238,37 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 def _subtitle(screening: Screening) -> str:
     told: dict[str, Any] = screening.report or {}
-    return f"{told['file']['name']}, for {told['lab']['name']}, {told['finished_at'][:10]}"
+    return _("%(file)s, for %(lab)s, %(day)s") % {
+        "file": told["file"]["name"],
+        "lab": told["lab"]["name"],
+        "day": told["finished_at"][:10],
+    }
 
 
 def _facts(screening: Screening) -> list[tuple[str, object]]:
     told: dict[str, Any] = screening.report or {}
     signature = screening.signature
+    said = {
+        "name": told["file"]["name"],
+        "count": f"{told['file']['bytes']:,}",
+        "number": f"{told['corpus']['sequence']:,}",
+        "rate": f"{told['false_accusation_rate']:.4%}",
+        "seconds": f"{told['seconds']:,}",
+    }
     return [
-        ("File", f"{told['file']['name']}, {told['file']['bytes']:,} bytes"),
-        ("SHA-256 of the file", told["file"]["sha256"]),
-        ("Asked for", screening.get_purpose_display()),
-        ("Rows compared", f"{told['rows']['compared']:,}"),
-        ("Rows that could not be read", f"{told['rows']['unreadable']:,}"),
-        ("Compared with", f"everything registered up to event {told['corpus']['sequence']:,}"),
-        ("Hash of that event", told["corpus"]["event_hash"] or "–"),
-        ("Detector", told["detector"]),
-        ("False accusations", f"at most {told['false_accusation_rate']:.4%} of innocent records"),
-        ("Finished", f"{told['finished_at'][:19].replace('T', ' ')} UTC"),
-        ("Time", f"{told['seconds']:,} seconds"),
-        ("Signed by", screening.signer or "nobody: this service has no key here"),
-        ("Signature", bytes(signature).hex() if signature is not None else "–"),
+        (_("File"), _("%(name)s, %(count)s bytes") % said),
+        (_("SHA-256 of the file"), told["file"]["sha256"]),
+        (_("Asked for"), screening.get_purpose_display()),
+        (_("Rows compared"), f"{told['rows']['compared']:,}"),
+        (_("Rows that could not be read"), f"{told['rows']['unreadable']:,}"),
+        (_("Compared with"), _("everything registered up to event %(number)s") % said),
+        (_("Hash of that event"), told["corpus"]["event_hash"] or "–"),
+        (_("Detector"), told["detector"]),
+        (_("False accusations"), _("at most %(rate)s of innocent records") % said),
+        (_("Finished"), f"{told['finished_at'][:19].replace('T', ' ')} UTC"),
+        (_("Time"), _("%(seconds)s seconds") % said),
+        (_("Signed by"), screening.signer or _("nobody: this service has no key here")),
+        (_("Signature"), bytes(signature).hex() if signature is not None else "–"),
     ]
 
 

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import pgettext
 
-from provenance import kept
 from provenance.access import Viewer
 from provenance.admin.answering import answer_view
 from provenance.admin.base import OWNERS, ReadOnlyFacts
@@ -264,7 +263,6 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [named("<str:object_id>/statement.pdf", self.pdf, "pdf")]
 
-    @kept.in_english()
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The statement on paper."""
         statement = self.found(request, object_id)

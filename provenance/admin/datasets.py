@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from provenance import kept, lineage, publishing, registry
+from provenance import lineage, publishing, registry
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
@@ -222,7 +222,6 @@ class DatasetVersionAdmin(ReadOnlyFacts):
             named("<str:object_id>/certificate.pdf", self.certificate, "certificate"),
         ]
 
-    @kept.in_english()
     def certificate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The certificate of a sealed version, as PDF."""
         version = self.found(request, object_id)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from provenance import kept, licensing
+from provenance import licensing
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
@@ -107,7 +107,6 @@ class GrantAdmin(ReadOnlyFacts):
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [named("<str:object_id>/terms.pdf", self.terms, "terms")]
 
-    @kept.in_english()
     def terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The frozen terms on paper."""
         grant = self.found(request, object_id)

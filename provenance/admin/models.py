@@ -9,7 +9,7 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from provenance import kept, lineage
+from provenance import lineage
 from provenance.admin.base import LABS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
@@ -58,7 +58,6 @@ class TrainedModelAdmin(ReadOnlyFacts):
         """The ingredients as a table."""
         return self._paper(request, object_id, "csv")
 
-    @kept.in_english()
     def _paper(self, request: HttpRequest, object_id: str, ending: str) -> HttpResponse:
         model = self.found(request, object_id)
         stopped = self.look(request, model)

@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from provenance.documents import sheets
 from provenance.documents.pdf import Paper
 from provenance.ledger import moment
 from provenance.lineage import Ingredient, Ingredients
+from provenance.templatetags.kept import purpose
 
 COLUMNS = (
     "owner",
@@ -46,27 +49,39 @@ def ingredients_csv(found: Ingredients) -> str:
 
 
 def ingredients_pdf(found: Ingredients) -> bytes:
-    """The paper: sums, gaps, then each use."""
-    paper = Paper(f"Ingredients of {found.model}", subtitle=f"version {found.version}, {found.lab}")
+    """The paper: sums, gaps, then each use; in the active language."""
+    made = {"model": found.model, "version": found.version, "lab": found.lab}
+    counted = {"records": f"{found.record_count:,}", "tokens": f"{found.token_count:,}"}
+    paper = Paper(
+        _("Ingredients of %(model)s") % made, subtitle=_("version %(version)s, %(lab)s") % made
+    )
     paper.facts(
         [
-            ("Model id", found.model_id),
-            ("Made by the runs", ", ".join(found.runs) or "none is known"),
-            ("Base models", ", ".join(found.base_models) or "none"),
-            ("Used in all", f"{found.record_count:,} records, {found.token_count:,} tokens"),
+            (_("Model id"), found.model_id),
+            (_("Made by the runs"), ", ".join(found.runs) or _("none is known")),
+            (_("Base models"), ", ".join(found.base_models) or _("none")),
+            (_("Used in all"), _("%(records)s records, %(tokens)s tokens") % counted),
         ]
     )
-    paper.heading("What is missing or unlicensed")
-    paper.points(found.gaps or ["Nothing is known to be missing."])
-    paper.heading("What went in")
+    paper.heading(_("What is missing or unlicensed"))
+    paper.points(found.gaps or [_("Nothing is known to be missing.")])
+    paper.heading(_("What went in"))
     paper.table(
-        ("Dataset", "Owner", "Licence", "Purpose", "Records", "Tokens", "Part of the tokens"),
+        (
+            _("Dataset"),
+            _("Owner"),
+            _("Licence"),
+            _("Purpose"),
+            _("Records"),
+            _("Tokens"),
+            _("Part of the tokens"),
+        ),
         [
             (
                 row.dataset,
-                row.owner or "unknown",
-                row.licence or "none",
-                row.purpose,
+                row.owner or _("unknown"),
+                row.licence or _("none"),
+                purpose(row.purpose),
                 f"{row.record_count:,}",
                 f"{row.token_count:,}",
                 _part(row),
@@ -80,7 +95,7 @@ def ingredients_pdf(found: Ingredients) -> bytes:
 def _part(row: Ingredient) -> str:
     """Hundredths of a percent, rounded down, so that no column adds up to more than the whole."""
     if row.parts is None:
-        return "not counted"
+        return _("not counted")
     return f"{row.parts // 10_000}.{row.parts // 100 % 100:02d} %"
 
 

@@ -16,6 +16,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import reportlab
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from reportlab.lib import colors
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -44,6 +46,11 @@ class Paper:
         self._flow: list[Any] = [Paragraph(marked(title), _style("title"))]
         if subtitle:
             self._flow.append(Paragraph(marked(subtitle), _style("faint")))
+
+    def translation_note(self) -> None:
+        """Say, in any other language, that the English is what counts."""
+        if not (get_language() or "en").startswith("en"):
+            self.text(_("This paper is a translation: where it differs, the English counts."))
 
     def heading(self, text: str) -> None:
         """Begin a section."""
@@ -111,7 +118,8 @@ class Paper:
         table.setStyle(_lines())
         self._flow.append(table)
         if len(rows) > LONGEST_TABLE:
-            self.text(f"And {len(rows) - LONGEST_TABLE:,} more rows: see the CSV.")
+            left = f"{len(rows) - LONGEST_TABLE:,}"
+            self.text(_("And %(count)s more rows: see the CSV.") % {"count": left})
 
     def beside(self, *blocks: tuple[str, Sequence[str]]) -> None:
         """Add blocks side by side: each a small heading and its lines."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from provenance.access import NotAllowed, Viewer
 from provenance.lineage.walk import Walk, shows_name, walk
@@ -150,26 +151,38 @@ def _gaps(found: Walk, usages: list[Usage], bases: list[str]) -> list[str]:
     """What a reader must know is missing, in words."""
     gaps = []
     if not any(isinstance(node.thing, Run) for node in found.nodes.values()):
-        gaps.append("No run is known to have made this model.")
+        gaps.append(_("No run is known to have made this model."))
     for usage in usages:
-        if usage.is_unknown:
-            gaps.append(f"'{usage.subject}' is not registered: nothing is known of its owner.")
-        elif usage.is_ungranted:
-            gaps.append(f"{usage.version} was used for {usage.get_purpose_display()} unlicensed.")
-        if usage.is_of_withdrawn:
-            gaps.append(f"{usage.version} was used after it was withdrawn.")
-        if usage.reports.filter(has_gap=True).exists():
-            gaps.append(f"Reports on {usage.version or usage.subject} are missing numbers.")
+        gaps += _gaps_of(usage)
     reported = {usage.version_id for usage in usages}
     consumed = {origin for origin, destination in found.edges if destination.kind == "run"}
     for key in sorted(consumed):
         thing = found.nodes[key].thing
         if isinstance(thing, DatasetVersion) and thing.pk not in reported:
-            gaps.append(f"How much of {thing} was used is not reported.")
-    gaps += [f"What {base} is made of is its own lab's to say." for base in bases]
+            gaps.append(_("How much of %(thing)s was used is not reported.") % {"thing": thing})
+    own = _("What %(base)s is made of is its own lab's to say.")
+    gaps += [own % {"base": base} for base in bases]
     if found.is_truncated:
-        gaps.append(f"There is more than the {LIMIT:,} nodes that were looked at.")
+        more = _("There is more than the %(count)s nodes that were looked at.")
+        gaps.append(more % {"count": f"{LIMIT:,}"})
     return gaps
+
+
+def _gaps_of(usage: Usage) -> list[str]:
+    named = {
+        "thing": usage.version or usage.subject,
+        "purpose": usage.get_purpose_display(),
+    }
+    gaps = []
+    if usage.is_unknown:
+        gaps.append(_("'%(thing)s' is not registered: nothing is known of its owner."))
+    elif usage.is_ungranted:
+        gaps.append(_("%(thing)s was used for %(purpose)s unlicensed."))
+    if usage.is_of_withdrawn:
+        gaps.append(_("%(thing)s was used after it was withdrawn."))
+    if usage.reports.filter(has_gap=True).exists():
+        gaps.append(_("Reports on %(thing)s are missing numbers."))
+    return [gap % named for gap in gaps]
 
 
 def _used(viewer: Viewer, dataset: Dataset, found: Walk) -> dict[uuid.UUID, list[Usage]]:

@@ -16,6 +16,9 @@ from provenance.models import AccessLog, DatasetVersion, Party, User
 from tests import doors, factories
 from tests.compensation import conftest as money
 from tests.compensation.invoicing import charge, close, issue, profile, rule
+from tests.papers import read
+
+__all__ = ["read"]
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +31,20 @@ DATA = {
     "tax_country": "fr",
     "vat_id": "FR 40 303 265 045",
 }
+
+
+def test_an_invoice_has_the_names_of_its_parts_in_chinese_behind_the_english_that_counts(
+    issued: Invoice, read: Any
+) -> None:
+    texts = read(lambda: invoices.as_pdf(issued))
+    assert texts[0] == f"Invoice / 发票 {issued.number}"
+    assert "本单据以英文为准；各部分名称附有译文。" in texts
+    assert {"From / 卖方", "To / 买方", "Quantity / 数量", "Payment / 付款"} <= set(texts)
+    assert any(text.startswith("To be paid / 应付金额, ") for text in texts)
+    plain = read(lambda: invoices.as_pdf(issued), language="en-gb")
+    assert {"From", "To", "Quantity", "Payment"} <= set(plain)
+    assert len(plain) == len(texts) - 1
+    assert not any("/ " in text for text in plain)
 
 
 @pytest.fixture

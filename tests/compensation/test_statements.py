@@ -24,7 +24,10 @@ from provenance import conflicts, evm, ledger, receipts, usage
 from tests import doors, factories
 from tests.cast import NOON
 from tests.compensation.conftest import grant, priced, texts, use
+from tests.papers import english, read
 from tests.signing import KEY, body, registered
+
+__all__ = ["read"]
 
 DAY = timedelta(days=1)
 LATER = NOON + timedelta(hours=1)
@@ -268,6 +271,15 @@ def test_a_labs_line_opens_to_what_it_paid_page_by_page(ada, rich_lab, essays, e
         paged += page
         after = page[-1].charge.pk
     assert [one.charge for one in paged] == [one.charge for one in whole]
+
+
+def test_a_statement_on_paper_is_in_its_readers_language(ada, rich_lab, essays, euro, read):
+    bill(rich_lab, essays)
+    for of, party in ((of_owner, ada), (of_lab, rich_lab)):
+        texts = read(lambda of=of, party=party: statements.as_pdf(of(party, euro)))
+        assert english(texts) == []
+        assert {"逐行明细", "期初余额", "期末余额", "如何核验"} <= set(texts)
+        assert texts[0].startswith("报表 ")
 
 
 def test_a_statement_on_paper_is_the_same_each_time(ada, rich_lab, essays, euro):

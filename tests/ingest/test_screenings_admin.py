@@ -13,12 +13,15 @@ from django.utils import timezone
 from tallymark import signed
 
 from ingest.admin.screenings import pieces
-from ingest.gateways import files, notices, warmth
+from ingest.gateways import files, notices, reports, warmth
 from ingest.models import Screening
 from provenance import licensing
 from provenance.models import Dataset, Party, User
 from tests import factories
 from tests.ingest.conftest import holding, jsonl, sealed, sentence
+from tests.papers import english, read
+
+__all__ = ["read"]
 
 pytestmark = pytest.mark.django_db
 LIST = "admin:ingest_screening_changelist"
@@ -68,6 +71,17 @@ def test_a_lab_sends_a_file_and_reads_its_report(lab: Party, essays: Dataset) ->
     assert client.get(f"{page}report.pdf").content.startswith(b"%PDF")
     assert signed.signer_of(json.loads(client.get(f"{page}report.json").content))
     assert 'data-tm-state="done"' in client.get(f"{page}progress/").content.decode()
+
+
+def test_a_report_on_paper_is_chinese_to_its_last_word(lab: Party, essays: Dataset, read) -> None:
+    send(signed_in(lab))
+    screening = Screening.objects.get()
+    files.advance(screening.pk, clock=timezone.now)
+    screening.refresh_from_db()
+    texts = read(lambda: reports.pdf(screening))
+    assert english(texts) == []
+    assert {"筛查报告", "如何核验"} <= set(texts)
+    assert any("完全一致" in text and text.startswith("行数：") for text in texts)
 
 
 def test_a_text_is_answered_on_the_page_and_not_kept(lab: Party, essays: Dataset) -> None:
