@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_noop as _noop
+
 from compensation.contracts import owner_payouts
 from compensation.models import Asset
 from provenance import chains, deployment, evm, outbox, signers
@@ -87,7 +89,7 @@ def payable_asset(*, token_address: str, chain_id: int | None = None) -> Asset:
 def _fill_treasury(token: ChainContract, clock: Callable[[], datetime]) -> OutboxTransaction:
     """Enqueue the minting of play money to the treasury, once for each token."""
     return outbox.enqueue(
-        purpose="mint play money",
+        purpose=_noop("mint play money"),
         idempotency_key=f"mint:{token.address}:treasury",
         account=signers.address("deployer"),
         to_address=token.address,

@@ -17,6 +17,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from compensation import dues, journal, limits, payees, publication, totals
 from compensation.contracts import owner_payouts
@@ -335,7 +336,7 @@ def _enqueue_approval(contract: ChainContract, at: datetime) -> OutboxTransactio
     """
     data = evm.encode_call(evm.development_token(), "approve", contract.address, UNLIMITED)
     return outbox.enqueue(
-        purpose="approve payouts",
+        purpose=_noop("approve payouts"),
         idempotency_key=f"payouts:{contract.address}:approve",
         account=signers.address("treasury"),
         to_address=contract.token_address,
@@ -349,7 +350,8 @@ def _enqueue_approval(contract: ChainContract, at: datetime) -> OutboxTransactio
 def _enqueue_call(epoch: PayoutEpoch, call: _Call, name: str, at: datetime) -> OutboxTransaction:
     contract = epoch.contract
     return outbox.enqueue(
-        purpose=f"{call.verb} payout epoch {epoch.number}",
+        purpose=_noop("%(verb)s payout epoch %(number)s")
+        % {"verb": call.verb, "number": epoch.number},
         idempotency_key=f"payouts:{contract.address}:{epoch.number}:{name}",
         account=signers.address(call.role),
         to_address=call.to_address,

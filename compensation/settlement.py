@@ -99,7 +99,7 @@ def claim(*, party: Party, asset: Asset, at: datetime, by: User | None = None) -
     outbox.require_not_behind(chain_id=contract.chain_id)
     number = leaf.claims.count() + 1
     row = outbox.enqueue(
-        purpose=f"claim of epoch {leaf.epoch.number}",
+        purpose=_noop("claim of epoch %(number)s") % {"number": leaf.epoch.number},
         idempotency_key=_claim_key(leaf, number),
         account=signers.address("treasury"),
         to_address=contract.address,
@@ -220,7 +220,8 @@ def _enqueue_push(
     contract = epoch.contract
     first, last = leaves[0].position, leaves[-1].position
     row = outbox.enqueue(
-        purpose=f"push {len(leaves)} payouts of epoch {epoch.number}",
+        purpose=_noop("push %(count)s payouts of epoch %(number)s")
+        % {"count": len(leaves), "number": epoch.number},
         idempotency_key=f"push:{contract.address}:{epoch.number}:{len(leaves)}:{first}:{last}",
         account=signers.address("treasury"),
         to_address=contract.address,

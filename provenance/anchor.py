@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from django.db import connection, transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext_noop as _noop
 
 from provenance import deployment, evm, ledger, merkle, outbox, signers, trees
 from provenance.models import Anchor, ChainContract, Event, OutboxTransaction
@@ -195,7 +196,7 @@ def _waits_for_former_key(last: Anchor | None, account: str) -> bool:
 
 def _enqueue(batch: Anchor, account: str, at: datetime) -> OutboxTransaction:
     return outbox.enqueue(
-        purpose=f"anchor batch {batch.batch}",
+        purpose=_noop("anchor batch %(number)s") % {"number": batch.batch},
         idempotency_key=f"anchor:{batch.contract.address}:{batch.batch}",
         account=account,
         to_address=batch.contract.address,

@@ -163,7 +163,7 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             self.prepare(list(shown["cl"].result_list))
             touched = {p.pk: p for row in shown["cl"].result_list for p in self.parties_of(row)}
             with kept.in_english():
-                what = f"list of {self.opts.verbose_name_plural}"
+                what = _("list of %(things)s") % {"things": self.opts.verbose_name_plural}
             note_list(request, what, touched.values())
         return answer
 

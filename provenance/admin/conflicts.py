@@ -27,6 +27,7 @@ from provenance.admin.verbs import viewer_of
 from provenance.documents import reasons
 from provenance.models import Claim, Conflict, Match, Opening, Party, StatementOfReasons, Submission
 from provenance.reasons import translated
+from provenance.templatetags.kept import named
 from provenance.templatetags.tallymark import moment
 
 _TONES = {
@@ -254,7 +255,10 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
         return _(statement.kind.replace("_", " ")).capitalize()
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        rows = [(name.replace("_", " "), _plain(value)) for name, value in subject.facts.items()]
+        rows = [
+            (_fact(name), _fact(value) if name == "side" else _plain(value))
+            for name, value in subject.facts.items()
+        ]
         title = _("%(what)s, to %(party)s")
         named = {"what": self.kind_words(subject), "party": subject.party}
         in_words = translated(subject.kind, subject.facts, subject.text)
@@ -277,12 +281,23 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
         )
 
 
+def _fact(name: str) -> str:
+    """What a fact is called; `later` and `side` mean something else elsewhere."""
+    own = {
+        "later": pgettext("a dataset of a conflict", "later"),
+        "earlier": pgettext("a dataset of a conflict", "earlier"),
+        "side": pgettext("a dataset of a conflict", "side"),
+    }
+    return own.get(name) or named(name)
+
+
 def _plain(value: Any) -> str:
     """A fact without brackets and braces."""
     if isinstance(value, dict):
         return pgettext("list", ", ").join(f"{each} {_(name)}" for name, each in value.items())
     if isinstance(value, list):
-        return " to ".join(str(each) for each in value)
+        first, last = value
+        return _("%(first)s to %(last)s") % {"first": first, "last": last}
     return str(value)
 
 

@@ -18,6 +18,7 @@ from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
+from provenance.event_words import about, happened
 from provenance.models import Anchor, Event, Party
 from provenance.refusals import Refused
 
@@ -55,13 +56,13 @@ class EventAdmin(ReadOnlyFacts):
     def number(self, event: Event) -> str:
         return f"{event.sequence:,}" if event.sequence else _("being numbered")
 
-    @column(_lazy("What happened"), ordering="kind")
-    def kind_words(self, event: Event) -> str:
-        return event.kind
+    @column(_lazy("What happened"), ordering="kind", header=True)
+    def kind_words(self, event: Event) -> list[str]:
+        return [happened(event.kind), event.kind]
 
     @column(_lazy("About"))
     def subject(self, event: Event) -> str:
-        return f"{_(event.subject_kind)} {str(event.subject_id)[:8]}"
+        return f"{about(event.subject_kind)} {str(event.subject_id)[:8]}"
 
     @column(_lazy("On the chain"), label={"final": "success", "not yet": "info"})
     def anchored(self, event: Any) -> str:
@@ -91,10 +92,18 @@ class EventAdmin(ReadOnlyFacts):
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         canonical = ledger.canonical_event(subject) if subject.sequence else subject.body
         return {
-            "title": f"Event {subject.sequence}" if subject.sequence else _("Event being numbered"),
+            "title": _titled(subject),
+            "happened": happened(subject.kind),
+            "about": about(subject.subject_kind),
             "batch": _batch(subject),
             "canonical": json.dumps(canonical, indent=2, ensure_ascii=False, default=str),
         }
+
+
+def _titled(event: Event) -> str:
+    if event.sequence is None:
+        return _("Event being numbered")
+    return _("Event %(number)s") % {"number": f"{event.sequence:,}"}
 
 
 def _batch(event: Event) -> Anchor | None:

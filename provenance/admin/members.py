@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from provenance import letters, parties
+from provenance import kept, letters, parties
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
@@ -153,13 +153,17 @@ class AccessLogAdmin(ReadOnlyFacts):
 
     list_title = _lazy("Access log")
     page_template = "provenance/access.html"
-    list_display = ("what", "who", "reason", "party", "at")
+    list_display = ("looked_at", "who", "reason", "party", "at")
     list_select_related = ("party", "user", "key")
     ordering = ("-at",)
     search_fields = ("what", "reason")
     list_words = _lazy("Every look of an operator at your data, with its reason.")
     empty_title = _lazy("No operator has looked at your data")
     empty_words = _lazy("Should one do so, it stands here within the same second, with the reason.")
+
+    @column(_lazy("What"), ordering="what")
+    def looked_at(self, row: AccessLog) -> str:
+        return kept.said(row.what)
 
     @column(_lazy("Who"))
     def who(self, row: AccessLog) -> str:

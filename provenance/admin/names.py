@@ -187,4 +187,20 @@ FACTS = (
     _noop("version"),
 )
 # Words of the pages that unfold draws.
-OF_UNFOLD = (_noop("Type to search"),)
+OF_UNFOLD = (
+    _noop("Apply Filters"),
+    _noop("Choose file to upload"),
+    _noop("Expand row"),
+    _noop("False"),
+    _noop("Go back"),
+    _noop("More actions"),
+    _noop("No data"),
+    _noop("No results found"),
+    _noop("Record picture"),
+    _noop("Reset filters"),
+    _noop("Select all rows"),
+    _noop("This page yielded into no results. Create a new item or reset your filters."),
+    _noop("Toggle password visibility"),
+    _noop("True"),
+    _noop("Type to search"),
+)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import pgettext
 
-from provenance import gas, outbox, parties, viewing
+from provenance import gas, kept, outbox, parties, viewing
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
 from provenance.admin.columns import column
@@ -164,7 +164,7 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
     list_title = _lazy("Outbox")
     shown_to = OPERATORS
     page_template = "provenance/outbox.html"
-    list_display = ("purpose", "label", "nonce", "created_at", "final_at", "gas_used")
+    list_display = ("purpose_words", "label", "nonce", "created_at", "final_at", "gas_used")
     list_filter = ("state",)
     search_fields = ("purpose", "tx_hash", "idempotency_key")
     ordering = ("-id",)
@@ -193,6 +193,10 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
     def scope(self, viewer: Viewer) -> Any:
         rows = OutboxTransaction.objects.all()
         return rows if viewer.is_operator else rows.none()
+
+    @column(_lazy("For"), ordering="purpose")
+    def purpose_words(self, row: OutboxTransaction) -> str:
+        return kept.said(row.purpose)
 
     @column(
         _lazy("State"),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Max, QuerySet
+from django.utils.translation import gettext as _
 
 from provenance import kept, ledger, reasons
 from provenance.ledger import moment
@@ -63,7 +64,8 @@ def locked(conflict: Conflict) -> Conflict:
 def require_state(conflict: Conflict, *states: str) -> None:
     """Raise WrongMoment unless the conflict is in one of `states`."""
     if conflict.state not in states:
-        raise WrongMoment(f"This conflict is '{conflict.get_state_display()}'.")
+        state = conflict.get_state_display()
+        raise WrongMoment(_("This conflict is '%(state)s'.") % {"state": state})
 
 
 def side_of(conflict: Conflict, party: Party) -> Dataset:

@@ -76,20 +76,21 @@ def ingredients_pdf(found: Ingredients) -> bytes:
             _("Tokens"),
             _("Part of the tokens"),
         ),
-        [
-            (
-                row.dataset,
-                row.owner or _("unknown"),
-                row.licence or _("none"),
-                purpose(row.purpose),
-                f"{row.record_count:,}",
-                f"{row.token_count:,}",
-                _part(row),
-            )
-            for row in found.rows
-        ],
+        [_row(row) for row in found.rows],
     )
     return paper.bytes()
+
+
+def _row(row: Ingredient) -> tuple[str, ...]:
+    return (
+        row.dataset,
+        row.owner or _("unknown"),
+        row.licence or _("none"),
+        purpose(row.purpose),
+        f"{row.record_count:,}",
+        f"{row.token_count:,}",
+        _part(row),
+    )
 
 
 def _part(row: Ingredient) -> str:
