@@ -62,9 +62,9 @@ def _entries(salt: bytes) -> Iterator[dict[str, Any]]:
         while sealed is not None and sealed.body["number"] <= number:
             yield _sealed(sealed)
             sealed = next(events, None)
+    # One that seals what is not there is enough to break the proof.
     if sealed is not None:
         yield _sealed(sealed)
-    yield from map(_sealed, events)
 
 
 def _sealed(event: Event) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tallymark import cli
-from tallymark.proofs import NotAProof, parse
+from tallymark.lines import OwnLine
+from tallymark.proofs import NotAProof, Section, parse
+from tallymark.report import Report
 from tallymark.rpc import Node as VerifierNode
 from tallymark.rpc import NodeFailed
 from tallymark.verify import verify
@@ -194,6 +196,22 @@ def test_a_file_from_before_lines_were_committed_to_still_holds(older_payment_pr
         assert any(words in one for one in failures), (what, failures)
     for path in places(older_payment_proof["entry"]):
         assert not verify(with_change(older_payment_proof, ("entry", *path))).is_true, path
+
+
+def test_charges_count_only_as_those_of_the_entry_that_the_ledger_booked_them_in(journal):
+    """The event that books charges names the entry by number and hash."""
+    booked = {"entry": 12, "entry_hash": journal["hash"].hex(), "digest": journal["charges"].hex()}
+    said = {
+        "its own": (booked, "usage.charged", True),
+        "another entry's": (booked | {"entry": 13}, "usage.charged", False),
+        "of another hash": (booked | {"entry_hash": "11" * 32}, "usage.charged", False),
+        "no such event": (booked, "usage.counted", False),
+        "other charges": (booked | {"digest": "11" * 32}, "usage.charged", False),
+    }
+    for what, (body, kind, is_made) in said.items():
+        entry = OwnLine(Section(journal["own"], "entry"))
+        entry.check(Report(), [{"kind": kind, "body": body}])
+        assert entry.is_made_of(journal["charges"]) is is_made, what
 
 
 @pytest.mark.django_db(transaction=True)

@@ -131,6 +131,9 @@ def test_of_a_payment_proof_and_each_tampering_the_page_says_what_the_client_say
     forged = [with_change(proof, path) for path, _ in TAMPERINGS.values()]
     forged += [with_change(older, path) for path, _ in OLDER_TAMPERINGS.values()]
     forged.append(proof | {"events": proof["events"][:-1]})
+    booked = ("events", 6, "event")
+    for place in ("kind",), ("body", "entry"), ("body", "entry_hash"):
+        forged.append(with_change(proof, (*booked, *place)))
     agree(page, chain, [proof, older, unsigned])
     agree(page, chain, forged, alone=False)
 
