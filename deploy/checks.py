@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
 import structlog
 from django.conf import settings
 from django.db import connection
 from django.db.models import Min
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.dateformat import format as dated
 from django.utils.functional import Promise
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import pgettext
 
 from ingest.models import Upload
 from ingest.models.index import Tombstone
@@ -33,7 +37,11 @@ from provenance.mailing import LONGEST_RETRY
 from provenance.models import Event, Letter, OutboxTransaction
 
 log = structlog.get_logger(__name__)
-CHAIN_TIMEOUT_SECONDS = 2
+Name = TypeVar("Name")
+Answer = TypeVar("Answer")
+# Of all that is asked elsewhere: the page takes less than a second, and so must a probe of
+# readiness.
+PATIENCE_SECONDS, CHAIN_TIMEOUT_SECONDS = 0.8, 0.6
 BROKER_TIMEOUT_SECONDS = 2
 # An event that has waited longer than this was forgotten by the sealer.
 SEALER_PATIENCE_SECONDS = 60
@@ -59,6 +67,10 @@ class Attention(Exception):
     """It works, and somebody should look."""
 
 
+class Broken(Exception):
+    """It does not work; the words say what, without secrets."""
+
+
 class Unknown(Exception):
     """Nobody told us how to look."""
 
@@ -74,6 +86,8 @@ class Check:
     # What an operator does when it is not well.
     advice: Promise
     is_needed: bool = False
+    # Another machine is asked, and not through Django's database: it may be done beside the rest.
+    is_elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,38 @@ class Finding:
 
 def findings(*, needed_only: bool = False) -> list[Finding]:
     """Look at everything, or at what readiness needs; whatever is raised is the finding."""
-    return [find(check) for check in CHECKS if check.is_needed or not needed_only]
+    chosen = [check for check in CHECKS if check.is_needed or not needed_only]
+    here: dict[str, Finding] = {}
+
+    def look_here() -> None:
+        here.update({check.name: find(check) for check in chosen if not check.is_elsewhere})
+
+    asked = {check.name: partial(find, check) for check in chosen if check.is_elsewhere}
+    answers = _side_by_side(asked, PATIENCE_SECONDS, meanwhile=look_here)
+    return [here.get(check.name) or _found(check, answers[check.name]) for check in chosen]
+
+
+def _found(check: Check, answer: Future[Finding]) -> Finding:
+    if answer.done():
+        return answer.result()
+    log.warning("not_ready", check=check.name, error="no answer")
+    return Finding(check, State.BROKEN, _no_answer(PATIENCE_SECONDS))
+
+
+def _side_by_side(
+    asked: Mapping[Name, Callable[[], Answer]],
+    seconds: float,
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> dict[Name, Future[Answer]]:
+    """Each question's answer, all asked at once; whoever is silent past the time is left behind."""
+    until = time.monotonic() + seconds
+    pool = ThreadPoolExecutor(len(asked) or 1)
+    answers = {name: pool.submit(_said_in, get_language(), ask) for name, ask in asked.items()}
+    meanwhile()
+    wait(answers.values(), timeout=max(0.0, until - time.monotonic()))
+    pool.shutdown(wait=False, cancel_futures=True)
+    return answers
 
 
 def find(check: Check) -> Finding:
@@ -103,6 +148,9 @@ def find(check: Check) -> Finding:
         return Finding(check, State.ATTENTION, str(words))
     except Unknown as words:
         return Finding(check, State.UNKNOWN, str(words))
+    except Broken as words:
+        log.warning("not_ready", check=check.name, error=str(words))
+        return Finding(check, State.BROKEN, str(words))
     except Exception as failure:
         log.warning("not_ready", check=check.name, error=str(failure))
         return Finding(check, State.BROKEN, type(failure).__name__)
@@ -112,6 +160,12 @@ def sealer_age_seconds(now: datetime) -> float:
     """How long the oldest unsealed event has waited; 0 where none waits."""
     oldest = Event.objects.filter(sequence=None).aggregate(at=Min("recorded_at"))["at"]
     return max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+
+
+def _said_in(language: str | None, ask: Callable[[], Answer]) -> Answer:
+    """The answer in the reader's language, which a thread does not know by itself."""
+    with translation.override(language):
+        return ask()
 
 
 def _database() -> str:
@@ -130,10 +184,28 @@ def _broker() -> str:
 
 
 def _chains() -> str:
-    words = [_chain(one) for one in chains.ids()]
-    if warnings := gas.warnings():
-        raise Attention("; ".join([*words, *warnings]))
-    return "; ".join(words)
+    asked = {one: partial(_chain, one) for one in chains.ids()}
+    answers = _side_by_side(asked, CHAIN_TIMEOUT_SECONDS)
+    words = "; ".join(_told(one, answer) for one, answer in answers.items())
+    if any(not answer.done() or answer.exception() for answer in answers.values()):
+        raise Broken(words)
+    return words
+
+
+def _told(chain_id: int, answer: Future[str]) -> str:
+    """What a chain's node answered, or how it did not."""
+    if not answer.done():
+        why = _no_answer(CHAIN_TIMEOUT_SECONDS)
+    elif (failure := answer.exception()) is None:
+        return answer.result()
+    else:
+        why = str(failure) if isinstance(failure, Broken) else type(failure).__name__
+    silent = _("the node of chain %(number)d does not answer as it should: %(why)s")
+    return silent % {"number": chain_id, "why": why}
+
+
+def _no_answer(seconds: float) -> str:
+    return _("no answer within %(seconds)s s") % {"seconds": seconds}
 
 
 def _chain(chain_id: int) -> str:
@@ -146,8 +218,14 @@ def _chain(chain_id: int) -> str:
     with urllib.request.urlopen(request, timeout=CHAIN_TIMEOUT_SECONDS) as answer:  # noqa: S310
         served = int(json.load(answer)["result"], 16)
     if served != chain_id:
-        raise ValueError(f"the node is on chain {served}, not {chain_id}")
+        raise Broken(_("it serves chain %(served)d") % {"served": served})
     return f"chain {chain_id}"
+
+
+def _gas() -> str:
+    if warnings := gas.warnings():
+        raise Attention("; ".join(warnings))
+    return _("it lasts")
 
 
 def _sealer() -> str:
@@ -253,6 +331,7 @@ CHECKS: tuple[Check, ...] = (
             "never twice and never lost."
         ),
         is_needed=True,
+        is_elsewhere=True,
     ),
     Check(
         "chain",
@@ -260,10 +339,21 @@ CHECKS: tuple[Check, ...] = (
         _lazy("Carries the ledger's roots and payouts."),
         _chains,
         _lazy(
-            "Start the node, or correct CHAIN_RPC_URL; fund the accounts that run out of gas "
-            "(`./run manage chain_accounts` names them). Anchors and payouts wait meanwhile."
+            "Start the node, or correct CHAIN_RPC_URL or TALLYMARK_MORE_CHAINS. Anchors and "
+            "payouts wait meanwhile, and go out by themselves."
         ),
         is_needed=True,
+        is_elsewhere=True,
+    ),
+    Check(
+        "gas",
+        _lazy("Gas"),
+        _lazy("Pays for what the sending accounts put on the chain."),
+        _gas,
+        _lazy(
+            "Fund the accounts that run out of it: `./run manage chain_accounts` names them, and "
+            "for how many transactions it lasts."
+        ),
     ),
     Check(
         "sealer",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -96,6 +99,44 @@ def test_a_full_disk_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch) 
         usage = type("usage", (), {"total": 100, "free": free})
         monkeypatch.setattr(checks.shutil, "disk_usage", lambda _folder, found=usage: found)
         assert look("disk").state == state
+
+
+@pytest.fixture
+def hanging() -> Iterator[str]:
+    """A port that takes connections and never answers: a node that hangs."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_node_that_refuses_is_named_without_its_address(settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    settings.CHAIN_RPC_URL = f"http://127.0.0.1:{port}"
+    found = look("chain")
+    assert found.state == State.BROKEN
+    assert found.detail == "the node of chain 31337 does not answer as it should: URLError"
+
+
+def test_the_page_of_health_does_not_wait_for_nodes_that_hang(
+    settings, hanging: str, olga: User
+) -> None:
+    more = {
+        "finality": "safe",
+        "confirmations": 0,
+        "fee_ceiling_gwei": 9,
+        "payout_delay_seconds": 1,
+    }
+    settings.CHAIN_RPC_URL = hanging
+    settings.MORE_CHAINS = {number: {**more, "rpc_url": hanging} for number in (11, 12, 13)}
+    client = Client()
+    client.force_login(olga)
+    client.post("/language", {"language": "zh-hans"})
+    began = time.monotonic()
+    shown = client.get("/admin/health/").content.decode()
+    # One after the other, four nodes and the broker, which is not there either, would take six.
+    assert time.monotonic() - began < 2
+    assert "链 12 的节点未正常应答" in shown
+    assert "请启动节点，或更正 CHAIN_RPC_URL" in shown
 
 
 def test_operators_read_what_to_do_and_nobody_else_does(ada: Party, olga: User) -> None:
