@@ -105,6 +105,26 @@ def test_tokens_are_counted_by_the_sealed_count_not_by_the_labs(rich_lab, ada, e
     assert tokens == charge.token_count
 
 
+def test_a_lab_that_counts_records_after_its_own_tokens_were_charged_pays_only_for_more(
+    rich_lab, ada, euro
+):
+    version = priced(
+        factories.version(factories.dataset(ada, "tokens"), texts(1000)),
+        euro,
+        basis="per_1m_tokens",
+        price_units=5_000_000,
+    )
+    grant(rich_lab, version)
+    whole = version.token_count
+    made = use(rich_lab, version, records=0, tokens=whole // 2)
+    for records in (100, 1000):
+        billing.bill_batch(at=LATER)
+        more(made.run, made.subject, records=records, sequence=records, at=LATER)
+    billing.bill_batch(at=LATER)
+    amounts = [one.amount_units for one in Charge.objects.order_by("revision")]
+    assert amounts == [whole // 2 * 5, 0, (whole - whole // 2) * 5]
+
+
 def test_a_flat_price_is_charged_once_for_a_run(rich_lab, ada, euro):
     version = priced(
         factories.version(factories.dataset(ada, "flat"), texts(3)), euro, basis="flat_per_run"

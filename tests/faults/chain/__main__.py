@@ -100,6 +100,9 @@ class Campaign:
 
         began, missed = time.monotonic(), []
         names = list(mutants.MUTANTS)[:at_most]
+        if names and (words := mutants.unchanged(self)):
+            tell(f"FAULT (seed {self.seed}, without a mutant): {words}")
+            return True
         for name in names:
             words = mutants.caught(name, self)
             last = words.splitlines()[-1] if words else "NOT CAUGHT"
@@ -114,7 +117,7 @@ class Campaign:
 
     def chapter(self, seed: int, steps: int, *, is_busy: bool = False) -> Tally:
         """One chapter on a fresh copy of the world and of its chain."""
-        from tests.faults.chain.chapter import BUSY, Chapter
+        from tests.faults.chain.chapter import BUSY, BUSY_MANNERS, Chapter
         from tests.faults.chain.proxy import Proxy
 
         with self.place.copy(DATABASE, with_chain=False), anvil() as chain:
@@ -124,7 +127,7 @@ class Campaign:
             try:
                 chapter = Chapter(self.place, self.world, chain, proxy, seed)
                 if is_busy:
-                    chapter.troubles = BUSY
+                    chapter.troubles, chapter.manners = BUSY, BUSY_MANNERS
                 return chapter.run(steps)
             finally:
                 proxy.stop()

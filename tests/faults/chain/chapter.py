@@ -39,7 +39,13 @@ MANNERS = {
     "twice at once": 6,
 }
 TROUBLES = {"none": 860, "wiped": 40, "fees": 50, "reorg": 30, "revert": 16, "rollback": 4}
-# Where a fault is looked for, more goes wrong in fewer steps.
+# Where a fault is looked for, more goes wrong in fewer steps, and more die at the wire.
+BUSY_MANNERS = MANNERS | {
+    "in peace": 45,
+    "killed": 12,
+    "killed before it broadcasts": 4,
+    "killed after it broadcast": 12,
+}
 BUSY = {"none": 780, "wiped": 60, "fees": 70, "reorg": 45, "revert": 25, "rollback": 20}
 LOSING = (0.3, 0.6, 0.9)
 BASE_FEES_GWEI = (1, 1, 7, 40, 160, 400)
@@ -73,7 +79,7 @@ class Chapter:
 
     def __init__(self, place: Place, world: World, anvil: Anvil, proxy: Proxy, seed: int) -> None:
         self.place, self.world, self.anvil, self.proxy = place, world, anvil, proxy
-        self.troubles = TROUBLES
+        self.troubles, self.manners = TROUBLES, MANNERS
         self.dice = random.Random(seed)
         self.now = START
         self.model = Model()
@@ -110,7 +116,7 @@ class Chapter:
         if act in FACTS:
             getattr(self, f"_{act}")()
         else:
-            self._act(act, self._choose(MANNERS))
+            self._act(act, self._choose(self.manners))
         self.anvil.mine(self.dice.choice([0, 0, 1, 1, 2]), base_fee=self.base_fee)
         self.now += self.dice.random() * LONGEST_STEP
 
@@ -270,7 +276,9 @@ class Chapter:
 
     def _acts(self, count: int) -> None:
         for _ in range(count):
-            self._act(self.dice.choice(["send", "send", "anchor", "pay"]), self._choose(MANNERS))
+            self._act(
+                self.dice.choice(["send", "send", "anchor", "pay"]), self._choose(self.manners)
+            )
             self.anvil.mine(self.dice.randint(0, 2), base_fee=self.base_fee)
             self.now += self.dice.random() * LONGEST_STEP
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STEPS = 120
 # Some faults need two workers, or a fault of the chain, at the same place: chance gets more tries.
-TRIES = 3
+TRIES = 8
 
 
 def _in_the_sender(good: str, bad: str) -> tuple[InPython, ...]:
@@ -53,7 +53,7 @@ MUTANTS: dict[str, tuple[InPython, ...]] = {
     "what the node forgot is never sent again": _in_the_sender(
         "elif self.at - dearest.sent_at >= STUCK_AFTER:", "elif False:"
     ),
-    "the fee is never raised": _in_the_sender("if is_too_cheap and", "if False and"),
+    "the fee is never raised": _in_the_sender("if (is_too_cheap or is_left) and", "if False and"),
     "a raised fee takes a new nonce": _in_the_sender(
         "            attempt = self._sign(row, fees, dearest)\n",
         '            queue_anew(row=row, reason="too cheap")\n            return\n',
@@ -93,7 +93,13 @@ def caught(name: str, campaign: Campaign) -> str:
         with ExitStack() as stack:
             for change in MUTANTS[name]:
                 stack.enter_context(change.applied(None))
-            tally = campaign.chapter(campaign.seed * 1_000 + 900 + number, STEPS, is_busy=True)
-        if tally.outcome.faults:
-            return tally.outcome.faults[0].strip()
+            words = unchanged(campaign, number)
+        if words:
+            return words
     return ""
+
+
+def unchanged(campaign: Campaign, number: int = 0) -> str:
+    """What the harness finds where mutants are looked for, in the code as it is: nothing."""
+    tally = campaign.chapter(campaign.seed * 1_000 + 900 + number, STEPS, is_busy=True)
+    return tally.outcome.faults[0].strip() if tally.outcome.faults else ""
