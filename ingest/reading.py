@@ -294,6 +294,8 @@ def seal(upload: Upload, *, clock: Clock) -> None:
     at = clock()
     leases.hold(upload, at=at, lasting=SEALING_LEASE, stage="sealing", stage_at=at)
     with transaction.atomic():
-        upload.version = registry.seal_version(version=upload.version, at=at)
+        upload.version = registry.seal_version(
+            version=upload.version, at=at, file_sha256=upload.sha256
+        )
         columns.keep(upload.version)
         leases.hold(upload, at=clock(), stage=_noop("waiting for its place in the ledger"))

@@ -189,8 +189,13 @@ def ready_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
 
 
 @transaction.atomic
-def seal_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
-    """Close a version for good: its records enter the ledger as one root. Safe to repeat."""
+def seal_version(
+    *, version: DatasetVersion, at: datetime, file_sha256: bytes | None = None
+) -> DatasetVersion:
+    """Close a version for good: its records enter the ledger as one root. Safe to repeat.
+
+    `file_sha256` is of the file that the records were read from, 32 bytes, if there was one.
+    """
     locked = _locked(version)
     if locked.state == State.SEALED:
         return locked
@@ -208,7 +213,7 @@ def seal_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
     locked.token_count, locked.byte_count = delta.token_count, delta.byte_count
     locked.added_count, locked.changed_count = delta.added, delta.changed
     locked.withdrawn_count = delta.withdrawn
-    locked.state, locked.sealed_at = State.SEALED, at
+    locked.state, locked.sealed_at, locked.file_sha256 = State.SEALED, at, file_sha256
     locked.save()
     _record(locked, "version.sealed", at, _sealed_body(locked))
     return locked
@@ -257,7 +262,8 @@ def erase_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
     restrictions.require_erasable(locked.dataset, at)
     locked.state, locked.erased_at, locked.salt = State.ERASED, at, None
     locked.withdrawn_at = locked.withdrawn_at or at
-    locked.save(update_fields=["state", "erased_at", "salt", "withdrawn_at"])
+    locked.file_sha256 = None
+    locked.save(update_fields=["state", "erased_at", "salt", "withdrawn_at", "file_sha256"])
     erased = records.erase_orphans(locked)
     _record(locked, "version.erased", at, {"records": erased})
     return locked

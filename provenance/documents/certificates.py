@@ -57,6 +57,7 @@ def certificate(version: DatasetVersion) -> dict[str, Any]:
         "bytes": version.byte_count,
         "sealed_at": moment(version.sealed_at),
         "records_root": bytes(version.records_root or b"").hex(),
+        "file_sha256": bytes(version.file_sha256).hex() if version.file_sha256 else None,
         "sequence": event.sequence if event else None,
         "event_hash": bytes(event.hash).hex() if event and event.hash else None,
         "anchor": _anchor(event),
@@ -106,9 +107,17 @@ def rows_of(facts: dict[str, Any]) -> list[tuple[str, object]]:
         (_("Event hash"), f"SHA-256 {facts['event_hash']}" if facts["event_hash"] else _(WAITS)),
         *_where_anchored(facts["anchor"]),
     ]
+    if facts["file_sha256"]:
+        rows.append((_("File as uploaded"), _of_file(facts["file_sha256"])))
     if facts["withdrawn_at"]:
         rows.append((_("Withdrawn at"), _readable(facts["withdrawn_at"])))
     return rows
+
+
+def _of_file(digest: str) -> str:
+    return _("SHA-256 %(digest)s, as this service read it; it is not in the ledger") % {
+        "digest": digest
+    }
 
 
 def _where_anchored(anchor: dict[str, Any] | None) -> list[tuple[str, object]]:

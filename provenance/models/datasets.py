@@ -101,6 +101,8 @@ class DatasetVersion(models.Model):
     # Salts the record digests under `records_root`; deleted at erasure.
     salt = models.BinaryField(max_length=32, null=True)
     records_root = models.BinaryField(max_length=32, null=True)
+    # Of the file as it was uploaded or fetched; never in the ledger, which erasure leaves as it is.
+    file_sha256 = models.BinaryField(max_length=32, null=True)
     created_at = models.DateTimeField()
     sealed_at = models.DateTimeField(null=True)
     # Ledger sequence of `version.sealed`: the order of registration (null until the sealer ran).

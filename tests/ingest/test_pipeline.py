@@ -59,6 +59,11 @@ def test_an_upload_is_read_sealed_and_screened(essays: Dataset):
     assert Posting.objects.filter(kind=Posting.Kind.BAND).count() == 60
 
 
+def test_a_version_keeps_the_digest_of_the_file_that_it_was_read_from(essays: Dataset):
+    version = sealed(essays, rows(3))
+    assert bytes(version.file_sha256) == hashlib.sha256(jsonl(rows(3))).digest()
+
+
 def test_a_bad_row_is_kept_with_its_line_and_the_rest_goes_on(essays: Dataset):
     content = jsonl(rows(2)) + b"{broken\n" + jsonl(rows(1, first=5)) + b'{"id": "x"}\n'
     upload = ingest(essays, content)

@@ -10,7 +10,7 @@ import pytest
 from provenance import conflicts, lineage, registry, usage
 from provenance.access import Viewer
 from provenance.documents import certificates, ingredients, pdf, reasons
-from provenance.models import DatasetVersion, Party, StatementOfReasons
+from provenance.models import DatasetVersion, Event, Party, StatementOfReasons
 from tests import factories
 from tests.cast import NOON
 
@@ -48,6 +48,25 @@ def test_a_certificate_names_its_batch_when_final_and_how_to_check_it_without_us
     steps = " ".join(certificates.how_to_check(facts))
     for word in ("/proof", "tallymark verify", "/verify", "when this service is gone"):
         assert word in steps
+
+
+def test_a_certificate_has_the_digest_of_the_file_until_that_is_erased(ada: Party) -> None:
+    opened = registry.open_version(dataset=factories.dataset(ada), at=NOON)
+    registry.add_records(version=opened, rows=factories.rows(["one essay"]))
+    sealed = registry.seal_version(version=opened, at=NOON, file_sha256=b"\x07" * 32)
+    facts = certificates.certificate(sealed)
+    assert facts["file_sha256"] == "07" * 32
+    assert dict(certificates.rows_of(facts))["File as uploaded"].startswith(f"SHA-256 {'07' * 32}")
+    assert "07" * 32 not in str(Event.objects.get(kind="version.sealed").body)
+    registry.erase_version(version=sealed, at=NOON)
+    sealed.refresh_from_db()
+    assert sealed.file_sha256 is None
+
+
+def test_without_a_file_a_certificate_names_none(essays: DatasetVersion) -> None:
+    facts = certificates.certificate(essays)
+    assert facts["file_sha256"] is None
+    assert "File as uploaded" not in dict(certificates.rows_of(facts))
 
 
 def test_the_same_facts_make_the_same_bytes(essays: DatasetVersion) -> None:
