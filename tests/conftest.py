@@ -2,7 +2,7 @@
 
 The template is migrated as the owner; tests run as the application, so that what it may not do is
 refused here too. A test with `db` is rolled back; after one with `transactional_db` the worker's
-database is made anew from the template, because facts refuse to be deleted or truncated.
+database is made as the template is, by a superuser, because facts refuse to be deleted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pytest_django.plugin import blocking_manager_key
 
 from deploy import database
 from deploy.embedded import postgres
+from tests.renewal import Pristine
 
 TEMPLATE = "tallymark_template"
 _CONTROLLER: dict[str, Any] = {}
@@ -129,12 +130,16 @@ def django_db_setup(
     worker = getattr(request.config, "workerinput", {}).get("workerid", "alone")
     name = f"tallymark_test_{worker}"
 
+    superuser = psycopg.conninfo.make_conninfo(cluster.superuser, dbname=name)
+
     def renew(self: TransactionTestCase) -> None:
         connections.close_all()
-        cluster.renew(name)
+        if not pristine.restore(superuser):
+            cluster.renew(name)
 
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
         cluster.renew(name)
+        pristine = Pristine.of(superuser)
         cluster.use(name)
         patch.setattr(TransactionTestCase, "_fixture_teardown", renew)
         yield
