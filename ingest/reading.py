@@ -294,8 +294,7 @@ def seal(upload: Upload, *, clock: Clock) -> None:
     at = clock()
     leases.hold(upload, at=at, lasting=SEALING_LEASE, stage="sealing", stage_at=at)
     with transaction.atomic():
-        upload.version = registry.seal_version(
-            version=upload.version, at=at, file_sha256=upload.sha256
-        )
+        digest = bytes(upload.sha256) if upload.sha256 else None
+        upload.version = registry.seal_version(version=upload.version, at=at, file_sha256=digest)
         columns.keep(upload.version)
         leases.hold(upload, at=clock(), stage=_noop("waiting for its place in the ledger"))
