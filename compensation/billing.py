@@ -190,7 +190,8 @@ def seal_journal(*, at: datetime) -> int:
     no earlier one covers; others hold by which weights what they charge was divided.
     """
     number, known = JournalHead.objects.get().number, _sealed_number()
-    if not number or number == known:
+    # Where another sealer overtook us between the two questions, it has told more than we know.
+    if number <= known:
         return 0
     charged = Entry.objects.filter(pk__gt=known, pk__lte=number, charge_count__gt=0)
     # Before the lock: an entry never changes, and a tree of many weights takes its time.
@@ -223,7 +224,7 @@ def weights_event_of(entry: Entry) -> Event | None:
 
 def _sealed_number() -> int:
     """How far the ledger knows the journal."""
-    last = Event.objects.filter(kind=commitments.SEALED).order_by("id").last()
+    last = Event.objects.filter(kind=commitments.SEALED).order_by("body__number").last()
     return int(last.body["number"]) if last else 0
 
 

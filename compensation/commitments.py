@@ -28,11 +28,12 @@ Leaf = tuple[int, int, int, int, bytes]
 
 def sealing_of(entry: Entry) -> tuple[Event, int] | None:
     """The first event that covers an entry, and the first entry that it covers; None before it."""
-    sealed = Event.objects.filter(kind=SEALED)
-    found = sealed.filter(body__number__gte=entry.pk).order_by("id").first()
+    # By number: older events may have overtaken each other.
+    sealed = Event.objects.filter(kind=SEALED).order_by("body__number", "id")
+    found = sealed.filter(body__number__gte=entry.pk).first()
     if found is None:
         return None
-    before = sealed.filter(body__number__lt=entry.pk).order_by("id").last()
+    before = sealed.filter(body__number__lt=entry.pk).last()
     return found, int(before.body["number"]) + 1 if before else 1
 
 

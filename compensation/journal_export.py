@@ -54,14 +54,15 @@ def rows() -> Iterator[dict[str, Any]]:
 
 def _entries(salt: bytes) -> Iterator[dict[str, Any]]:
     """Entries with their salts, each event that sealed some after the last of them."""
-    events = Event.objects.filter(kind=commitments.SEALED).order_by("id").iterator(ROWS)
-    sealed = next(events, None)
+    events = Event.objects.filter(kind=commitments.SEALED).order_by("body__number", "id")
+    following = events.iterator(ROWS)
+    sealed = next(following, None)
     for document in audit.documents():
         number = document["number"]
         yield {"type": "entry", "salt": entry_salt(salt, number).hex(), **document}
         while sealed is not None and sealed.body["number"] <= number:
             yield _sealed(sealed)
-            sealed = next(events, None)
+            sealed = next(following, None)
     # One that seals what is not there is enough to break the proof.
     if sealed is not None:
         yield _sealed(sealed)

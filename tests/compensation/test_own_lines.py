@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 from tallymark.charge_tree import root_above, root_of
@@ -124,6 +126,33 @@ def test_every_line_leads_to_the_event_that_sealed_its_entry_and_no_other_does(
             salts.add(own.salt)
     assert len(salts) == sum(entry.lines.count() for entry in Entry.objects.all())
     assert Event.objects.filter(kind=commitments.SEALED).count() == 2
+
+
+def test_a_sealer_that_was_overtaken_seals_nothing(ada, rich_lab, euro, monkeypatch):
+    """It asked for the journal's head, then another billed and sealed, then it asked how far."""
+    sealed_number = billing._sealed_number
+
+    def overtaken():
+        monkeypatch.undo()
+        billed(rich_lab, [(ada, 10)], euro, used_at=NOON, billed_at=LATER)
+        assert billing.seal_journal(at=LATER) == 2
+        return sealed_number()
+
+    monkeypatch.setattr(billing, "_sealed_number", overtaken)
+    assert billing.seal_journal(at=LATER) == 0
+    assert Event.objects.filter(kind=commitments.SEALED).count() == 1
+
+
+def test_older_events_that_overtook_each_other_leave_no_entry_out(ada, ben, rich_lab, euro):
+    entry = billed(rich_lab, [(ada, 10)], euro, used_at=NOON, billed_at=LATER)
+    for one in (entry, Entry.objects.first()):
+        body = {"number": one.pk, "hash": bytes(one.hash)}
+        ledger.record(commitments.SEALED, at=LATER, subject_kind="journal", body=body)
+    assert billing.seal_journal(at=LATER) == 0
+    later = billed(rich_lab, [(ben, 10)], euro, used_at=NOON, billed_at=LATER)
+    assert billing.seal_journal(at=LATER) == later.pk
+    assert commitments.sealing_of(later)[1] == later.pk
+    call_command("verify_journal", stdout=StringIO())
 
 
 numbers = st.integers(min_value=1, max_value=2**63 - 1)
