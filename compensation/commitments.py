@@ -109,9 +109,10 @@ def _entry_leaves(first: int, last: int) -> list[bytes]:
     salt = _journal_salt()
     found = Entry.objects.filter(pk__gte=first, pk__lte=last).values_list("pk", "hash")
     hashes = {number: bytes(value) for number, value in found}
+    lines = dict(_lines(first, last))
     return [
-        leaf_of(number, hashes[number], lines, entry_salt(salt, number))
-        for number, lines in _lines(first, last)
+        leaf_of(number, hashes[number], lines.get(number, ()), entry_salt(salt, number))
+        for number in sorted(hashes)
     ]
 
 

@@ -23,6 +23,8 @@ from tallymark.proofs import Section
 from tallymark.report import Report
 
 CHARGED: Final = "usage.charged"
+# Charges that come to nothing move nothing: the root of such an entry's lines.
+NO_LINES: Final = bytes(32)
 
 
 def entry_salt(journal_salt: bytes, number: int) -> bytes:
@@ -52,7 +54,8 @@ def entry_leaf(number: int, entry_hash: bytes, lines_root: bytes) -> bytes:
 
 def leaf_of(number: int, entry_hash: bytes, lines: Iterable[tuple[int, int]], salt: bytes) -> bytes:
     """The leaf of an entry from all its lines and its salt; 32 bytes."""
-    return entry_leaf(number, entry_hash, root_of(line_leaves(number, sorted(lines), salt)))
+    leaves = line_leaves(number, sorted(lines), salt)
+    return entry_leaf(number, entry_hash, root_of(leaves) if leaves else NO_LINES)
 
 
 class OwnLine:

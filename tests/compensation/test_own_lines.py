@@ -155,6 +155,17 @@ def test_older_events_that_overtook_each_other_leave_no_entry_out(ada, ben, rich
     call_command("verify_journal", stdout=StringIO())
 
 
+def test_an_entry_whose_charges_come_to_nothing_is_sealed_without_lines(ada, rich_lab, euro):
+    made = factories.version(factories.dataset(ada), texts(3))
+    version = priced(made, euro, price_units=1, at=NOON)
+    grant(rich_lab, version)
+    use(rich_lab, version, records=1)
+    billing.bill_batch(at=LATER)
+    assert Entry.objects.get(kind="usage").lines.count() == 0
+    assert billing.seal_journal(at=LATER) == 2
+    call_command("verify_journal", stdout=StringIO())
+
+
 numbers = st.integers(min_value=1, max_value=2**63 - 1)
 units = st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1)
 
