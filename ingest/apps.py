@@ -8,3 +8,7 @@ class IngestConfig(AppConfig):
 
     name = "ingest"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Declare what owners are told of their uploads."""
+        from ingest import notices  # noqa: F401

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
 
-from ingest import fetch, hints, leases, reading, screening, storage
+from ingest import fetch, hints, leases, notices, reading, screening, storage
 from ingest.models import Upload
 from ingest.readers import ReaderError
 from provenance import ledger, registry
@@ -30,6 +30,8 @@ Clock = Callable[[], datetime]
 
 SLICE = timedelta(seconds=30)
 """How long one task works before it lets others have a turn."""
+DISCARDED = "discarded"
+"""The code of an upload that its owner's people gave up."""
 
 
 class UploadExists(Refused):
@@ -219,7 +221,7 @@ def discard_upload(*, upload: Upload, at: datetime) -> Upload:
     is_sealed = upload.version.sealed_at is not None
     if is_sealed or upload.state in (Upload.State.SEALED, Upload.State.FAILED):
         raise NotNow(_("What is sealed can be withdrawn, not discarded."))
-    fail(upload, code="discarded", detail=_noop("It was discarded."), hint="", at=at)
+    fail(upload, code=DISCARDED, detail=_noop("It was discarded."), hint="", at=at)
     return upload
 
 
@@ -242,6 +244,8 @@ def fail(upload: Upload, *, code: str, detail: str, hint: str, at: datetime) -> 
         ]
     )
     registry.fail_version(version=upload.version, reason=f"{code}: {detail}", at=at)
+    if code != DISCARDED:
+        notices.tell_of_failure(upload, at=at)
     log.info("upload failed", upload=str(upload.pk), code=code)
 
 

@@ -223,24 +223,23 @@ register(
 )
 
 
+def overlaps_with_others(event: Event) -> list[Overlap]:
+    """The overlaps that a screening found with datasets of other owners, for certain or maybe."""
+    found = [row["overlap"] for row in event.body["overlaps"] if row["matching"] or row["possible"]]
+    rows = Overlap.objects.filter(pk__in=found).exclude(earlier__dataset__owner=event.party)
+    return list(rows.select_related("later__dataset__owner", "earlier__dataset__owner"))
+
+
 @follows("version.screened")
 def _overlaps_found(event: Event) -> None:
     """The registrant hears of all overlaps with others, each other owner of its own."""
-    found = [row["overlap"] for row in event.body["overlaps"] if row["matching"] or row["possible"]]
-    if not found or event.party is None:
+    if event.party is None or not (mine := overlaps_with_others(event)):
         return
-    rows = Overlap.objects.filter(pk__in=found).select_related(
-        "later__dataset__owner", "earlier__dataset__owner"
-    )
     by_owner: dict[UUID, list[Overlap]] = defaultdict(list)
-    for row in rows:
-        if row.earlier.dataset.owner_id != event.party.pk:
-            by_owner[row.earlier.dataset.owner_id].append(row)
-    mine = [row for some in by_owner.values() for row in some]
+    for row in mine:
+        by_owner[row.earlier.dataset.owner_id].append(row)
     # Whom a conflict was opened with was told by that.
     opened = set(Conflict.objects.filter(overlap__in=mine).values_list("overlap", flat=True))
-    if not mine:
-        return
     version = mine[0].later
     tell(
         "overlap.found",

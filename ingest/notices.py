@@ -1,0 +1,66 @@
+"""What owners are told of their uploads when they are over. Declared into the one table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from ingest.models import Upload
+from provenance.models import DatasetVersion, Event
+from provenance.notices import Kind, Topic, follows, of_conflicts, register, tell
+
+_DONE, _FAILED = "registration.done", "registration.failed"
+
+register(
+    Kind(
+        _DONE,
+        Topic.CONFLICTS,
+        _("%(dataset)s is registered, and like nothing of others"),
+        _(
+            "Your registration %(dataset)s is sealed and was compared with everything that others "
+            "registered before. Records: %(records)s. Nothing like them was found. Its certificate "
+            "is on its page."
+        ),
+        "admin:provenance_datasetversion_change",
+        "rights",
+        _("See the registration"),
+    ),
+    Kind(
+        _FAILED,
+        Topic.CONFLICTS,
+        _("%(dataset)s could not be registered"),
+        _(
+            "The upload for %(dataset)s ended with an error, and nothing of it stays. Its page "
+            "says what happened and what to do about it."
+        ),
+        "admin:ingest_upload_change",
+        "rights",
+        _("See what happened"),
+    ),
+)
+
+
+@follows("version.screened")
+def _compared(event: Event) -> None:
+    """Who registered hears of a version that is done; of one with overlaps they tell."""
+    if event.party is None or of_conflicts.overlaps_with_others(event):
+        return
+    version = DatasetVersion.objects.filter(pk=event.subject_id).first()
+    if version is not None:
+        tell(
+            _DONE,
+            party=event.party,
+            about=version.pk,
+            key=event.pk,
+            at=event.occurred_at,
+            dataset=version,
+            records=version.record_count,
+        )
+
+
+def tell_of_failure(upload: Upload, *, at: datetime) -> None:
+    """An upload ended with an error that nobody of its owner's chose."""
+    version = upload.version
+    owner = version.dataset.owner
+    tell(_FAILED, party=owner, about=upload.pk, key=upload.pk, at=at, dataset=version)
