@@ -1,4 +1,4 @@
-"""The digests of charges: rows, groups of them, and the tree of an entry's groups; pure.
+"""Charges as they are hashed, and the way to the root of a tree of digests; pure.
 
 The same stands in compensation/sql/billing.sql, in client/tallymark/journal.py and in the page that
 verifies; tests hold them together.
@@ -12,10 +12,8 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID
 
-NO_CHARGES: Final = bytes(32)
 NODE_SIZE: Final = 16
 _ROW: Final = struct.Struct(">16si10q")
-ROW_BYTES: Final = _ROW.size
 
 
 class Row(NamedTuple):
@@ -42,14 +40,6 @@ class Row(NamedTuple):
     def packed(self) -> bytes:
         """The bytes that are hashed."""
         return _ROW.pack(*self)
-
-
-def rows_of(packed: bytes) -> list[Row]:
-    """The rows that `packed` holds, one after the other; ValueError where it ends within one."""
-    try:
-        return [Row(*numbers) for numbers in _ROW.iter_unpack(packed)]
-    except struct.error as error:
-        raise ValueError(f"charges come in rows of {ROW_BYTES} bytes") from error
 
 
 def path(leaves: Sequence[bytes], place: int) -> list[list[bytes]]:
