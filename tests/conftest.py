@@ -26,6 +26,7 @@ from pytest_django.plugin import blocking_manager_key
 
 from deploy import database
 from deploy.embedded import postgres
+from tests import streams
 from tests.renewal import Pristine
 
 TEMPLATE = "tallymark_template"
@@ -103,6 +104,12 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure() -> None:
     if "stack" in _CONTROLLER:
         _CONTROLLER.pop("stack").close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    with streams.closed_at_the_end():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,8 @@ def zip_of(parts: Iterator[bytes], name: str) -> StreamingHttpResponse:
     first = list(islice(parts, 1))
     disposition = f'attachment; filename="{slugify(name) or "tallymark"}.zip"'
     return StreamingHttpResponse(
-        chain(first, parts),
+        # A chain could not be closed when the reader goes away, and would keep a cursor open.
+        (part for part in chain(first, parts)),
         content_type="application/zip",
         headers={"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"},
     )

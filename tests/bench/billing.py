@@ -1,12 +1,13 @@
 """What charging a usage costs, by the shipped function, beside its limit and its peers.
 
-`./run bench billing [--rounds N] [--sizes 1000,5000,20000,50000] [--growth USAGES]
-[--owners N] [--plot FILE]`. A batch is staged by COPY and billed: priced, deduplicated, netted,
-split, posted and hashed, with its weights looked after and its event written, in one durable
-transaction. Some data is in dispute and some priced by tiers. Beside it, in turns: COPY of the same
-rows into one table with a primary key (the limit; keys by chance, as the design measured it, and in
-the order of time, as ours are), a transaction for each usage, and django-hordak from PyPI.
-`--growth` bills until so many usages are charged, among `--owners` owners.
+`./run bench billing [--rounds N] [--sizes 1000,5000,20000,50000] [--before USAGES]
+[--growth USAGES] [--owners N] [--plot FILE]`. A batch is staged by COPY and billed: priced,
+deduplicated, netted, split, posted and hashed, with its weights looked after and its event written,
+in one durable transaction. Some data is in dispute and some priced by tiers. Beside it, in turns:
+COPY of the same rows into one table with a primary key (the limit; keys by chance, as the design
+measured it, and in the order of time, as ours are), a transaction for each usage, and django-hordak
+from PyPI. Before that, `--before` usages are billed and copied: a key's tree costs what has grown
+in it. `--growth` bills until so many usages are charged, among `--owners` owners.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 from tests.bench.figures import Figures
 
 COUNT_OF = {"one": 300, "hordak": 60}
+AT_ONCE = 50_000
 
 
 def main() -> int:
@@ -54,6 +56,7 @@ def measure(figures: Figures, server: Any, folder: Path, given: argparse.Namespa
     world = World(given.owners)
     peers = _Peers(server, folder)
     warm(world, given.sizes)
+    _make_old(world, peers, given.before)
     for size in given.sizes:
         _batches(figures, world, peers, size, given.rounds)
     _hash_cost(figures, server, world, max(given.sizes), given.rounds)
@@ -68,6 +71,16 @@ def warm(world: Any, sizes: list[int], *, among: int = 5_000) -> None:
         bill(world, max(sizes), among=among)
     with connections["owner"].cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
+
+
+def _make_old(world: Any, peers: _Peers, usages: int) -> None:
+    """Bill so many usages, and copy as many into the tables of the limit."""
+    from tests.bench.billing_world import chance_ids
+
+    for _ in range(0, usages, AT_ONCE):
+        bill(world, AT_ONCE)
+        peers.by_chance.bill(world.staged(AT_ONCE, keys=chance_ids(AT_ONCE))[1])
+        peers.in_order.bill(world.staged(AT_ONCE)[1])
 
 
 def bill(world: Any, size: int, *, among: int = 5_000) -> tuple[float, int]:
@@ -234,6 +247,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=_sizes, default=[1_000, 5_000, 20_000, 50_000])
     parser.add_argument("--owners", type=int, default=5_000)
+    parser.add_argument("--before", type=int, default=1_000_000, help="usages there already")
     parser.add_argument("--growth", type=int, default=0, help="bill up to so many usages")
     parser.add_argument("--plot", type=Path, help="write the growth as SVG")
     return parser.parse_args()
