@@ -183,6 +183,16 @@ def event_of(entry: Entry) -> Event | None:
     return events.first()
 
 
+def summarize() -> int:
+    """Let new charges be found by their ranges, which are read whole before; how many ranges.
+
+    Outside of any billing. PostgreSQL's autovacuum does the same, when it gets to it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT compensation_summarize()")
+        return int(cursor.fetchone()[0])
+
+
 def seal_journal(*, at: datetime) -> int:
     """Tell the ledger how far the journal has come, so that its hash is anchored; 0 if it knows.
 

@@ -170,6 +170,8 @@ def _bill(*, look_back: bool) -> int:
     at = timezone.now()
     since = at - billing.LOOK_BACK if look_back else None
     count = _batches(lambda: billing.bill_batch(at=timezone.now(), since=since))
+    if count:
+        billing.summarize()
     if count and not settings.HOLD_BACK_DAYS:
         holdback.mature_credits(at=timezone.now())
     billing.seal_journal(at=timezone.now())

@@ -165,3 +165,4 @@ def _bill(at: datetime) -> None:
 
     while billing.bill_batch(at=at, since=at - DAY):
         pass
+    billing.summarize()

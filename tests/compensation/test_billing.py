@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
-from compensation import billing, deposits, pricing
+from django.utils import timezone
+
+from compensation import billing, deposits, pricing, tasks
 from compensation.models import (
     Account,
     Charge,
@@ -123,6 +125,16 @@ def test_a_lab_that_counts_records_after_its_own_tokens_were_charged_pays_only_f
     billing.bill_batch(at=LATER)
     amounts = [one.amount_units for one in Charge.objects.order_by("revision")]
     assert amounts == [whole // 2 * 5, 0, (whole - whole // 2) * 5]
+
+
+def test_after_a_pass_of_billing_every_charge_is_found_by_its_range(rich_lab, essays):
+    grant(rich_lab, essays)
+    use(rich_lab, essays, records=10)
+    assert tasks.bill_everything() == 1
+    assert billing.summarize() == 0
+    use(rich_lab, essays, records=10)
+    assert billing.bill_batch(at=timezone.now()) == 1
+    assert billing.summarize() == 0  # what was summarized once grows with its charges
 
 
 def test_a_flat_price_is_charged_once_for_a_run(rich_lab, ada, euro):
