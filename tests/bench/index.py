@@ -35,7 +35,7 @@ HITS = 0.1
 """This part of the probes are edited copies of stored records; the others are strangers."""
 SINGLES = 1_000
 ROUNDS = 5
-VACUUM_EVERY = 25
+VACUUM_EVERY = 10
 """Batches after which room is made for new ones: in service autovacuum has done it long before."""
 
 

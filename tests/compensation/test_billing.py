@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from compensation import billing, deposits, pricing, tasks
@@ -85,7 +86,9 @@ def test_prices_far_below_one_unit_stay_exact(ada, rich_lab, euro):
     assert Charge.objects.order_by("-revision").first().total_units == 70 * 999 // 1000
 
 
-def test_tokens_are_counted_by_the_sealed_count_not_by_the_labs(rich_lab, ada, euro):
+@pytest.fixture
+def by_tokens(rich_lab, ada, euro):
+    """A thousand texts at five units a token, granted to the lab."""
     version = priced(
         factories.version(factories.dataset(ada, "tokens"), texts(1000)),
         euro,
@@ -93,32 +96,29 @@ def test_tokens_are_counted_by_the_sealed_count_not_by_the_labs(rich_lab, ada, e
         price_units=5_000_000,
     )
     grant(rich_lab, version)
-    use(rich_lab, version, records=333, tokens=1)
+    return version
+
+
+def test_tokens_are_counted_by_the_sealed_count_not_by_the_labs(rich_lab, by_tokens):
+    use(rich_lab, by_tokens, records=333, tokens=1)
     billing.bill_batch(at=LATER)
     charge = Charge.objects.get()
-    assert charge.token_count == version.token_count * 333 // 1000
+    assert charge.token_count == by_tokens.token_count * 333 // 1000
     assert charge.amount_units == charge.token_count * 5
     tokens = pricing.tokens_used(
         record_count=333,
         reported_tokens=1,
-        version_records=version.record_count,
-        version_tokens=version.token_count,
+        version_records=by_tokens.record_count,
+        version_tokens=by_tokens.token_count,
     )
     assert tokens == charge.token_count
 
 
 def test_a_lab_that_counts_records_after_its_own_tokens_were_charged_pays_only_for_more(
-    rich_lab, ada, euro
+    rich_lab, by_tokens
 ):
-    version = priced(
-        factories.version(factories.dataset(ada, "tokens"), texts(1000)),
-        euro,
-        basis="per_1m_tokens",
-        price_units=5_000_000,
-    )
-    grant(rich_lab, version)
-    whole = version.token_count
-    made = use(rich_lab, version, records=0, tokens=whole // 2)
+    whole = by_tokens.token_count
+    made = use(rich_lab, by_tokens, records=0, tokens=whole // 2)
     for records in (100, 1000):
         billing.bill_batch(at=LATER)
         more(made.run, made.subject, records=records, sequence=records, at=LATER)
