@@ -22,7 +22,7 @@ DEPOSIT_UNITS = 4 * 10**17
 RECORDS, TOKENS = 1_000, 250_000
 # Of the datasets: in dispute, and under a plan with tiers.
 DISPUTED, TIERED = 0.01, 0.1
-PER_BATCH = 5_000
+PER_BATCH, AT_ONCE = 5_000, 50_000
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
@@ -60,8 +60,8 @@ class World:
         for version, rate in disputed:
             self.versions.append(version)
             self.rates.append(rate)
-        for first in range(len(disputed), owners, PER_BATCH):
-            self._add(first, min(PER_BATCH, owners - first))
+        self._add(len(disputed), min(PER_BATCH, owners - len(disputed)))
+        self._add_alike(owners)
         self._versions = np.array([one.bytes for one in self.versions], "V16")
         self._rates = np.array(self.rates, np.int64)
         self._labs = np.array([one.bytes for one in self.labs], "V16")
@@ -143,6 +143,23 @@ class World:
         )  # fmt: skip
         self.versions += [one.pk for one in versions]
         self.rates += [one.pk for one in rates]
+
+    def _add_alike(self, owners: int) -> None:
+        """The owners that are still missing, copied from the last."""
+        from provenance.models import DatasetVersion, Rate, RatePlan
+        from tests.bench.billing_copies import copies
+
+        version = DatasetVersion.objects.select_related("dataset").get(pk=self.versions[-1])
+        rate = Rate.objects.get(pk=self.rates[-1])
+        like = {
+            "party": version.dataset.owner_id, "dataset": version.dataset_id,
+            "datasetversion": version.pk, "licence": rate.licence_id,
+            "rateplan": RatePlan.objects.latest("pk").pk, "rate": rate.pk,
+        }  # fmt: skip
+        for first in range(len(self.versions), owners, AT_ONCE):
+            made = copies(like, first, min(AT_ONCE, owners - first))
+            self.versions += [one for one, _ in made]
+            self.rates += [one for _, one in made]
 
     def _plans(self, owners: Sequence[Any]) -> Iterator[Any]:
         from provenance import plans
