@@ -172,7 +172,7 @@ def _priced(charge: Charge) -> Event | None:
     if rate is None or rate.plan_id is not None:
         return None
     counter = COUNTED.get(rate.basis)
-    quantity = getattr(charge, counter[1]) if counter else 1
+    quantity = getattr(charge, counter) if counter else 1
     if quantity * rate.price_units // STEPS[rate.basis] != charge.total_units:
         return None
     events = Event.objects.filter(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from provenance.refusals import Refused
 
 if TYPE_CHECKING:
@@ -56,4 +58,4 @@ class Viewer:
     def require(self, verb: str) -> None:
         """Raise NotAllowed unless `verb` is allowed."""
         if not self.may(verb):
-            raise NotAllowed(f"This needs the right '{verb}'.")
+            raise NotAllowed(_("This needs the right '%(verb)s'.") % {"verb": verb})

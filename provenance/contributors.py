@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from provenance import croissant, ledger, parties, quality
 from provenance.models import (
@@ -180,7 +181,7 @@ def divide_by_records(
     who has the whole of what nobody is credited with.
     """
     if not 0 < contributors_basis_points <= WHOLE_BASIS_POINTS:
-        raise BadSplit("The contributors' part is 1 to 10,000 hundredths of a percent.")
+        raise BadSplit(_("The contributors' part is 1 to 10,000 hundredths of a percent."))
     counted = quality.points_of(version)
     named = Contributor.objects.select_related("party").in_bulk(
         [each.contributor_id for each in counted if each.contributor_id]
@@ -220,7 +221,10 @@ def credit(*, version: DatasetVersion, labels: Mapping[str, str], at: datetime) 
         found = dict(rows.values_list("key", "pk"))
         missing = next((key for key in chunk if key not in found), None)
         if missing is not None:
-            raise RecordUnknown(f"There is no record '{missing}' in {version}.")
+            raise RecordUnknown(
+                _("There is no record '%(missing)s' in %(version)s.")
+                % {"missing": missing, "version": version}
+            )
         made += credit_records(
             owner=version.dataset.owner, labels={found[key]: labels[key] for key in chunk}, at=at
         )

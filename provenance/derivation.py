@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from provenance import conflicts, debts, ledger
 from provenance.models import (
@@ -25,6 +26,7 @@ from provenance.models import (
 )
 from provenance.models.splits import Policy
 from provenance.refusals import Refused
+from provenance.states import within
 
 State = Derivation.State
 # Two declarations at once could close a cycle that neither of them sees.
@@ -212,7 +214,8 @@ def _require_room(made: Derivation) -> None:
     sum_of = debts.stack(made.child_id, owed_by)
     if sum_of > debts.WHOLE_BASIS_POINTS:
         raise StackExceedsWhole(
-            f"The parents of {made.child} would be owed {sum_of / 100:g} % of its revenue."
+            _("The parents of %(child)s would be owed %(sum_of)s %% of its revenue.")
+            % {"child": made.child, "sum_of": f"{sum_of / 100:g}"}
         )
 
 
@@ -261,7 +264,7 @@ def _locked(derivation: Derivation, *states: str) -> Derivation:
     rows = Derivation.objects.select_related("child__owner", "parent__owner", "source__dataset")
     locked = rows.select_for_update(of=("self",), no_key=True).get(pk=derivation.pk)
     if locked.state not in states:
-        raise DecidedAlready(f"It is {locked.state}.")
+        raise DecidedAlready(_("It is %(state)s.") % {"state": within(locked.state)})
     return locked
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from provenance import ledger, licensing, restrictions
 from provenance.models import (
@@ -213,13 +214,16 @@ def _require_free(dataset: Dataset, receiver: Party, at: datetime) -> None:
         restrictions.require_active(party, at)
     restrictions.require_erasable(dataset, at)
     if dataset.versions.filter(state__in=UNDER_WAY).exists():
-        raise NotYetTransferable("A version of it is being registered.")
+        raise NotYetTransferable(_("A version of it is being registered."))
     mine = Conflict.objects.filter(Q(later=dataset) | Q(earlier=dataset))
     claimed = Claim.objects.waiting().filter(conflict__in=mine)
     if mine.exclude(state__in=SETTLED).exists() or claimed.exists():
-        raise NotYetTransferable("A conflict about it is not settled.")
+        raise NotYetTransferable(_("A conflict about it is not settled."))
     if Dataset.objects.filter(owner=receiver, name=dataset.name).exists():
-        raise NameTakenThere(f"{receiver} has a dataset named '{dataset.name}'.")
+        raise NameTakenThere(
+            _("%(receiver)s has a dataset named '%(name)s'.")
+            % {"receiver": receiver, "name": dataset.name}
+        )
 
 
 def _pass_on(dataset: Dataset, transfer: OwnershipTransfer, at: datetime) -> None:

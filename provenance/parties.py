@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from provenance import ledger
 from provenance.access import ROLE_VERBS, Viewer
@@ -103,7 +104,7 @@ def invite(
 ) -> tuple[Invitation, str]:
     """Ask a person to join `party`; returns the invitation and the token of its link, once."""
     if role not in Membership.Role.values:
-        raise UnknownRole(f"There is no role '{role}'.")
+        raise UnknownRole(_("There is no role '%(role)s'.") % {"role": role})
     token = secrets.token_urlsafe(32)
     invitation = Invitation.objects.create(
         party=party,
@@ -152,7 +153,7 @@ def accept_invitation(*, token: str, user: User, at: datetime) -> Membership:
 def add_member(*, party: Party, user: User, role: str, at: datetime) -> Membership:
     """Let `user` act for `party` in `role`; changes the role of a member."""
     if role not in Membership.Role.values:
-        raise UnknownRole(f"There is no role '{role}'.")
+        raise UnknownRole(_("There is no role '%(role)s'.") % {"role": role})
     member, is_new = Membership.objects.get_or_create(
         user=user, party=party, defaults={"role": role, "created_at": at}
     )
@@ -188,7 +189,9 @@ def issue_key(
         raise NoLabToTest
     unknown = set(scopes) - SCOPES - {"read"}
     if unknown:
-        raise UnknownScope(f"A key cannot have the scope '{sorted(unknown)[0]}'.")
+        raise UnknownScope(
+            _("A key cannot have the scope '%(name)s'.") % {"name": sorted(unknown)[0]}
+        )
     prefix, rest = secrets.token_hex(4), secrets.token_urlsafe(32)
     secret = f"{TEST_PREFIX if is_test else PREFIX}{prefix}_{rest}"
     key = ApiKey.objects.create(
@@ -219,7 +222,7 @@ def viewer_of_key(secret: str, at: datetime) -> Viewer | None:
     """For whom `secret` speaks at `at`; None if it is unknown, revoked or expired."""
     is_test = secret.startswith(TEST_PREFIX)
     start = TEST_PREFIX if is_test else PREFIX
-    prefix, divider, _ = secret.removeprefix(start).partition("_")
+    prefix, divider, _rest = secret.removeprefix(start).partition("_")
     if not secret.startswith(start) or not divider:
         return None
     keys = ApiKey.objects.select_related("party").filter(prefix=prefix, is_test=is_test)

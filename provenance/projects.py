@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from provenance import ledger
 from provenance.models import Party, Project, Run
@@ -67,7 +68,7 @@ def project_named(lab: Party, name: str) -> Project:
     """The lab's project of that name; raises UnknownProject."""
     found = Project.objects.filter(lab=lab, name=name).first()
     if found is None:
-        raise UnknownProject(f"There is no project {name!r}.")
+        raise UnknownProject(_("There is no project %(name)s.") % {"name": repr(name)})
     return found
 
 
@@ -98,11 +99,13 @@ def raise_cap(*, run: Run, cap: Cap, at: datetime) -> Run:
     """
     row = Run.objects.select_for_update(of=("self",), no_key=True).get(pk=run.top.pk)
     if row.cap_units is None:
-        raise BadCap("This run has no cap.", hint="Caps are accepted when a run is started.")
+        raise BadCap(_("This run has no cap."), hint=_("Caps are accepted when a run is started."))
     if row.cap_asset != cap.asset:
-        raise BadCap(f"The cap of this run is in {row.cap_asset}.")
+        raise BadCap(_("The cap of this run is in %(cap_asset)s.") % {"cap_asset": row.cap_asset})
     if not row.cap_units <= cap.units <= LARGEST:
-        raise BadCap(f"The cap is {row.cap_units} units; it only rises.")
+        raise BadCap(
+            _("The cap is %(cap_units)s units; it only rises.") % {"cap_units": row.cap_units}
+        )
     if cap.units > row.cap_units:
         row.cap_units = cap.units
         row.save(update_fields=["cap_units"])

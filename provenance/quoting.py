@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from provenance.models import DatasetVersion, Grant, Party, Quote, QuoteItem, Rate, Run
 from provenance.refusals import Refused
@@ -37,15 +38,17 @@ def require_fits(quote: Quote | None, *, lab: Party, purpose: str, parent: Run |
     if quote is None:
         return
     if quote.lab_id != lab.id:
-        raise QuoteMisplaced("The quote is another lab's.")
+        raise QuoteMisplaced(_("The quote is another lab's."))
     if quote.purpose != purpose:
         raise QuoteMisplaced(
-            f"The quote is for '{quote.purpose}', the run for '{purpose}'.",
-            hint="Ask for a quote with the run's purpose.",
+            _("The quote is for '%(quoted)s', the run for '%(purpose)s'.")
+            % {"quoted": quote.purpose, "purpose": purpose},
+            hint=_("Ask for a quote with the run's purpose."),
         )
     if parent is not None:
         raise QuoteMisplaced(
-            "A quote holds for a whole job.", hint="Name it when you start the run at the top."
+            _("A quote holds for a whole job."),
+            hint=_("Name it as the run at the top starts."),
         )
 
 
@@ -55,7 +58,10 @@ def require_valid(quote: Quote | None, at: datetime, received_at: datetime) -> N
         return
     heard_by = quote.valid_until + timedelta(seconds=settings.RUN_SILENCE_SECONDS)
     if not quote.created_at <= at < quote.valid_until or received_at > heard_by:
-        raise QuoteExpired(f"This quote was valid until {quote.valid_until:%Y-%m-%d %H:%M} UTC.")
+        raise QuoteExpired(
+            _("This quote was valid until %(valid_until)s UTC.")
+            % {"valid_until": f"{quote.valid_until:%Y-%m-%d %H:%M}"}
+        )
 
 
 def quoted(root: Run, version: DatasetVersion, purpose: str) -> QuoteItem | None:

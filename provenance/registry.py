@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from provenance import ledger, records, restrictions
 from provenance.commitments import records_root
@@ -20,6 +21,7 @@ from provenance.models import Dataset, DatasetVersion, Party, Record, User
 from provenance.models.datasets import RecordQuerySet
 from provenance.records import Delta, NewRecord, OrdinalTaken, preview_delta
 from provenance.refusals import Refused
+from provenance.states import within
 
 __all__ = [
     "Delta",
@@ -127,7 +129,7 @@ def register_dataset(
         },
     )
     if not is_new:
-        raise NameTaken(f"You have a dataset named '{name}'.")
+        raise NameTaken(_("You have a dataset named '%(name)s'.") % {"name": name})
     body = {"kind": kind, "is_fingerprint_only": is_fingerprint_only}
     ledger.record(
         "dataset.registered",
@@ -170,7 +172,7 @@ def add_records(*, version: DatasetVersion, rows: Sequence[NewRecord]) -> list[R
 def withdraw_keys(*, version: DatasetVersion, keys: Sequence[str]) -> int:
     """In an open delta, leave out the records with these keys; how many there were."""
     if version.mode != DatasetVersion.Mode.DELTA:
-        raise NoBase("Only a version by delta withdraws single records.")
+        raise NoBase(_("Only a version by delta withdraws single records."))
     _require_open(version)
     return records.withdraw(version, keys)
 
@@ -183,7 +185,7 @@ def ready_version(*, version: DatasetVersion, at: datetime) -> DatasetVersion:
         locked.state = State.READY
         locked.save(update_fields=["state"])
     elif locked.state != State.READY:
-        raise VersionClosed(f"This version is {locked.state}.")
+        raise VersionClosed(_("This version is %(state)s.") % {"state": within(locked.state)})
     version.state = locked.state
     return version
 
@@ -200,7 +202,7 @@ def seal_version(
     if locked.state == State.SEALED:
         return locked
     if locked.state not in (State.OPEN, State.READY):
-        raise VersionClosed(f"This version is {locked.state}.")
+        raise VersionClosed(_("This version is %(state)s.") % {"state": within(locked.state)})
     delta = preview_delta(locked)
     if not delta.record_count:
         raise EmptyVersion
@@ -226,7 +228,7 @@ def fail_version(*, version: DatasetVersion, reason: str, at: datetime) -> Datas
     if locked.state == State.FAILED:
         return locked
     if locked.sealed_at is not None:
-        raise VersionClosed("A sealed version cannot fail; it can be withdrawn.")
+        raise VersionClosed(_("A sealed version cannot fail; it can be withdrawn."))
     records.forget(locked)
     locked.state, locked.reason = State.FAILED, reason[:300]
     locked.save(update_fields=["state", "reason"])
@@ -300,7 +302,7 @@ def _require_open(version: DatasetVersion) -> None:
     rows = DatasetVersion.objects.select_for_update(no_key=True)
     state = rows.values_list("state", flat=True).get(pk=version.pk)
     if state != State.OPEN:
-        raise VersionClosed(f"This version is {state}.")
+        raise VersionClosed(_("This version is %(state)s.") % {"state": within(state)})
 
 
 def _sealed_body(version: DatasetVersion) -> dict[str, Any]:

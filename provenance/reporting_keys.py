@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 from tallymark import receipts, secp256k1
 from tallymark.typed import Domain
 
@@ -65,14 +66,14 @@ def signer_of(digest: bytes, signature: bytes) -> str:
     from coincurve import PublicKey
 
     if len(signature) != secp256k1.SIGNATURE_BYTES or signature[64] not in (27, 28):
-        raise secp256k1.NotSigned("a signature has 65 bytes and ends in 1b or 1c")
+        raise secp256k1.NotSigned(_("a signature has 65 bytes and ends in 1b or 1c"))
     if int.from_bytes(signature[32:64], "big") > secp256k1.ORDER // 2:
-        raise secp256k1.NotSigned("the signature's numbers are out of range")
+        raise secp256k1.NotSigned(_("the signature's numbers are out of range"))
     recoverable = signature[:64] + bytes([signature[64] - 27])
     try:
         key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
     except Exception as error:  # coincurve raises bare Exceptions
-        raise secp256k1.NotSigned("the signature leads to no key") from error
+        raise secp256k1.NotSigned(_("the signature leads to no key")) from error
     return "0x" + merkle.keccak(key.format(compressed=False)[1:])[12:].hex()
 
 
@@ -111,7 +112,7 @@ def register(
     if is_new:
         _record("reporting_key.registered", key, at)
     elif key.revoked_at is not None:
-        raise BadReportingKey("This key was revoked.", hint="Make a new one.")
+        raise BadReportingKey(_("This key was revoked."), hint=_("Make a new one."))
     return key
 
 
@@ -133,7 +134,8 @@ def require(*, party: Party, is_required: bool, at: datetime) -> Party:
         raise NotALab
     if is_required and not party.reporting_keys.filter(revoked_at=None).exists():
         raise BadReportingKey(
-            "No key of yours is in force.", hint="Name one first, or nothing could be reported."
+            _("No key of yours is in force."),
+            hint=_("Name one first: reports must be signed."),
         )
     locked = Party.objects.select_for_update().get(pk=party.pk)
     if locked.requires_signed_reports != is_required:

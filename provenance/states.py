@@ -125,6 +125,11 @@ def on_lists(text: str) -> str:
     return text if known is None or str(known).lower() == text.replace("_", " ") else str(known)
 
 
+def within(code: str) -> str:
+    """A state inside a sentence, such as `in force`."""
+    return word(code).lower()
+
+
 def word(code: str) -> str:
     """What a state is called in the active language, such as `In force`."""
     text = code.replace("_", " ")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from provenance import ledger, parties
+from provenance import ledger, looked, parties
 from provenance.access import Viewer
 from provenance.models import Membership, Party, User
 from provenance.refusals import Refused
@@ -54,9 +54,7 @@ def begin(*, viewer: Viewer, party: Party, reason: str, at: datetime) -> dict[st
     if not is_fit or not reason.strip():
         raise CannotViewAs
     until = at + LASTS
-    parties.log_view(
-        viewer=viewer, party=party, what="began to look as you do", reason=reason.strip(), at=at
-    )
+    parties.log_view(viewer=viewer, party=party, what=looked.BEGAN, reason=reason.strip(), at=at)
     ledger.record(
         "party.viewed_as",
         at=at,
@@ -90,7 +88,11 @@ def note_page(look: Look, kept: dict[str, Any], path: str, at: datetime) -> bool
     if path in seen:
         return False
     parties.log_view(
-        viewer=look.operator, party=look.party, what=f"as you: {path}", reason=look.reason, at=at
+        viewer=look.operator,
+        party=look.party,
+        what=f"{looked.AS_PARTY}{path}",
+        reason=look.reason,
+        at=at,
     )
     kept["seen"] = [*seen, path][-PAGES_KEPT:]
     return True

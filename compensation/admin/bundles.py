@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from compensation.admin.deposits import AmountForm
 from compensation.wording import assets_named, bundle_in_words
-from provenance import licensing
+from provenance import licensing, looked
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
@@ -40,7 +40,7 @@ class BundleForm(AmountForm):
         chosen = self.fields["licences"]
         assert isinstance(chosen, forms.ModelMultipleChoiceField)
         chosen.queryset = own.select_related("dataset__owner").order_by("dataset__name", "name")
-        self.fields["amount"].label = "A month"
+        self.fields["amount"].label = _lazy("A month")
 
 
 def _offer(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -149,7 +149,7 @@ class BundleAdmin(ReadOnlyFacts):
 
     def look(self, request: HttpRequest, subject: Any, reason: str = "") -> Any:
         """An offer is public among members: looking at it needs no reason."""
-        return super().look(request, subject, reason or "offered bundle")
+        return super().look(request, subject, reason or looked.OFFERED_BUNDLE)
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         licences = subject.licences.select_related("dataset__owner").order_by("dataset__name")
@@ -165,6 +165,7 @@ class SubscriptionAdmin(ReadOnlyFacts):
     ordering = ("-started_at",)
     empty_title = _lazy("No subscription yet")
     empty_words = _lazy("A lab subscribes on the page of a bundle.")
+    empty_step = (_lazy("To the bundles"), "admin:provenance_bundle_changelist")
     verbs = (
         Verb(
             "end",

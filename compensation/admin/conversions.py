@@ -129,6 +129,7 @@ class ConversionAdmin(ReadOnlyFacts):
         "to a unit; the part of a unit that is left stays with the treasury."
     )
     empty_title = _lazy("Nothing was converted yet")
+    empty_words = _lazy("Money stays in the asset in which it was earned or paid in.")
     list_verbs = (
         Verb(
             "convert", _lazy("Convert"), "finance", _convert, ConvertForm,

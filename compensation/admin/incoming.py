@@ -79,6 +79,7 @@ class PayingAddressAdmin(ReadOnlyFacts):
     list_select_related = ("lab", "added_by")
     ordering = ("-added_at",)
     empty_title = _lazy("No address yet")
+    empty_words = _lazy("Name the wallet that you pay from, so that its tokens are known as yours.")
     list_verbs = (
         Verb(
             "name",
@@ -153,6 +154,8 @@ class TransferAdmin(ReadOnlyFacts):
     ordering = ("-mined_at",)
     list_words = _lazy("Tokens that came, once the chain can no longer change it.")
     empty_title = _lazy("No transfer yet")
+    empty_words = _lazy("Tokens count as a deposit when they come from an address that is named.")
+    empty_step = (_lazy("To the paying addresses"), "admin:compensation_payingaddress_changelist")
     verbs = (
         Verb(
             "assign",
@@ -213,6 +216,8 @@ class PaymentAdmin(ReadOnlyFacts):
     ordering = ("-changed_at",)
     list_words = _lazy("What payment providers told us, worked into deposits.")
     empty_title = _lazy("No payment yet")
+    empty_words = _lazy("A payment stands here as soon as its provider says that it arrived.")
+    empty_step = (_lazy("To the deposits"), "admin:compensation_deposit_changelist")
     verbs = (
         Verb(
             "assign",

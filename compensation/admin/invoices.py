@@ -91,6 +91,7 @@ class InvoiceAdmin(ReadOnlyFacts):
     empty_words = _lazy(
         "When a month is closed, what was charged or earned in it is invoiced here."
     )
+    empty_step = (_lazy("To the statements"), "admin:compensation_entry_statement")
     verbs: ClassVar = (
         Verb(
             "take-back",

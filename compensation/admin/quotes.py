@@ -23,7 +23,7 @@ from provenance.admin.base import LABS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
-from provenance.models import DatasetVersion, Licence, Quote, QuoteItem
+from provenance.models import DatasetVersion, Licence, Purpose, Quote, QuoteItem
 
 
 def _expectation(label: Any, words: Any) -> forms.IntegerField:
@@ -48,7 +48,9 @@ class QuoteForm(VerbForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(one, one) for one in self.subject.purposes]
+        choices = [
+            (value, label) for value, label in Purpose.choices if value in self.subject.purposes
+        ]
         self.fields["purpose"] = forms.ChoiceField(label=_("For"), choices=choices)
 
 
@@ -90,6 +92,7 @@ class QuoteAdmin(ReadOnlyFacts):
     empty_words = _lazy(
         "Ask for one on the page of a licence in the catalogue, or through the API."
     )
+    empty_step = (_lazy("To the licences"), "admin:provenance_licence_changelist")
 
     @column(_lazy("Quote"), header=True)
     def number(self, quote: Quote) -> list[str]:

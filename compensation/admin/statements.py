@@ -149,6 +149,7 @@ def shares_view(request: HttpRequest, object_id: str) -> HttpResponse:
         **site.each_context(request),
         "title": _("What stands behind entry %(pk)s") % {"pk": entry.pk},
         "entry": entry,
+        "party": party,
         "rows": rows,
         "total": sum(row.share_units for row in rows),
         "is_first": after == "0",

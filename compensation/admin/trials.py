@@ -37,6 +37,7 @@ class TrialFacts(ReadOnlyFacts):
     empty_words = _(
         "Make an API key for tests (it begins with tm_test_) and run your job with it, unchanged."
     )
+    empty_step = (_("To the API keys"), "admin:provenance_apikey_changelist")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         is_looking = getattr(request, "viewing_as", None) is not None

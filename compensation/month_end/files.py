@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from compensation import money
 from compensation.exports.archive import ExportWriter
@@ -48,9 +49,9 @@ def book_of(*, name: str, draft: bool = False, at: datetime) -> Book:
     """
     period = Period.objects.filter(name=name).first()
     if period is None:
-        raise NoSuchPeriod(f"Nothing was posted in {name!r}.")
+        raise NoSuchPeriod(_("Nothing was posted in %(name)s.") % {"name": repr(name)})
     if not period.is_closed and not draft:
-        raise MonthOpen(f"{name} is open.")
+        raise MonthOpen(_("%(name)s is open.") % {"name": name})
     return Book(period, not period.is_closed, at)
 
 

@@ -200,13 +200,14 @@ def _split_words(charge: Charge, split: Facts) -> list[str]:
     asset = charge.account.asset
     return [
         _(
-            "%(holder)s has %(weight)s of %(whole)s weights: floor(%(after)s × %(weight)s / "
-            "%(whole)s) less the same of %(before)s is %(amount)s."
+            "%(holder)s has %(weight)s of %(whole)s weights: in units of %(unit)s, floor(%(after)s "
+            "× %(weight)s / %(whole)s) less the same of %(before)s is %(amount)s."
         )
         % {
             "holder": part["party"] or HOLDERS.get(part["kind"], part["kind"]),
             "weight": f"{int(part['weight']):,}",
             "whole": f"{int(split['weight_sum']):,}",
+            "unit": f"{money.to_text(1, asset.scale)} {asset.symbol}",
             "after": f"{split['total_after']:,}",
             "before": f"{split['total_before']:,}",
             "amount": f"{money.to_text(part['units'], asset.scale)} {asset.symbol}",

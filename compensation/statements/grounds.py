@@ -7,20 +7,21 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from compensation import billing, commitments, money
-from compensation.models import BankPayout, Charge, Entry, PoolShare
+from compensation.models import Asset, BankPayout, Charge, Entry, PoolShare
 from compensation.statements.shares import leaf_for
+from compensation.wording import NOUNS
 from provenance import receipts
 from provenance.ledger import moment
 from provenance.models import Event, Party, Rate, RatePlan, Usage, UsageReport
 from provenance.plans import Schedule
 
 Facts = dict[str, Any]
-# What a basis counts, and in which of a charge's columns that stands.
-COUNTED: dict[str, tuple[str, str]] = {
-    Rate.Basis.PER_1K_RECORDS: ("records", "record_count"),
-    Rate.Basis.PER_1M_TOKENS: ("tokens", "token_count"),
-    Rate.Basis.PER_EPOCH: ("epochs", "epoch_count"),
-    Rate.Basis.PER_FETCH: ("fetches", "fetch_count"),
+# In which of a charge's columns stands what a basis counts.
+COUNTED: dict[str, str] = {
+    Rate.Basis.PER_1K_RECORDS: "record_count",
+    Rate.Basis.PER_1M_TOKENS: "token_count",
+    Rate.Basis.PER_EPOCH: "epoch_count",
+    Rate.Basis.PER_FETCH: "fetch_count",
 }
 # A report may have come in thousands of numbered parts; these many are named.
 EVENT_LIMIT = 100
@@ -138,10 +139,9 @@ def rate_of(charge: Charge) -> Facts | None:
         "valid_to": moment(rate.valid_to) if rate.valid_to else None,
         "plan": None,
     }
-    amount = f"{money.to_text(charge.amount_units, asset.scale)} {asset.symbol}"
     if rate.plan is not None and charge.tally is not None:
-        return facts | _by_plan(charge, rate.plan, amount)
-    return facts | {"words": _linear_words(charge, rate, amount)}
+        return facts | _by_plan(charge, rate.plan, asset)
+    return facts | {"words": _linear_words(charge, rate, asset)}
 
 
 def journal_of(charge: Charge) -> Facts | None:
@@ -213,7 +213,12 @@ def _bank_payout(entry: Entry, party: Party, matured_at: Any) -> BankPayout | No
     return found.select_related("run").order_by("run__made_at").first()
 
 
-def _by_plan(charge: Charge, plan: RatePlan, amount: str) -> Facts:
+def _said(units: int, asset: Asset) -> str:
+    """An amount with its asset."""
+    return f"{money.grouped(units, asset.scale)} {asset.symbol}"
+
+
+def _by_plan(charge: Charge, plan: RatePlan, asset: Asset) -> Facts:
     """The price of what a month's count grew by, under the tiers, quota and cap of a plan."""
     assert charge.tally is not None
     assert charge.tally_quantity is not None
@@ -235,38 +240,35 @@ def _by_plan(charge: Charge, plan: RatePlan, amount: str) -> Facts:
         },
         "words": _(
             "With this use, %(after)s were counted in %(period)s under the plan; they "
-            "cost %(whole)s units in all, %(whole_2)s of which were charged before, so "
+            "cost %(whole)s in all, %(before)s of which was charged before, so "
             "that this is charged %(amount)s."
         )
         % {
             "after": f"{after:,}",
             "period": charge.tally.period,
-            "whole": f"{whole:,}",
-            "whole_2": f"{whole - charge.amount_units:,}",
-            "amount": amount,
+            "whole": _said(whole, asset),
+            "before": _said(whole - charge.amount_units, asset),
+            "amount": _said(charge.amount_units, asset),
         },
     }
 
 
-def _linear_words(charge: Charge, rate: Rate, amount: str) -> str:
+def _linear_words(charge: Charge, rate: Rate, asset: Asset) -> str:
+    amount, price = _said(charge.amount_units, asset), _said(rate.price_units, asset)
     if rate.basis == Rate.Basis.FLAT_PER_RUN:
-        return _("The run costs %(price_units)s units, whatever it uses: %(amount)s.") % {
-            "price_units": f"{rate.price_units:,}",
-            "amount": amount,
-        }
-    name, column = COUNTED[rate.basis]
-    quantity = getattr(charge, column)
+        words = _("The run costs %(price)s, whatever it uses: it is charged %(amount)s.")
+        return words % {"price": price, "amount": amount}
+    quantity = getattr(charge, COUNTED[rate.basis])
     return _(
-        "%(quantity)s %(name)s at %(price_units)s units %(basis)s: %(total_units)s "
-        "units in all, %(total_units_2)s of which were charged before, so that this "
-        "is charged %(amount)s."
+        "%(quantity)s %(name)s at %(price)s %(basis)s: %(whole)s in all, %(before)s of which "
+        "was charged before, so that this is charged %(amount)s."
     ) % {
         "quantity": f"{quantity:,}",
-        "name": name,
-        "price_units": f"{rate.price_units:,}",
+        "name": NOUNS[Rate.Basis(rate.basis)],
+        "price": price,
         "basis": rate.get_basis_display(),
-        "total_units": f"{charge.total_units:,}",
-        "total_units_2": f"{charge.total_units - charge.amount_units:,}",
+        "whole": _said(charge.total_units, asset),
+        "before": _said(charge.total_units - charge.amount_units, asset),
         "amount": amount,
     }
 

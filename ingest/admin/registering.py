@@ -106,16 +106,19 @@ class RegisterForm(SourceForm):
         label=_lazy("Made from others"),
         widget=forms.Textarea(attrs={"rows": 3}),
         required=False,
-        help_text=_lazy(
-            "A line for each sealed version that it was made from, and what it owes it: "
-            "“%(EXAMPLE)s”. Relative is a part of what this dataset earns, absolute also "
-            "of what is made of it. Money moves once the other owner accepts."
-        )
-        % {"EXAMPLE": EXAMPLE},
     )
     field_order = (
         "title", "kind", "file", "url", "hub", "is_fingerprint_only", "description", "made_from",
     )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Said here: filled in where the class is made, it would be English for everybody.
+        self.fields["made_from"].help_text = _(
+            "A line for each sealed version that it was made from, and what it owes it: "
+            "“%(EXAMPLE)s”. Relative is a part of what this dataset earns, absolute also "
+            "of what is made of it. Money moves once the other owner accepts."
+        ) % {"EXAMPLE": EXAMPLE}
 
     def clean(self) -> dict[str, Any]:
         """Pictures are fingerprinted here alone: the client has only the standard library."""

@@ -174,6 +174,7 @@ class BulkAnswerAdmin(ReadOnlyFacts):
     list_words = _("What you answered to many conflicts in one action, and what came of it.")
     empty_title = _("No answer was given to many conflicts yet")
     empty_words = _("On the list of conflicts, narrow it and choose “Answer these at once”.")
+    empty_step = (_("To the conflicts"), "admin:provenance_conflict_changelist")
 
     @column(_("Answer"), header=True)
     def choice_words(self, given: BulkAnswer) -> list[str]:

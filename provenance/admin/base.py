@@ -54,6 +54,8 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     list_title: ClassVar[Words] = ""
     empty_title: ClassVar[Words] = _lazy("Nothing here yet")
     empty_words: ClassVar[Words] = ""
+    # Where what would stand here begins, if not with a verb of the list: words and a URL's name.
+    empty_step: ClassVar[tuple[Words, str] | None] = None
     list_words: ClassVar[Words] = ""
     list_before_template = "provenance/list_head.html"
     list_per_page = 50
@@ -160,12 +162,21 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         answer: HttpResponse = super().changelist_view(request, extra)
         shown = getattr(answer, "context_data", None) or {}
         if "cl" in shown:
+            shown["cl"].next_step = self._next_step(offered)
             self.prepare(list(shown["cl"].result_list))
             touched = {p.pk: p for row in shown["cl"].result_list for p in self.parties_of(row)}
             with kept.in_english():
                 what = _("list of %(things)s") % {"things": self.opts.verbose_name_plural}
             note_list(request, what, touched.values())
         return answer
+
+    def _next_step(self, offered: list[tuple[Verb, str]]) -> tuple[Words, str]:
+        """What an empty list leads to, words and address: the first thing to do here."""
+        makes = [(verb.label, url) for verb, url in offered if verb.tone != "danger"]
+        if makes and self.empty_step is None:
+            return makes[0]
+        words, name = self.empty_step or (_("To what waits for you"), "admin:index")
+        return words, reverse(name)
 
     def prepare(self, rows: list[Any]) -> None:
         """Look up what the columns say of these rows, all at once and before any is asked."""

@@ -58,6 +58,7 @@ class ConcernAdmin(ReadOnlyFacts):
     ordering = ("-made_at",)
     list_words = _lazy("People without an account say that something of theirs is registered.")
     empty_title = _lazy("Nobody has written")
+    empty_words = _lazy("The form is linked at the foot of every public page.")
     verbs = (ANSWER,)
 
     @column(_lazy("From"))

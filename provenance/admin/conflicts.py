@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import pgettext
 
+from provenance import looked
 from provenance.access import Viewer
 from provenance.admin.answering import answer_view
 from provenance.admin.base import OWNERS, ReadOnlyFacts
@@ -28,7 +29,7 @@ from provenance.documents import reasons
 from provenance.models import Claim, Conflict, Match, Opening, Party, StatementOfReasons, Submission
 from provenance.reasons import translated
 from provenance.templatetags.kept import named
-from provenance.templatetags.tallymark import moment
+from provenance.templatetags.tallymark import moment, per_million
 
 _TONES = {
     "open": "warning",
@@ -125,7 +126,7 @@ class ConflictAdmin(ReadOnlyFacts):
 
     def look(self, request: HttpRequest, subject: Any, reason: str = "") -> HttpResponse | None:
         """A case is its own reason."""
-        return super().look(request, subject, reason or f"case {subject.pk}")
+        return super().look(request, subject, reason or f"{looked.CASE}{subject.pk}")
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         viewer = viewer_of(request)
@@ -255,10 +256,7 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
         return _(statement.kind.replace("_", " ")).capitalize()
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        rows = [
-            (_fact(name), _fact(value) if name == "side" else _plain(value))
-            for name, value in subject.facts.items()
-        ]
+        rows = [(_fact(name), _in_words(name, value)) for name, value in subject.facts.items()]
         title = _("%(what)s, to %(party)s")
         named = {"what": self.kind_words(subject), "party": subject.party}
         in_words = translated(subject.kind, subject.facts, subject.text)
@@ -289,6 +287,18 @@ def _fact(name: str) -> str:
         "side": pgettext("a dataset of a conflict", "side"),
     }
     return own.get(name) or named(name)
+
+
+def _in_words(name: str, value: Any) -> str:
+    """What a fact says: moments with their zone, a rate as a count in a million."""
+    if name == "side":
+        return _fact(value)
+    if name == "until" and value:
+        return moment(datetime.fromisoformat(value))
+    if name == "false_accusation_rate":
+        rate = _("%(count)s of 1,000,000 innocent records at most")
+        return rate % {"count": per_million(value)}
+    return _plain(value)
 
 
 def _plain(value: Any) -> str:

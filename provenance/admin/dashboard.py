@@ -74,7 +74,7 @@ def _of_owner(viewer: Viewer) -> list[Card]:
         Card(
             _("Datasets"),
             f"{datasets.count():,}",
-            _("registered, %(sealed)s sealed versions, %(offered)s offered to labs")
+            _("registered; sealed versions: %(sealed)s; offered to labs: %(offered)s")
             % {"sealed": f"{sealed.count():,}", "offered": f"{offered.distinct().count():,}"},
             reverse("admin:provenance_dataset_changelist"),
         ),
@@ -140,9 +140,9 @@ def _of_operator() -> list[Card]:
             calls=bool(stuck or alarms),
         ),
         Card(
-            _("Cases"),
+            _("Conflicts"),
             f"{Conflict.objects.filter(state__in=_OPEN).count():,}",
-            _("conflicts are open"),
+            _("open between owners"),
             reverse("admin:provenance_conflict_changelist"),
         ),
     ]

@@ -184,6 +184,7 @@ class DerivationAdmin(ReadOnlyFacts):
     list_words = _lazy("Which datasets were made from which, and what they owe for it.")
     empty_title = _lazy("Nothing is declared")
     empty_words = _lazy("Declare what a dataset was made from on its page.")
+    empty_step = (_lazy("To the datasets"), "admin:provenance_dataset_changelist")
     verbs = (
         Verb(
             "accept",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -23,6 +24,7 @@ from provenance.models import Grant, Party
 from provenance.templatetags.tallymark import purposes as purposes_in_words
 
 State = Grant.State
+_MOMENTS = frozenset({"accepted_at", "valid_from", "valid_to"})
 _TONES = {"requested": "warning", "given": "success", "refused": "danger", "revoked": "danger"}
 
 
@@ -69,6 +71,7 @@ class GrantAdmin(ReadOnlyFacts):
     empty_words = _(
         "A lab asks for one from the catalogue. The owner of the dataset finds the request here."
     )
+    empty_step = (_("To the licences"), "admin:provenance_licence_changelist")
     verbs = (
         Verb(
             "give",
@@ -142,13 +145,22 @@ class GrantAdmin(ReadOnlyFacts):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         viewer = viewer_of(request)
-        frozen = {key: value for key, value in subject.terms.items() if value not in ("", None)}
         return {
             "title": _now("%(dataset)s to %(lab)s")
             % {"dataset": subject.dataset.title, "lab": subject.lab},
             "gives": subject.dataset.owner_id == viewer.party.pk,
-            "frozen": frozen,
+            "frozen": _frozen(subject.terms),
         }
+
+
+def _frozen(terms: dict[str, Any]) -> dict[str, Any]:
+    """The frozen terms as people read them; price and licence stand on the page in words."""
+    kept = {name: value for name, value in terms.items() if value not in ("", None)}
+    return {
+        name: datetime.fromisoformat(value) if name in _MOMENTS else value
+        for name, value in kept.items()
+        if name not in ("rate", "licence")
+    }
 
 
 site.register(Grant, GrantAdmin)

@@ -118,6 +118,7 @@ def lineage_view(request: HttpRequest) -> HttpResponse:
         "truncated": truncated,
         "nodes": nodes,
         "elements": found,
+        "rows": rows_of(found),
         "hidden_count": sum(node["masked"] for node in found["nodes"]),
         "opened": opened,
         "kept": f"&as_of={day.isoformat()}" if day else "",
@@ -221,6 +222,7 @@ def elements(graph: dict[str, Any], centre: str) -> dict[str, list[dict[str, Any
                 "id": node["id"],
                 "name": node["data"]["simpleName"],
                 "kind": _kind(node),
+                "words": _words(node),
                 "masked": node["data"]["isPseudonym"],
                 "centre": node["id"] == centre,
             }
@@ -233,6 +235,25 @@ def elements(graph: dict[str, Any], centre: str) -> dict[str, list[dict[str, Any
     known = {node["id"] for node in nodes}
     kept = [edge for edge in edges.values() if {edge["source"], edge["target"]} <= known]
     return {"nodes": nodes, "edges": kept}
+
+
+def rows_of(found: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each edge as the two nodes that it joins, for the table beside the picture."""
+    nodes = {node["id"]: node for node in found["nodes"]}
+    return [(nodes[one["source"]], nodes[one["target"]]) for one in found["edges"]]
+
+
+def _words(node: dict[str, Any]) -> str:
+    """What a node is and how it is called."""
+    said = {
+        "dataset": _("Dataset %(name)s"),
+        "model": _("Model %(name)s"),
+        "run": _("Run %(name)s"),
+    }
+    data = node["data"]
+    is_own_name = node["type"] != "JOB" and not data["isPseudonym"]
+    name = f"{data['namespace']}/{data['name']}" if is_own_name else data["simpleName"]
+    return said[_kind(node)] % {"name": name}
 
 
 def _kind(node: dict[str, Any]) -> str:

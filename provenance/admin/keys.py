@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from provenance import parties
 from provenance.admin.base import ReadOnlyFacts
@@ -117,7 +118,9 @@ class ApiKeyAdmin(ReadOnlyFacts):
 
     @column(_("May"))
     def may(self, key: ApiKey) -> str:
-        what = ", ".join(["read", *key.scopes])
+        what = pgettext("list", ", ").join(
+            [_now("read"), *(str(_SCOPE_WORDS.get(one, one)) for one in key.scopes)]
+        )
         return _now("%(what)s, in tests") % {"what": what} if key.is_test else what
 
     @column(_("State"), label={"active": "success", "revoked": "danger", "expired": "warning"})

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from provenance import licensing
+from provenance import licensing, looked
 from provenance.access import Viewer
 from provenance.admin.base import EVERYONE, ReadOnlyFacts
 from provenance.admin.columns import column
@@ -200,7 +200,7 @@ class LicenceAdmin(ReadOnlyFacts):
 
     def look(self, request: HttpRequest, subject: Any, reason: str = "") -> Any:
         """An offer is public among members: looking at it needs no reason."""
-        return super().look(request, subject, reason or "offered licence")
+        return super().look(request, subject, reason or looked.OFFERED_LICENCE)
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         viewer = viewer_of(request)

@@ -16,13 +16,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from provenance import parties, viewing
+from provenance import looked, parties, viewing
 from provenance.admin.verbs import VerbForm, viewer_of
 from provenance.models import Party
 
 _SESSION_KEY = "looking"
 _REASON_LASTS = timedelta(minutes=30)
-_LIST_REASON = "overview list"
 
 
 class ReasonForm(VerbForm):
@@ -113,7 +112,7 @@ def note_list(request: HttpRequest, what: str, touched: Iterable[Party]) -> None
             seen[mark] = at.isoformat()
     if fresh:
         request.session["lists_seen"] = seen
-        _log(request, what, fresh.values(), stated_reason(request, at) or _LIST_REASON, at)
+        _log(request, what, fresh.values(), stated_reason(request, at) or looked.LIST_REASON, at)
 
 
 def _log(

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from provenance import kept, letters, parties
+from provenance import letters, looked, parties
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
@@ -133,6 +133,7 @@ class InvitationAdmin(ReadOnlyFacts):
         "Links that were sent. A link works once, for its address, until it expires."
     )
     empty_title = _lazy("Nobody was invited yet")
+    empty_words = _lazy("Colleagues act for the same organisation, each with a role of their own.")
     list_verbs = (INVITE,)
 
     @column(
@@ -153,7 +154,7 @@ class AccessLogAdmin(ReadOnlyFacts):
 
     list_title = _lazy("Access log")
     page_template = "provenance/access.html"
-    list_display = ("looked_at", "who", "reason", "party", "at")
+    list_display = ("looked_at", "who", "why", "party", "at")
     list_select_related = ("party", "user", "key")
     ordering = ("-at",)
     search_fields = ("what", "reason")
@@ -163,11 +164,19 @@ class AccessLogAdmin(ReadOnlyFacts):
 
     @column(_lazy("What"), ordering="what")
     def looked_at(self, row: AccessLog) -> str:
-        return kept.said(row.what)
+        return looked.in_words(row.what)
+
+    @column(_lazy("Reason"), ordering="reason")
+    def why(self, row: AccessLog) -> str:
+        return looked.reason_in_words(row.reason)
 
     @column(_lazy("Who"))
     def who(self, row: AccessLog) -> str:
         return row.user.email if row.user else _("key %(key)s") % {"key": row.key}
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        said = {"looked": looked.in_words(subject.what), "why": self.why(subject)}
+        return said | {"title": said["looked"]}
 
     def parties_of(self, subject: Any) -> list[Party]:
         """The log of looks is not itself the party's data: reading it is not logged again."""

@@ -32,6 +32,7 @@ class TrainedModelAdmin(ReadOnlyFacts):
     )
     empty_title = _lazy("No model yet")
     empty_words = _lazy("A run names what it produced: run.produced('my-model', version='1').")
+    empty_step = (_lazy("To the runs"), "admin:provenance_run_changelist")
 
     @column(_lazy("Model"), header=True)
     def name_word(self, model: TrainedModel) -> list[str]:

@@ -20,6 +20,8 @@ from provenance import kept
 
 # Columns that hold sentences which the service wrote.
 KEPT = frozenset({"problem", "words", "advice"})
+# Columns that count something; the rest of whole numbers are names.
+COUNTED = ("_count", "gas_used")
 
 
 def name_of(words: object) -> str:
@@ -41,7 +43,15 @@ def column_of(model: type[Model], admin: object, shown: Any) -> Any:
         return _column(lambda row: _word(row, shown), shown, str(field.verbose_name), shown)
     if shown in KEPT:
         return _column(lambda row: _kept(row, shown), shown, str(field.verbose_name), shown)
+    if shown.endswith(COUNTED):
+        return _column(lambda row: _counted(row, shown), shown, str(field.verbose_name), shown)
     return _column(lambda row: getattr(row, shown), shown, str(field.verbose_name), shown)
+
+
+def _counted(row: Model, name: str) -> str | None:
+    """A count with its thousands marked."""
+    count = getattr(row, name)
+    return None if count is None else f"{count:,}"
 
 
 def _kept(row: Model, name: str) -> str:

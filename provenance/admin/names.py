@@ -113,6 +113,7 @@ NAMES = (
     _noop("what"),
     _noop("access logs"),
     _noop("anchors"),
+    # As rows of the access log said before.
     _noop("api keys"),
     _noop("bulk answers"),
     _noop("concerns"),
@@ -124,6 +125,8 @@ NAMES = (
     _noop("outbox transactions"),
     _noop("proposals"),
     _noop("reporting keys"),
+    _noop("ownership transfer"),
+    _noop("ownership transfers"),
     _noop("restrictions"),
     _noop("reviews"),
     _noop("split shares"),

@@ -99,7 +99,7 @@ class PreferencesForm(VerbForm):
         for kind in self._offered():
             if kind.may_be_off:
                 self.fields[kind.code] = forms.ChoiceField(
-                    label=_title(kind),
+                    label=title_of(kind),
                     choices=Sending.choices,
                     initial=chosen.get(kind.code, kind.sending),
                 )
@@ -117,7 +117,7 @@ class PreferencesForm(VerbForm):
             if not found or found[-1]["topic"] != topic:
                 found.append({"topic": topic, "kinds": []})
             field = self[kind.code] if kind.code in self.fields else None
-            found[-1]["kinds"].append({"title": _title(kind), "code": kind.code, "field": field})
+            found[-1]["kinds"].append({"title": title_of(kind), "code": kind.code, "field": field})
         return found
 
 
@@ -128,7 +128,8 @@ class _Dots(dict[str, str]):
         return "…"
 
 
-def _title(kind: notices.Kind) -> str:
+def title_of(kind: notices.Kind) -> str:
+    """What a notice of this kind says, with dots for what is not known before it happens."""
     return str(kind.title) % _Dots()
 
 
@@ -156,6 +157,7 @@ class NoticeAdmin(ReadOnlyFacts):
     empty_words = gettext_lazy(
         "You are told here of overlaps, claims, deadlines, grants, payouts and keys."
     )
+    empty_step = (gettext_lazy("To what waits for you"), "admin:index")
     list_verbs = (
         Verb(
             "read-all",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import pgettext
 
-from provenance import gas, kept, outbox, parties, viewing
+from provenance import gas, kept, looked, outbox, parties, viewing
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
 from provenance.admin.columns import column
@@ -121,7 +121,7 @@ class PartyAdmin(ReadOnlyFacts):
 
     def look(self, request: HttpRequest, subject: Any, reason: str = "") -> Any:
         """The party's own page is the service's business; its data lie behind other pages."""
-        return super().look(request, subject, reason or "looking after parties")
+        return super().look(request, subject, reason or looked.PARTIES)
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {

@@ -54,7 +54,7 @@ class OverlapAdmin(ReadOnlyFacts):
     def kinds(self, overlap: Overlap) -> str:
         return kinds_in_words(overlap)
 
-    @column(_lazy("Matching; estimate, with 95 % interval"), ordering="matching_count")
+    @column(_lazy("Matching; estimate"), ordering="matching_count")
     def matching(self, overlap: Overlap) -> str:
         low, high = overlap.interval_low, overlap.interval_high
         named = {
@@ -65,9 +65,9 @@ class OverlapAdmin(ReadOnlyFacts):
         }
         return _("%(matching)s; %(estimate)s (%(low)s to %(high)s)") % named
 
-    @column(_lazy("Detector, false accusations a million"))
+    @column(_lazy("Detector; errors in a million"))
     def detector_and_rate(self, overlap: Overlap) -> str:
-        return f"{overlap.detector}, {per_million(overlap.false_accusation_rate)}"
+        return f"{overlap.detector}; {per_million(overlap.false_accusation_rate)}"
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         return [subject.later.dataset.owner, subject.earlier.dataset.owner]

@@ -89,6 +89,7 @@ class OwnershipTransferAdmin(ReadOnlyFacts):
     )
     empty_title = _lazy("Nothing passes to another owner")
     empty_words = _lazy("An owner hands a dataset over from the dataset's page.")
+    empty_step = (_lazy("To the datasets"), "admin:provenance_dataset_changelist")
     verbs = (
         Verb(
             "accept",

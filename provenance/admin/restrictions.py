@@ -119,6 +119,7 @@ class RestrictionAdmin(ReadOnlyFacts):
         "a reason and an end, and reading, answering and appealing go on."
     )
     empty_title = _lazy("Nothing is restricted")
+    empty_words = _lazy("Should an operator suspend or hold something, its reason stands here.")
     verbs = (
         Verb(
             "lift",

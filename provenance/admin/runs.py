@@ -46,6 +46,7 @@ class RunAdmin(ReadOnlyFacts):
         "Make an API key, install the client, and write two lines: "
         "with tallymark.run(purpose='finetune') as run: run.use('namespace/dataset', records=1000)"
     )
+    empty_step = (_lazy("To the API keys"), "admin:provenance_apikey_changelist")
     verbs = (
         Verb(
             "end",

@@ -246,6 +246,7 @@ class ContributorAdmin(ReadOnlyFacts):
     )
     empty_title = _lazy("No contributor yet")
     empty_words = _lazy("Name some where you divide a dataset: on its page, under 'Divide it'.")
+    empty_step = (_lazy("To the datasets"), "admin:provenance_dataset_changelist")
     list_verbs = (
         Verb(
             "invite-many",

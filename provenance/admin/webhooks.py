@@ -18,6 +18,7 @@ from provenance import notices, webhooks
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
+from provenance.admin.notices import title_of
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.models import Party, Webhook, WebhookMessage
@@ -38,11 +39,21 @@ class WebhookForm(VerbForm):
         super().__init__(*args, **kwargs)
         self.fields["kinds"] = forms.MultipleChoiceField(
             label=_("Kinds"),
-            choices=[(kind.code, kind.code) for kind in notices.kinds()],
+            choices=_kinds(self.viewer),
             widget=forms.CheckboxSelectMultiple,
             required=False,
             help_text=_("None means all, those that are new one day too."),
         )
+
+
+def _kinds(viewer: Viewer) -> list[tuple[str, str]]:
+    """What this party may be told, those of one topic together: each kind's code, and its words."""
+    found = []
+    for kind in notices.kinds():
+        if viewer.is_operator or not kind.is_operators:
+            words = _("%(words)s (%(code)s)") % {"words": title_of(kind), "code": kind.code}
+            found.append((kind.code, words))
+    return found
 
 
 def _make(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:

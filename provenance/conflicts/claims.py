@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from provenance.conflicts.evidence import ask_openings
 from provenance.conflicts.opening import open_from_lead
@@ -145,9 +146,9 @@ def admit_claim(*, claim: Claim, by: User, at: datetime) -> Claim:
     if not claim.needs_admission or claim.rejected_at is not None:
         raise ClaimJudged
     if claim.withdrawn_at is not None:
-        raise ClaimWithdrawn("The claimant took this claim back.")
+        raise ClaimWithdrawn(_("The claimant took this claim back."))
     if claim.round != conflict.round:
-        raise WrongMoment("This claim belongs to a round that is settled.")
+        raise WrongMoment(_("This claim belongs to a round that is settled."))
     require_state(conflict, *OPEN_STATES, State.RELEASED)
     claim.admitted_by, claim.admitted_at = by, at
     claim.save(update_fields=["admitted_by", "admitted_at"])
@@ -167,7 +168,7 @@ def reject_claim(*, claim: Claim, reason: str, by: User, at: datetime) -> Claim:
     if not claim.needs_admission or claim.admitted_at is not None:
         raise ClaimJudged
     if claim.withdrawn_at is not None:
-        raise ClaimWithdrawn("The claimant took this claim back.")
+        raise ClaimWithdrawn(_("The claimant took this claim back."))
     _require_words(reason)
     claim.rejected_at = at
     claim.save(update_fields=["rejected_at"])
@@ -191,7 +192,7 @@ def withdraw_claim(*, claim: Claim, at: datetime) -> Claim:
     if claim.rejected_at is not None:
         raise ClaimJudged
     if claim.round != conflict.round:
-        raise WrongMoment("This claim belongs to a round that is settled.")
+        raise WrongMoment(_("This claim belongs to a round that is settled."))
     require_state(conflict, *OPEN_STATES, State.RELEASED)
     stood = any(one.pk == claim.pk for one in standing_claims(conflict))
     claim.withdrawn_at = at
@@ -221,7 +222,7 @@ def answer(
     require_state(conflict, State.CLAIMED)
     claimant, respondent = claimant_and_respondent(conflict)
     if party.pk != respondent.owner_id:
-        raise NotASide("The other side has claimed: it is not yours to answer your own claim.")
+        raise NotASide(_("The other side has claimed: it is not yours to answer your own claim."))
     if not agrees:
         _require_words(text)
     said = submit(conflict, party, Submission.Kind.ANSWER, text, by, at, agrees=agrees)
@@ -241,9 +242,9 @@ def reply(
     conflict = locked(conflict)
     side_of(conflict, party)
     require_state(conflict, State.ANSWERED)
-    claimant, _ = claimant_and_respondent(conflict)
+    claimant, _respondent = claimant_and_respondent(conflict)
     if party.pk != claimant.owner_id:
-        raise NotASide("Only the side that claimed replies to the answer.")
+        raise NotASide(_("Only the side that claimed replies to the answer."))
     _require_words(text)
     said = submit(conflict, party, Submission.Kind.REPLY, text, by, at)
     move(conflict, State.DECIDING, until=at + STEP)

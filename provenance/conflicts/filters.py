@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from provenance.models import ContestedRecord, Dataset, MatchKind
 from provenance.refusals import Refused
@@ -31,12 +32,14 @@ def chosen_by(given: Mapping[str, Any] | None, known: tuple[str, ...] = FOR_ALL)
     kinds = list(given.get(KINDS, []))
     wrong = [kind for kind in kinds if kind not in MatchKind.values]
     if unknown or wrong:
-        raise BadFilter(f"The filter does not know '{sorted(unknown | set(wrong))[0]}'.")
+        raise BadFilter(
+            _("The filter does not know '%(name)s'.") % {"name": sorted(unknown | set(wrong))[0]}
+        )
     try:
         ids = [int(pk) for pk in given.get(RECORDS, [])]
         up_to = int(given.get(UP_TO) or 0)
     except (TypeError, ValueError) as error:
-        raise BadFilter("Record ids are whole numbers.") from error
+        raise BadFilter(_("Record ids are whole numbers.")) from error
     found = {KINDS: kinds, RECORDS: ids, KEYS: str(given.get(KEYS) or ""), UP_TO: up_to}
     return {name: value for name, value in found.items() if value}
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from provenance import debts, ledger
 from provenance.conflicts.evidence import ask_openings
@@ -128,7 +129,7 @@ def open_from_lead(*, overlap: Overlap, at: datetime) -> Conflict:
     """Open the conflict that a person claims from leads alone; nothing is held yet."""
     overlap = _with_versions(overlap)
     if overlap.later.dataset.owner_id == overlap.earlier.dataset.owner_id:
-        raise NoLead("Both datasets are one owner's.")
+        raise NoLead(_("Both datasets are one owner's."))
     conflict = _open_both_ways(overlap, at, holds=False)
     if conflict is None:
         raise NoLead

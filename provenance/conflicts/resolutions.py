@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
 
 from provenance.conflicts.evidence import ask_openings
@@ -130,7 +131,9 @@ def appeal(
     if conflict.deadline_at is not None and conflict.deadline_at <= at:
         raise TooLate
     if not text.strip():
-        raise BadDecision("An appeal without words says nothing.", hint="Say what was overlooked.")
+        raise BadDecision(
+            _("An appeal without words says nothing."), hint=_("Say what was overlooked.")
+        )
     submission = submit(conflict, party, Submission.Kind.APPEAL, text, by, at)
     move(conflict, State.APPEALED, until=at + STEP)
     note(conflict, "appealed", at, party=party.id)
@@ -158,7 +161,7 @@ def decide_appeal(
     # What a side gave up by its own word is not in question any more.
     before = conflict.resolutions.filter(round=conflict.round, decided_by__isnull=False)
     if before.filter(decided_by=by).exists():
-        raise NotAnOperator("You decided this before: another operator decides the appeal.")
+        raise NotAnOperator(_("You decided this before: another operator decides the appeal."))
     rows = within(conflict.contested.filter(resolution__in=before), chosen)
     if not rows.exists():
         raise NothingToDecide

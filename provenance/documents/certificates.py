@@ -42,7 +42,7 @@ KINDS = {
 def certificate(version: DatasetVersion) -> dict[str, Any]:
     """The facts of the certificate; raises NotSealed where there is nothing to certify."""
     if version.sealed_at is None or version.state == DatasetVersion.State.ERASED:
-        raise NotSealed("Only a sealed version has a certificate.")
+        raise NotSealed(_("Only a sealed version has a certificate."))
     event = Event.objects.filter(kind="version.sealed", subject_id=version.id).first()
     return {
         "dataset": str(version.dataset),

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from provenance import ledger
 from provenance.licensing.grants import LicenceRetired, NotALab, give_with, revoke_with
@@ -61,11 +62,13 @@ def offer_bundle(
     Whoever subscribes is granted each of them. Raises BadBundle, BadRate.
     """
     if not 1 <= len(licences) <= MOST_LICENCES:
-        raise BadBundle(f"A bundle has 1 to {MOST_LICENCES} licences.")
+        raise BadBundle(
+            _("A bundle has 1 to %(most_licences)s licences.") % {"most_licences": MOST_LICENCES}
+        )
     if any(one.dataset.owner_id != owner.pk or one.retired_at for one in licences):
-        raise BadBundle("One of the licences is not yours, or is retired.")
+        raise BadBundle(_("One of the licences is not yours, or is retired."))
     if not 0 < price_units <= LARGEST_PRICE:
-        raise BadRate("The price a month must be a whole number of units above 0.")
+        raise BadRate(_("The price a month must be a whole number of units above 0."))
     require_asset(asset)
     bundle = Bundle.objects.create(
         owner=owner, name=name, price_units=price_units, asset=asset, created_at=at

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 from tallymark.canonical import canonical
 
 from provenance import coverage, ledger
@@ -17,6 +18,7 @@ from provenance.licensing.offers import require_purposes, text_digest
 from provenance.licensing.rates import rate_in_force, rate_terms
 from provenance.models import Grant, Licence, Party, Subscription, User
 from provenance.refusals import Refused
+from provenance.states import within
 
 
 class LicenceRetired(Refused):
@@ -96,7 +98,10 @@ def require_offered(lab: Party, licence: Licence, purposes: Sequence[str]) -> No
     if not licence.is_offered or licence.retired_at is not None:
         raise LicenceRetired
     if not purposes or not set(purposes) <= set(licence.purposes):
-        raise PurposeNotOffered(f"'{licence.name}' allows: {', '.join(licence.purposes)}.")
+        raise PurposeNotOffered(
+            _("'%(name)s' allows: %(purposes)s.")
+            % {"name": licence.name, "purposes": ", ".join(licence.purposes)}
+        )
 
 
 @transaction.atomic
@@ -106,7 +111,7 @@ def give_grant(*, grant: Grant, at: datetime, by: User | None = None) -> Grant:
     if locked.state == Grant.State.GIVEN:
         return locked
     if locked.state != Grant.State.REQUESTED:
-        raise GrantDecided(f"This grant is {locked.state}.")
+        raise GrantDecided(_("This grant is %(state)s.") % {"state": within(locked.state)})
     _give(locked, at=at, by=by, automatically=False)
     return locked
 
@@ -118,7 +123,7 @@ def refuse_grant(*, grant: Grant, reason: str, at: datetime, by: User | None = N
     if locked.state == Grant.State.REFUSED:
         return locked
     if locked.state != Grant.State.REQUESTED:
-        raise GrantDecided(f"This grant is {locked.state}.")
+        raise GrantDecided(_("This grant is %(state)s.") % {"state": within(locked.state)})
     locked.state, locked.reason = Grant.State.REFUSED, reason
     locked.decided_by, locked.decided_at = by, at
     locked.save(update_fields=["state", "reason", "decided_by", "decided_at"])
@@ -133,7 +138,7 @@ def revoke_grant(*, grant: Grant, reason: str, at: datetime, by: User | None = N
     if locked.state == Grant.State.REVOKED:
         return locked
     if locked.state != Grant.State.GIVEN:
-        raise GrantDecided(f"This grant is {locked.state}.")
+        raise GrantDecided(_("This grant is %(state)s.") % {"state": within(locked.state)})
     if locked.subscription_id is not None:
         raise GrantOfSubscription
     locked.state, locked.reason = Grant.State.REVOKED, reason

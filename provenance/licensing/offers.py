@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 from license_expression import ExpressionError, ExpressionParseError, get_spdx_licensing
 
 from provenance import ledger
@@ -99,7 +100,7 @@ def require_purposes(purposes: Sequence[str]) -> None:
     """Raises UnknownPurpose."""
     unknown = [purpose for purpose in purposes if purpose not in Purpose.values]
     if unknown:
-        raise UnknownPurpose(f"'{unknown[0]}' is no purpose of use.")
+        raise UnknownPurpose(_("'%(name)s' is no purpose of use.") % {"name": unknown[0]})
 
 
 @cache
@@ -115,12 +116,14 @@ def _checked_spdx(expression: str) -> str:
     try:
         parsed = _spdx().parse(expression)
     except (ExpressionError, ExpressionParseError) as error:
-        raise NotSpdx(f"'{expression}' is not an SPDX expression.") from error
+        raise NotSpdx(
+            _("'%(expression)s' is not an SPDX expression.") % {"expression": expression}
+        ) from error
     unknown = [
         key for key in _spdx().unknown_license_keys(parsed) if not key.startswith("LicenseRef-")
     ]
     if unknown:
-        raise NotSpdx(f"SPDX knows no licence '{unknown[0]}'.")
+        raise NotSpdx(_("SPDX knows no licence '%(name)s'.") % {"name": unknown[0]})
     return str(parsed)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 from tallymark.canonical import canonical
 
 from provenance.ledger import moment
@@ -87,7 +88,7 @@ def set_rate(
     """
     _require_sound(basis, price_units, asset, revenue_basis_points)
     if valid_from < at:
-        raise BadRate("A rate cannot begin in the past.")
+        raise BadRate(_("A rate cannot begin in the past."))
     Licence.objects.select_for_update(no_key=True).get(pk=licence.pk)
     standing = Rate.objects.filter(licence=licence)
     standing.filter(valid_from__gte=valid_from).update(valid_to=F("valid_from"))
@@ -155,20 +156,21 @@ def rate_terms(rate: Rate) -> dict[str, Any]:
 def require_asset(asset: str) -> None:
     """Raises BadRate where that names no asset."""
     if not ASSET.fullmatch(asset):
-        raise BadRate(f"'{asset}' names no asset.")
+        raise BadRate(_("'%(asset)s' names no asset.") % {"asset": asset})
 
 
 def _require_sound(basis: str, price_units: int, asset: str, revenue_basis_points: int) -> None:
     if basis not in Rate.Basis.values:
         raise BadRate(
-            f"There is no basis '{basis}'.", hint=f"One of: {', '.join(Rate.Basis.values)}."
+            _("There is no basis '%(basis)s'.") % {"basis": basis},
+            hint=f"One of: {', '.join(Rate.Basis.values)}.",
         )
     if not 0 <= price_units <= LARGEST_PRICE:
-        raise BadRate("The price must be a whole number of units, not negative.")
+        raise BadRate(_("The price must be a whole number of units, not negative."))
     if not 0 <= revenue_basis_points <= WHOLE:
         raise BadRate(
-            "A share of revenue is 0 to 10,000 basis points.",
-            hint="150 basis points are 1.5 % of what the lab reports for a model.",
+            _("A share of revenue is 0 to 10,000 basis points."),
+            hint=_("150 basis points are 1.5 % of what the lab reports for a model."),
         )
     require_asset(asset)
 
@@ -213,21 +215,27 @@ def _kept_plan(owner: Party, basis: str, terms: PlanTerms) -> RatePlan:
 def _require_plan(terms: PlanTerms) -> None:
     starts = [start for start, _ in terms.tiers]
     if not 1 <= len(starts) <= MOST_TIERS:
-        raise BadPlan(f"A plan has 1 to {MOST_TIERS} tiers.")
+        raise BadPlan(_("A plan has 1 to %(most_tiers)s tiers.") % {"most_tiers": MOST_TIERS})
     if starts[0] != 0:
-        raise BadPlan("The first tier begins at 0.")
+        raise BadPlan(_("The first tier begins at 0."))
     if starts != sorted(set(starts)):
-        raise BadPlan("Each tier begins at a greater quantity than the one before.")
+        raise BadPlan(_("Each tier begins at a greater quantity than the one before."))
     if terms.mode not in RatePlan.Mode.values:
-        raise BadPlan(f"There is no mode '{terms.mode}'.", hint="Either graduated or volume.")
+        raise BadPlan(
+            _("There is no mode '%(mode)s'.") % {"mode": terms.mode},
+            hint=_("Either graduated or volume."),
+        )
     if not max(starts[-1], terms.free_quantity) <= LARGEST_QUANTITY or terms.free_quantity < 0:
-        raise BadPlan(f"Quantities are from 0 to {LARGEST_QUANTITY:,}.")
+        raise BadPlan(
+            _("Quantities are from 0 to %(largest_quantity)s.")
+            % {"largest_quantity": f"{LARGEST_QUANTITY:,}"}
+        )
     amounts = [price for _, price in terms.tiers] + [terms.minimum_units, terms.cap_units or 0]
     if not all(0 <= amount <= LARGEST_PRICE for amount in amounts):
-        raise BadPlan("Prices, cap and minimum are whole units, not negative.")
+        raise BadPlan(_("Prices, cap and minimum are whole units, not negative."))
     if terms.cap_units is not None and terms.minimum_units > terms.cap_units:
         raise BadPlan(
-            "The minimum is greater than the cap.", hint="Lower the minimum or raise the cap."
+            _("The minimum is greater than the cap."), hint=_("Lower the minimum or raise the cap.")
         )
 
 

@@ -64,7 +64,7 @@ class Ingredients:
 def ingredients(model: TrainedModel, viewer: Viewer) -> Ingredients:
     """What went into `model`, through everything its lab made on the way; for its lab alone."""
     if not viewer.is_operator and model.lab_id != viewer.party.pk:
-        raise NotAllowed("Only the lab that made a model sees what it is made of.")
+        raise NotAllowed(_("Only the lab that made a model sees what it is made of."))
     found = walk(
         viewer=viewer, start=[model], direction="upstream", depth=DEPTH, as_of=None, limit=LIMIT
     )
@@ -101,7 +101,7 @@ def models_of(dataset: Dataset, viewer: Viewer) -> list[dict[str, Any]]:
     "tokens", "is_direct": whether the run used the dataset itself}.
     """
     if not viewer.is_operator and dataset.owner_id != viewer.party.pk:
-        raise NotAllowed("Only a dataset's owner sees which models were made of it.")
+        raise NotAllowed(_("Only a dataset's owner sees which models were made of it."))
     versions = DatasetVersion.objects.select_related("dataset__owner").filter(
         dataset=dataset, sealed_at__isnull=False
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from provenance.access import Viewer
 from provenance.lineage.walk import Thing
@@ -38,8 +39,8 @@ def node_id(thing: Dataset | Thing) -> str:
 
 def find(viewer: Viewer, name: str) -> list[Thing]:
     """What `name` stands for and `viewer` may see; raises NodeUnknown where that is nothing."""
-    kind, _, rest = name.partition(":")
-    namespace, _, local = rest.partition(":")
+    kind, _colon, rest = name.partition(":")
+    namespace, _colon, local = rest.partition(":")
     finders = {"dataset": _versions, "model": _models, "job": _jobs}
     found: list[Thing]
     if kind == "run":
@@ -49,7 +50,7 @@ def find(viewer: Viewer, name: str) -> list[Thing]:
     else:
         found = []
     if not found:
-        raise NodeUnknown(f"There is no '{name}' that you may see.")
+        raise NodeUnknown(_("There is no '%(name)s' that you may see.") % {"name": name})
     return found
 
 

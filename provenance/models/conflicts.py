@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as _noop
 
 from provenance.models.datasets import Dataset, DatasetVersion, Record
 from provenance.models.parties import Party, User
@@ -306,6 +307,10 @@ class StatementOfReasons(models.Model):
     facts = models.JSONField()
     text = models.TextField()
     made_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _noop("statement of reasons")
+        verbose_name_plural = _noop("statements of reasons")
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.party}"

@@ -131,6 +131,10 @@ class ApiKey(models.Model):
 
     objects = PartyScopedQuerySet["ApiKey"].as_manager()
 
+    class Meta:
+        verbose_name = _noop("API key")
+        verbose_name_plural = _noop("API keys")
+
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}...)"
 
@@ -148,6 +152,8 @@ class AccessLog(models.Model):
     objects = PartyScopedQuerySet["AccessLog"].as_manager()
 
     class Meta:
+        verbose_name = _noop("look")
+        verbose_name_plural = _noop("looks")
         indexes: ClassVar = [models.Index(fields=["party", "-at"], name="access_log_by_party")]
 
     def __str__(self) -> str:

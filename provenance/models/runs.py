@@ -254,7 +254,7 @@ class Usage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject} by {self.run}"
+        return f"{self.version or self.subject} by {self.run}"
 
 
 class UsageCut(models.Model):

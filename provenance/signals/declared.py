@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from provenance import ledger
 from provenance.models import Purpose, Run, RunPlan, Usage
@@ -48,7 +49,7 @@ def declare(*, run: Run, planned: Sequence[Planned], at: datetime) -> list[RunPl
     root = Run.objects.select_related("lab").select_for_update(of=("self",)).get(pk=run.top.pk)
     rows = {(row.subject, row.purpose): row for row in _rows(root, planned, at)}
     if len(rows) < len(planned):
-        raise BadReport("A plan names each dataset once for each purpose.")
+        raise BadReport(_("A plan names each dataset once for each purpose."))
     earlier = {(row.subject, row.purpose): row for row in root.plan.all()}
     if earlier:
         if {key: _figures(row) for key, row in earlier.items()} != {
@@ -71,8 +72,8 @@ def _rows(root: Run, planned: Sequence[Planned], at: datetime) -> list[RunPlan]:
         is_sound = counts and all(0 <= count <= LARGEST_COUNT for count in counts)
         if not one.subject or purpose not in Purpose.values or not is_sound:
             raise BadReport(
-                "A plan names a dataset with the records or the epochs that are expected.",
-                hint="Give whole numbers that are not negative, and a purpose that exists.",
+                _("A plan names a dataset with the records or the epochs that are expected."),
+                hint=_("Give whole numbers that are not negative, and a purpose that exists."),
             )
         version = find_version(one.subject)
         found.append(

@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
-from provenance import states
+from provenance import event_words, states
 
 register = template.Library()
 
@@ -112,6 +112,12 @@ def purposes(values: list[str] | None) -> str:
 
 
 @register.filter
+def happened(kind: str) -> str:
+    """What an event of this kind says happened."""
+    return event_words.happened(kind)
+
+
+@register.filter
 def json_ld(value: Any) -> SafeString:
     """Linked data for machines: JSON in which no character can end the element."""
     text = json.dumps(value).translate({ord(one): f"\\u{ord(one):04X}" for one in "<>&"})
@@ -136,6 +142,12 @@ def percent(share: float) -> str:
     """A share of 0 to 1 in percent: whole ones, or one decimal near either end."""
     value = 100 * float(share)
     return f"{value:.1f} %" if 0 < value < 1 or 99 < value < 100 else f"{value:.0f} %"
+
+
+@register.filter
+def likely(score: float) -> str:
+    """A probability that nobody may read as certainty."""
+    return "> 99.9 %" if score > 0.999 else percent(score)
 
 
 @register.filter

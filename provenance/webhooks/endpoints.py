@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from tallymark.webhooks import PREFIX
 
 from provenance import ledger, network, notices, secrecy
@@ -73,7 +74,9 @@ def create(
     checked = checked_url(url)
     unknown = set(kinds) - {kind.code for kind in notices.kinds()}
     if unknown:
-        raise UnknownKinds(f"There is no kind '{line(sorted(unknown)[0], 60)}'.")
+        raise UnknownKinds(
+            _("There is no kind '%(name)s'.") % {"name": line(sorted(unknown)[0], 60)}
+        )
     Party.objects.select_for_update(no_key=True).get(pk=party.pk)
     if Webhook.objects.filter(party=party, removed_at=None).count() >= MOST_WEBHOOKS:
         raise TooManyWebhooks
@@ -107,7 +110,7 @@ def enable(*, webhook: Webhook, at: datetime) -> Webhook:
     """Post there again; what was missed waits for `replay_missed`. Safe to repeat."""
     held = _locked(webhook)
     if held.removed_at is not None:
-        raise WebhookOff("This webhook was removed.")
+        raise WebhookOff(_("This webhook was removed."))
     if held.disabled_at is not None:
         held.disabled_at, held.disabled_words = None, ""
         held.save(update_fields=["disabled_at", "disabled_words"])
@@ -161,18 +164,21 @@ def checked_url(url: str) -> str:
         parts = urlsplit(given)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
-        raise BadWebhookUrl("That is no address.") from error
+        raise BadWebhookUrl(_("That is no address.")) from error
     schemes = ("https", "http") if settings.ALLOW_PRIVATE_ADDRESSES else ("https",)
     if parts.scheme.lower() not in schemes or not host or len(given) > URL_LENGTH:
-        raise BadWebhookUrl(f"The address must begin with {schemes[0]}:// and name a host.")
+        raise BadWebhookUrl(
+            _("The address must begin with %(schemes)s:// and name a host.")
+            % {"schemes": schemes[0]}
+        )
     if parts.username is not None or not given.isprintable() or " " in given:
-        raise BadWebhookUrl("The address holds a user name, a space or a hidden character.")
+        raise BadWebhookUrl(_("The address holds a user name, a space or a hidden character."))
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return given
     if not network.allowed()(address):
-        raise BadWebhookUrl("The address leads into a private network.")
+        raise BadWebhookUrl(_("The address leads into a private network."))
     return given
 
 
