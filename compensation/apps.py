@@ -10,5 +10,8 @@ class CompensationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Declare what parties are told of money."""
-        from compensation import notices  # noqa: F401
+        """Declare what parties are told of money, and how amounts are written."""
+        from compensation import notices, wording  # noqa: F401
+        from provenance import amounts
+
+        amounts.register(wording.amounts_of)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import money
 from compensation.models import Asset
+from provenance.amounts import Writer
 from provenance.models import Bundle, Rate, RatePlan
 
 # What a basis counts, and how a price of it is said.
@@ -47,6 +48,16 @@ def bundle_in_words(bundle: Bundle, assets: dict[str, Asset] | None = None) -> s
     asset = assets.get(bundle.asset) if assets is not None else asset_of(bundle.asset)
     price = _Amounts(bundle.asset, asset).full(bundle.price_units)
     return _("%(price)s a month") % {"price": price}
+
+
+def amounts_of(codes: Iterable[str]) -> Writer:
+    """What writes amounts of these assets, each with its scale and symbol; one query for all."""
+    assets = assets_named(codes)
+
+    def write(units: int, code: str) -> str:
+        return _Amounts(code, assets.get(code)).full(units)
+
+    return write
 
 
 def assets_named(codes: Iterable[str]) -> dict[str, Asset]:

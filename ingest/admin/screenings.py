@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from ingest import prints
 from ingest.admin.registering import FORMATS, FileInput
-from ingest.gateways import files, notices, reports, screenings, terms
+from ingest.gateways import files, notices, reports, screenings
 from ingest.gateways.reports import ANSWERED
 from ingest.gateways.screenings import Asked
 from ingest.models import Screening
@@ -103,8 +103,6 @@ def _ask(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome
         at=timezone.now(),
     )
     (result,) = answer["results"]
-    for match in result["matches"]:
-        match["price"] = terms.price_words(match["terms"])
     context = {
         **site.each_context(request),
         "title": _("May I use this?"),
@@ -276,6 +274,7 @@ class ScreeningAdmin(ReadOnlyFacts):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         told = subject.report or {}
+        rows = told.get("datasets", [])
         return {
             "title": subject.file_name,
             "report": told,
@@ -285,7 +284,7 @@ class ScreeningAdmin(ReadOnlyFacts):
             ]
             if told
             else [],
-            "found": [(row, reports.cells(row)) for row in told.get("datasets", ())],
+            "found": list(zip(rows, reports.lines_of(rows), strict=True)),
             "signature": bytes(subject.signature).hex() if subject.signature else "",
             "news": [
                 (notice, notices.sentence(notice))

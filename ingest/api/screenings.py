@@ -146,6 +146,7 @@ class FoundOut(serializers.Serializer[Any]):
     owner = FoundOwnerOut(allow_null=True)
     terms = TermsOut()
     words = serializers.CharField()
+    price = serializers.CharField(help_text="In the asset's own scale, such as 25.00 EUR.")
 
 
 class ResultOut(serializers.Serializer[Any]):

@@ -22,6 +22,7 @@ from ingest.gateways.comparing import Alike
 from ingest.gateways.terms import Standing, Terms
 from ingest.verdict import Kind
 from provenance.access import Viewer
+from provenance.amounts import Writer
 from provenance.models import Dataset, DatasetVersion
 
 
@@ -65,17 +66,17 @@ class Known:
     terms: dict[UUID, Terms]
     shown: set[UUID]
     """The datasets of which the viewer may know title and owner."""
+    write: Writer
+    """Writes their prices."""
 
     @classmethod
     def of(cls, found: Iterable[Alike], viewer: Viewer, purpose: str, *, at: datetime) -> Known:
         """Look up versions, terms and what the viewer may see, once for all matches."""
         versions = comparing.versions_of(found)
         datasets = {version.dataset_id for version in versions.values()}
-        return cls(
-            versions,
-            terms.terms_of(party=viewer.party, purpose=purpose, datasets=datasets, at=at),
-            shown_to(viewer, datasets),
-        )
+        found_terms = terms.terms_of(party=viewer.party, purpose=purpose, datasets=datasets, at=at)
+        write = terms.writer_of(found_terms.values())
+        return cls(versions, found_terms, shown_to(viewer, datasets), write)
 
     def of_match(self, row: Alike) -> tuple[DatasetVersion, Terms]:
         """The version of a match and the terms of its dataset."""
@@ -108,6 +109,7 @@ def match(row: Alike, known: Known, passages: list[list[int]] | None = None) -> 
         "owner": owner_words(version.dataset) if is_shown else None,
         "terms": licence,
         "words": terms.words(licence),
+        "price": terms.price_words(licence, known.write),
     }
 
 

@@ -26,6 +26,7 @@ from ingest.gateways.terms import Terms, terms_of
 from ingest.models import ScreenedDataset, Screening
 from provenance import kept, ledger, signers
 from provenance.access import Viewer
+from provenance.amounts import Writer
 from provenance.documents.pdf import Paper
 from provenance.ledger import moment
 from provenance.models import Dataset, Event
@@ -108,6 +109,7 @@ def made(
     shown = answers.shown_to(viewer, counts)
     datasets = Dataset.objects.select_related("owner").in_bulk(shown)
     began = screening.stage_at or screening.created_at
+    write = terms.writer_of(known.values())
     return {
         "format": FORMAT,
         "id": str(screening.pk),
@@ -124,7 +126,7 @@ def made(
             **findings.by_answer(screening, known),
         },
         "datasets": sorted(
-            (_dataset(datasets.get(pk), counts[pk], known[pk]) for pk in counts),
+            (_dataset(datasets.get(pk), counts[pk], known[pk], write) for pk in counts),
             key=lambda row: (-sum(row["rows"].values()), str(row["dataset"])),
         ),
         "not_checked": _not_checked(screening),
@@ -153,7 +155,9 @@ def _corpus(screening: Screening) -> dict[str, Any]:
     return {"sequence": screening.corpus_sequence, "event_hash": digest}
 
 
-def _dataset(dataset: Dataset | None, rows: dict[str, int], licence: Terms) -> dict[str, Any]:
+def _dataset(
+    dataset: Dataset | None, rows: dict[str, int], licence: Terms, write: Writer
+) -> dict[str, Any]:
     """One dataset's part of the report; nameless where the lab may not know it."""
     return {
         "dataset": answers.dataset_words(dataset) if dataset else None,
@@ -161,7 +165,7 @@ def _dataset(dataset: Dataset | None, rows: dict[str, int], licence: Terms) -> d
         "rows": rows,
         "terms": licence,
         "words": terms.words(licence),
-        "price": terms.price_words(licence),
+        "price": terms.price_words(licence, write),
     }
 
 
@@ -199,7 +203,7 @@ def pdf(screening: Screening) -> bytes:
     paper.points(f"{told['rows'][said]:,} {words}" for said, words in ANSWERED.items())
     if told["datasets"]:
         paper.heading(_("Whose data it is like, and on what terms"))
-        paper.table(headings(), [cells(row) for row in told["datasets"]])
+        paper.table(headings(), lines_of(told["datasets"]))
     paper.heading(_("What was not checked"))
     paper.points(kept.said(one) for one in told["not_checked"])
     lines = screening.bad_rows.order_by("line").values_list("line", flat=True)[:MOST_LINES]
@@ -223,8 +227,14 @@ def headings() -> list[str]:
     return [_("Dataset"), _("Owner"), rows, _("Terms"), _("Price")]
 
 
-def cells(row: dict[str, Any]) -> list[str]:
-    """A dataset's line in a table: its names, counts, terms and price."""
+def lines_of(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """The datasets' lines in a table, in the active language."""
+    write = terms.writer_of(row["terms"] for row in rows)
+    return [_cells(row, write) for row in rows]
+
+
+def _cells(row: dict[str, Any], write: Writer) -> list[str]:
+    """A dataset's line: its names, counts, terms and price."""
     # By name: the database keeps the keys of what it stores in an order of its own.
     counts = ", ".join(f"{row['rows'][kind]:,}" for kind in KINDS)
     return [
@@ -232,7 +242,7 @@ def cells(row: dict[str, Any]) -> list[str]:
         row["owner"]["name"] if row["owner"] else _("not shown"),
         counts,
         kept.said(row["words"]),
-        kept.said(row["price"]),
+        terms.price_words(row["terms"], write),
     ]
 
 

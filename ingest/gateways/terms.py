@@ -1,7 +1,8 @@
 """On what terms a lab may use datasets for a purpose: granted, on offer, or reserved.
 
 Terms are plain values: they stand in answers and signed reports, and a later change is found by
-comparing them. Prices are whole units as text (a price may be greater than JSON readers can hold).
+comparing them. Prices are whole units as text (a price may be greater than JSON readers can hold);
+beside them stands the price in words, with the asset's scale and symbol.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from django.db.models import Prefetch, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from provenance import amounts
+from provenance.amounts import Writer
 from provenance.ledger import moment
 from provenance.models import Dataset, DatasetVersion, Grant, Licence, Party, Rate
 
@@ -80,16 +83,20 @@ def words(terms: Terms) -> str:
     }
 
 
-def price_words(terms: Terms) -> str:
-    """What use costs, in whole units of the asset."""
+def writer_of(many: Iterable[Terms]) -> Writer:
+    """What writes the prices of these terms."""
+    return amounts.writer({one["rate"]["asset"] for one in many if one.get("rate")})
+
+
+def price_words(terms: Terms, write: Writer) -> str:
+    """What use costs, in the asset's own scale; `write` comes of `writer_of`."""
     rate = terms.get("rate")
     if terms["standing"] in (Standing.OWN, Standing.RESERVED, Standing.WITHDRAWN):
         return "–"
     if rate is None:
         return _("free")
-    return _("%(units)s units of %(asset)s %(basis)s") % {
-        "units": f"{int(rate['price_units']):,}",
-        "asset": rate["asset"],
+    return _("%(amount)s %(basis)s") % {
+        "amount": write(int(rate["price_units"]), rate["asset"]),
         "basis": Rate.Basis(rate["basis"]).label,
     }
 

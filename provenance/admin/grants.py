@@ -10,6 +10,7 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +22,7 @@ from provenance.admin.site import site
 from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
 from provenance.documents import grants
 from provenance.models import Grant, Party
+from provenance.templatetags.kept import named
 from provenance.templatetags.tallymark import purposes as purposes_in_words
 
 State = Grant.State
@@ -153,14 +155,22 @@ class GrantAdmin(ReadOnlyFacts):
         }
 
 
-def _frozen(terms: dict[str, Any]) -> dict[str, Any]:
-    """The frozen terms as people read them; price and licence stand on the page in words."""
-    kept = {name: value for name, value in terms.items() if value not in ("", None)}
-    return {
-        name: datetime.fromisoformat(value) if name in _MOMENTS else value
-        for name, value in kept.items()
-        if name not in ("rate", "licence")
+def _frozen(terms: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    """The frozen terms, each with its name for people; price and licence stand above in words."""
+    said = {
+        "term_days": _now("Term in days"),
+        "text_sha256": _now("SHA-256 of the text"),
+        "shows_model_name": _now("The owner sees the model's name"),
     }
+    return [
+        (
+            name,
+            said.get(name) or capfirst(named(name)),
+            datetime.fromisoformat(value) if name in _MOMENTS else value,
+        )
+        for name, value in terms.items()
+        if value not in ("", None) and name not in ("rate", "licence")
+    ]
 
 
 site.register(Grant, GrantAdmin)

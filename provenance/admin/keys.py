@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext
 
 from provenance import parties
 from provenance.admin.base import ReadOnlyFacts
@@ -118,9 +117,7 @@ class ApiKeyAdmin(ReadOnlyFacts):
 
     @column(_("May"))
     def may(self, key: ApiKey) -> str:
-        what = pgettext("list", ", ").join(
-            [_now("read"), *(str(_SCOPE_WORDS.get(one, one)) for one in key.scopes)]
-        )
+        what = "; ".join([_now("read"), *(str(_SCOPE_WORDS.get(one, one)) for one in key.scopes)])
         return _now("%(what)s, in tests") % {"what": what} if key.is_test else what
 
     @column(_("State"), label={"active": "success", "revoked": "danger", "expired": "warning"})

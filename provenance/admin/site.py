@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext_lazy as _lazy
 from unfold.sites import UnfoldAdminSite
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class TallymarkAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
 
     site_header = "Tallymark"
     site_title = "Tallymark"
-    index_title = "Home"
+    index_title = _lazy("Home")
     enable_nav_sidebar = True
 
     def __init__(self, name: str = "admin") -> None:

@@ -1,7 +1,7 @@
 /* Names each cell by its column, so that a narrow page can show a row as a card. */
 (function () {
   "use strict";
-  var FEWEST_COLUMNS = 4;
+  var FEWEST_COLUMNS = 3;
   function role(all, name) {
     all.forEach(function (one) { if (!one.hasAttribute("role")) one.setAttribute("role", name); });
   }
