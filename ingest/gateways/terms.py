@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db.models import Prefetch, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_noop as _noop
 
 from provenance import amounts
 from provenance.amounts import Writer
@@ -38,7 +39,7 @@ class Standing(StrEnum):
 
 WORDS = {
     Standing.OWN: _lazy("It is your own."),
-    Standing.GRANTED: _lazy("It may be used under your grant %(grant)s, until %(valid_to)s."),
+    Standing.GRANTED: _lazy("It may be used under your grant, until %(valid_to)s."),
     Standing.OPEN: _lazy(
         "It may be used once you take the licence '%(name)s': grants are automatic."
     ),
@@ -46,6 +47,9 @@ WORDS = {
     Standing.RESERVED: _lazy("All rights are reserved for this purpose: ask its owner."),
     Standing.WITHDRAWN: _lazy("Its owner has withdrawn it: it is no longer compared with."),
 }
+
+# As reports said before, which are still read.
+FORMER = (_noop("It may be used under your grant %(grant)s, until %(valid_to)s."),)
 
 
 def terms_of(
@@ -77,7 +81,6 @@ def words(terms: Terms) -> str:
     """The terms in a sentence."""
     valid_to = str(terms.get("valid_to") or "")[:10] or _("it is ended")
     return str(WORDS[Standing(terms["standing"])]) % {
-        "grant": terms.get("grant"),
         "valid_to": valid_to,
         "name": terms.get("licence_name"),
     }
