@@ -230,7 +230,7 @@ def test_counts_on_paper_stand_under_their_headings(lab: Party, essays: Dataset)
     (row,) = screened(lab).report["datasets"]
     row["rows"] = {"near": 2, "exact": 1, "possible": 4, "contained": 3}
     assert reports.headings()[2] == "Rows: exact, near, contained, possible"
-    assert reports.cells(row)[2] == "1, 2, 3, 4"
+    assert reports.lines_of([row])[0][2] == "1, 2, 3, 4"
 
 
 def test_only_labs_send_candidate_files(ada: Party) -> None:
