@@ -8,7 +8,7 @@ at any point it leaves nothing; repeated it charges nothing twice.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
@@ -17,6 +17,7 @@ from compensation import commitments, cuts, journal, periods, weights
 from compensation.models import Account, Asset, Entry, JournalHead
 from provenance import ledger
 from provenance.models import Event, Party
+from provenance.models.ids import new_id
 
 log = structlog.get_logger(__name__)
 
@@ -78,23 +79,6 @@ SELECT %(batch)s, due.id, due.revision,
   LEFT JOIN provenance_datasetversion v ON v.id = due.version_id
  ORDER BY due.reported_at, due.id
 """
-# Accounts that the billing function looks for and does not make.
-_MISSING_ACCOUNTS = """
-WITH staged AS (
-  SELECT DISTINCT s.lab_id, d.id AS asset_id
-    FROM (SELECT DISTINCT lab_id, rate_id, asset_id FROM compensation_stage WHERE batch = %s) s
-    LEFT JOIN provenance_rate r ON r.id = s.rate_id
-    JOIN compensation_asset d ON d.code = r.asset OR d.id = s.asset_id
-), wanted AS (
-  SELECT 'lab' AS kind, lab_id AS party_id, asset_id FROM staged
-  UNION SELECT 'rounding', NULL, asset_id FROM staged
-)
-SELECT w.kind, w.party_id, w.asset_id FROM wanted w
- WHERE NOT EXISTS (SELECT FROM compensation_account a
-   WHERE a.kind = w.kind AND a.asset_id = w.asset_id
-     AND a.party_id IS NOT DISTINCT FROM w.party_id)
- ORDER BY 3, 1, 2
-"""
 
 
 @transaction.atomic
@@ -104,7 +88,7 @@ def bill_batch(limit: int = BATCH_LIMIT, *, at: datetime, since: datetime | None
     `since` looks only at usages reported then or later, and at those that wait. Two workers at
     once never take the same usage.
     """
-    batch = uuid4()
+    batch = new_id()
     if count := cuts.stage(batch, limit, again=at - TRY_AGAIN_AFTER):
         bill_stage(batch, at=at)
         return count
@@ -132,9 +116,9 @@ def bill_stage(batch: UUID, *, at: datetime) -> list[Entry]:
     """
     # Before any account is made: whoever waits for our turn must not hold what we need.
     journal.lock()
-    _open_accounts(batch)
     cuts.say_whose(batch)
-    weights.ensure(weights.stale(batch, at=at), at=at)
+    weights.ready(batch, at=at)
+    _open_accounts(batch)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT compensation_bill(%s, %s, %s, %s)",
@@ -150,7 +134,7 @@ def bill_stage(batch: UUID, *, at: datetime) -> list[Entry]:
 def _open_accounts(batch: UUID) -> None:
     """Make the accounts that a batch is the first to need."""
     with connection.cursor() as cursor:
-        cursor.execute(_MISSING_ACCOUNTS, [batch])
+        cursor.execute("SELECT * FROM compensation_bill_missing(%s)", [batch])
         missing = cursor.fetchall()
     labs = Party.objects.in_bulk({party for _, party, _ in missing if party})
     assets = Asset.objects.in_bulk({asset for _, _, asset in missing})

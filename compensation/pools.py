@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
@@ -38,6 +38,7 @@ from compensation.models import (
 from compensation.sharing import Use, shared_out
 from provenance import ledger
 from provenance.models import Subscription
+from provenance.models.ids import new_id
 
 # What billing was about to charge when a month ended is in before the month is settled.
 GRACE = timedelta(hours=1)
@@ -90,7 +91,7 @@ def _charge(pool: Pool, shares: Sequence[PoolShare], at: datetime) -> None:
     """Have billing charge each share; a share charged before is charged what it grew by."""
     if not shares:
         return
-    batch = uuid4()
+    batch = new_id()
     Stage.objects.bulk_create(
         Stage(
             batch=batch,

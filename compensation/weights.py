@@ -17,43 +17,26 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Max
 
-from compensation import journal, portions, pricing
+from compensation import journal, portions
 from compensation.models import Account, Asset, PlatformFee, Weight, WeightVersion
 from compensation.portions import targets_of
 from compensation.restatements import accounts_of, matures_at, restate
 from compensation.standings import TOUCHED, Grounds
 from provenance.debts import WHOLE_BASIS_POINTS
-from provenance.models import FIRST, DatasetVersion, Rate
+from provenance.models import FIRST, DatasetVersion
 
-__all__ = ["Revenue", "apply_resolutions", "ensure", "matures_at", "stale", "targets_of"]
-
-Counted = WeightVersion.Counted
+__all__ = ["Revenue", "apply_resolutions", "ensure", "matures_at", "ready", "stale", "targets_of"]
 
 # What a staged batch is divided by, with the weight version in force; only those that may need
 # another one: none yet, another fee, or a dataset with something that can change.
 _SUSPECTS = f"""
-WITH staged AS (
-  SELECT DISTINCT version_id, rate_id, asset_id, counted, owned_at FROM compensation_stage
-   WHERE batch = %(batch)s AND version_id IS NOT NULL
-     AND (rate_id IS NOT NULL OR fixed_units IS NOT NULL)
-), wanted AS (
-  SELECT s.version_id, a.id AS asset_id, s.owned_at,
-         CASE WHEN r.basis = ANY(%(by_tokens)s) THEN 'tokens' ELSE 'records' END AS counted
-    FROM staged s JOIN provenance_rate r ON r.id = s.rate_id
-    JOIN compensation_asset a ON a.code = r.asset
-   UNION
-  SELECT version_id, asset_id, owned_at, counted FROM staged WHERE rate_id IS NULL
-)
-SELECT w.version_id, w.asset_id, w.counted, w.owned_at, v.dataset_id,
-       CASE WHEN o.fee_basis_points = %(fee)s THEN o.marker END
-  FROM wanted w
-  JOIN provenance_datasetversion v ON v.id = w.version_id
-  LEFT JOIN compensation_weightversion o ON o.version_id = w.version_id
-   AND o.asset_id = w.asset_id AND o.counted = w.counted AND o.owned_at = w.owned_at
-   AND o.closed_at IS NULL
- WHERE o.id IS NULL OR o.fee_basis_points <> %(fee)s OR o.marker <> ''
-    OR v.dataset_id IN ({TOUCHED})
- ORDER BY w.version_id, w.asset_id, w.counted, w.owned_at
+SELECT DISTINCT k.version_id, k.asset_id, k.counted, k.owned_at, k.dataset_id,
+       CASE WHEN k.fee_basis_points = %(fee)s THEN k.marker END
+  FROM compensation_stagekind k
+ WHERE k.batch = %(batch)s AND k.asset_id IS NOT NULL
+   AND (k.weight_version_id IS NULL OR k.fee_basis_points <> %(fee)s OR k.marker <> ''
+        OR k.dataset_id IN ({TOUCHED}))
+ ORDER BY k.version_id, k.asset_id, k.counted, k.owned_at
 """  # noqa: S608  (constants only: everything from outside is a parameter)
 # Each is closed that is in force still; the next is opened with its owner's and the fee's weight.
 _OPEN_PLAIN = """
@@ -146,15 +129,21 @@ def ensure(revenues: Iterable[Revenue], *, at: datetime) -> int:
     return len(renewals)
 
 
+def ready(batch: UUID, *, at: datetime) -> None:
+    """Sort a staged batch by what is priced and divided alike, by weights that know all.
+
+    Locks the journal: what follows in this transaction is priced and divided so.
+    """
+    if wanting := stale(batch, at=at):
+        ensure(wanting, at=at)
+        _sort(batch)
+
+
 def stale(batch: UUID, *, at: datetime) -> list[Revenue]:
-    """What of a staged batch lacks a weight version that knows all: what `ensure` has to see to."""
-    named: dict[str, Any] = {
-        "batch": batch,
-        "fee": PlatformFee.at(at),
-        "by_tokens": [one for one in Rate.Basis.values if pricing.counted(one) == Counted.TOKENS],
-    }
+    """Sort a staged batch; what of it lacks a weight version that knows all, for `ensure`."""
+    _sort(batch)
     with connection.cursor() as cursor:
-        cursor.execute(_SUSPECTS, named)
+        cursor.execute(_SUSPECTS, {"batch": batch, "fee": PlatformFee.at(at)})
         suspects = cursor.fetchall()
     if not suspects:
         return []
@@ -185,6 +174,11 @@ def apply_resolutions(*, at: datetime, limit: int = 200) -> int:
     for one in overtaken[:limit]:
         ensure([one], at=at)
     return len(overtaken[:limit])
+
+
+def _sort(batch: UUID) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT compensation_bill_kinds(%s)", [batch])
 
 
 def _in_force(wanted: list[Revenue]) -> dict[tuple[UUID, int, str, datetime], WeightVersion]:

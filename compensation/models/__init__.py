@@ -12,7 +12,7 @@ from compensation.models.bank import (
     PayoutStep,
 )
 from compensation.models.budgets import Budget, BudgetNotice, Spending, SpendingMark
-from compensation.models.charges import Charge, ChargeGroup, Stage, Tally, Waiting
+from compensation.models.charges import Charge, ChargeGroup, Stage, StageKind, Tally, Waiting
 from compensation.models.conversions import Conversion
 from compensation.models.deposits import Deposit, PayingAddress, Transfer, TransferCursor
 from compensation.models.entries import Entry, HoldPart, JournalHead, Line, Maturity, Take
@@ -126,6 +126,7 @@ __all__ = [
     "Spending",
     "SpendingMark",
     "Stage",
+    "StageKind",
     "Take",
     "Tally",
     "TaxProfile",

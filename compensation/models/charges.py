@@ -326,3 +326,47 @@ class Stage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.usage_id} in {self.batch}"
+
+
+class StageKind(models.Model):
+    """What of a staged batch is priced and divided alike; unlogged, and gone when it is billed.
+
+    Only the billing functions write these rows, while nobody else posts.
+    """
+
+    batch = models.UUIDField()
+    version = models.ForeignKey(
+        DatasetVersion, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    # Null where money is shared out, not priced.
+    rate = models.ForeignKey(
+        Rate, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    owned_at = models.DateTimeField()
+    # Null where the price is in an asset that is not registered here.
+    asset = models.ForeignKey(
+        Asset, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    counted = models.CharField(max_length=10, null=True)
+    basis = models.CharField(max_length=20, null=True)
+    step = models.BigIntegerField(null=True)
+    price_units = models.BigIntegerField(null=True)
+    plan_id = models.BigIntegerField(null=True)
+    dataset_id = models.UUIDField()
+    # The weight version in force, if there is one, as it was before this batch.
+    weight_version = models.ForeignKey(
+        WeightVersion, null=True, on_delete=models.PROTECT, related_name="+", db_constraint=False,
+        db_index=False,
+    )  # fmt: skip
+    fee_basis_points = models.PositiveIntegerField(null=True)
+    marker = models.CharField(max_length=64, null=True)
+    total_units = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["batch"], name="stage_kind_by_batch")]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} in {self.batch}"

@@ -69,6 +69,83 @@ BEGIN
   RETURN sha256('\x02'::bytea || int8send(cardinality(p_digests)) || v_level[1]);
 END $$;
 
+-- Sort a staged batch by what is priced and divided alike, each with its price and the weight
+-- version in force. Nobody posts from here to the end of the transaction, so that both stay so.
+CREATE FUNCTION compensation_bill_kinds(p_batch uuid) RETURNS void
+  LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp SET work_mem = '64MB'
+  SET enable_nestloop = off SET enable_bitmapscan = off
+AS $$
+  SELECT 1 FROM compensation_journalhead WHERE id = 1 FOR UPDATE;
+  DELETE FROM compensation_stagekind WHERE batch = p_batch;
+  INSERT INTO compensation_stagekind (batch, version_id, rate_id, owned_at, asset_id, counted,
+    basis, step, price_units, plan_id, dataset_id, weight_version_id, fee_basis_points, marker,
+    total_units)
+  SELECT p_batch, d.version_id, d.rate_id, d.owned_at, coalesce(d.asset_id, a.id),
+         coalesce(d.counted, compensation_counted(p.basis)), p.basis, compensation_step(p.basis),
+         p.price_units, p.plan_id, v.dataset_id, w.id, w.fee_basis_points, w.marker, w.total_units
+    FROM (SELECT DISTINCT s.version_id, s.rate_id, s.owned_at,
+                 CASE WHEN s.rate_id IS NULL THEN s.asset_id END AS asset_id,
+                 CASE WHEN s.rate_id IS NULL THEN s.counted END AS counted
+            FROM compensation_stage s
+           WHERE s.batch = p_batch AND s.version_id IS NOT NULL
+             AND (s.rate_id IS NOT NULL OR s.fixed_units IS NOT NULL)) d
+    LEFT JOIN LATERAL (SELECT r.asset, r.basis, r.price_units, r.plan_id FROM provenance_rate r
+      WHERE r.id = d.rate_id OFFSET 0) p ON true
+    LEFT JOIN compensation_asset a ON a.code = p.asset
+    LEFT JOIN LATERAL (SELECT v.dataset_id FROM provenance_datasetversion v
+      WHERE v.id = d.version_id OFFSET 0) v ON true
+    LEFT JOIN LATERAL (SELECT w.id, w.fee_basis_points, w.marker, w.total_units
+       FROM compensation_weightversion w
+      WHERE w.version_id = d.version_id AND w.asset_id = coalesce(d.asset_id, a.id)
+        AND w.counted = coalesce(d.counted, compensation_counted(p.basis))
+        AND w.owned_at = d.owned_at AND w.closed_at IS NULL OFFSET 0) w ON true
+$$;
+
+-- The accounts that a batch which was sorted is the first to need. Where each of its labs has an
+-- account in each of its assets, none is missing; else who needs which is looked up.
+CREATE FUNCTION compensation_bill_missing(p_batch uuid)
+  RETURNS TABLE (kind text, party_id uuid, asset_id bigint)
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enable_nestloop = off
+AS $$
+  WITH labs AS MATERIALIZED (
+    SELECT DISTINCT s.lab_id FROM compensation_stage s WHERE s.batch = p_batch
+  ), assets AS MATERIALIZED (
+    SELECT DISTINCT k.asset_id FROM compensation_stagekind k
+     WHERE k.batch = p_batch AND k.asset_id IS NOT NULL
+  ), absent AS MATERIALIZED (
+    SELECT l.lab_id, a.asset_id FROM labs l CROSS JOIN assets a
+      LEFT JOIN LATERAL (SELECT c.id FROM compensation_account c
+        WHERE c.kind = 'lab' AND c.party_id = l.lab_id AND c.asset_id = a.asset_id OFFSET 0) c
+        ON true
+     WHERE c.id IS NULL
+  ), needed AS (
+    SELECT DISTINCT s.lab_id, k.asset_id
+      FROM compensation_stage s
+      JOIN compensation_stagekind k ON k.version_id = s.version_id AND k.owned_at = s.owned_at
+       AND k.rate_id IS NOT DISTINCT FROM s.rate_id
+       AND (k.rate_id IS NOT NULL OR k.asset_id = s.asset_id)
+     WHERE s.batch = p_batch AND k.batch = p_batch AND EXISTS (SELECT FROM absent)
+  )
+  SELECT 'lab', a.lab_id, a.asset_id
+    FROM absent a JOIN needed n ON n.lab_id = a.lab_id AND n.asset_id = a.asset_id
+   UNION ALL
+  SELECT 'rounding', NULL, a.asset_id FROM assets a
+    LEFT JOIN LATERAL (SELECT c.id FROM compensation_account c
+      WHERE c.kind = 'rounding' AND c.asset_id = a.asset_id OFFSET 0) c ON true
+   WHERE c.id IS NULL
+   ORDER BY 3, 1, 2
+$$;
+
+-- Of a usage that is staged twice, the last revision counts.
+CREATE FUNCTION compensation_bill_overtaken(p_batch uuid) RETURNS void
+  LANGUAGE sql SET search_path = public, pg_temp AS $$
+  DELETE FROM compensation_stage d USING (
+      SELECT s.id, row_number() OVER (PARTITION BY s.usage_id ORDER BY s.revision DESC, s.id)
+               AS place
+        FROM compensation_stage s WHERE s.batch = p_batch) o
+   WHERE d.batch = p_batch AND d.id = o.id AND o.place > 1
+$$;
+
 -- Charge nothing where nothing is owed, so that it leaves the work list.
 CREATE FUNCTION compensation_bill_free(p_batch uuid, p_at timestamptz) RETURNS bigint
   LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
@@ -77,38 +154,40 @@ DECLARE
 BEGIN
   INSERT INTO compensation_charge (usage_id, revision, kind, grant_id, record_count, token_count,
     epoch_count, fetch_count, amount_units, total_units, used_at, charged_at)
-  SELECT DISTINCT ON (s.usage_id) s.usage_id, s.revision, s.kind, s.grant_id, s.record_count,
-         s.token_count, s.epoch_count, s.fetch_count, 0, coalesce(l.total_units, 0), s.used_at,
-         p_at
+  SELECT s.usage_id, s.revision, s.kind, s.grant_id, s.record_count, s.token_count,
+         s.epoch_count, s.fetch_count, 0, coalesce(l.total_units, 0), s.used_at, p_at
     FROM compensation_stage s
     LEFT JOIN LATERAL (SELECT c.revision, c.total_units FROM compensation_charge c
       WHERE c.usage_id = s.usage_id ORDER BY c.revision DESC LIMIT 1) l ON true
    WHERE s.batch = p_batch AND s.rate_id IS NULL AND s.fixed_units IS NULL
      AND (l.revision IS NULL OR l.revision < s.revision)
-   ORDER BY s.usage_id, s.revision DESC;
+   ORDER BY s.usage_id;
   GET DIAGNOSTICS v_count = ROW_COUNT;
   RETURN v_count;
 END $$;
 
 -- What cannot be charged because its price is in an asset that nobody registered waits.
-CREATE FUNCTION compensation_bill_unknown(p_batch uuid, p_code text, p_at timestamptz)
-  RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION compensation_bill_unknown(p_batch uuid, p_at timestamptz)
+  RETURNS void LANGUAGE sql SET search_path = public, pg_temp SET enable_nestloop = off AS $$
   INSERT INTO compensation_waiting (usage_id, revision, reason, since_at, tried_at)
-  SELECT DISTINCT ON (s.usage_id) s.usage_id, s.revision, 'unknown_asset', p_at, p_at
-    FROM compensation_stage s JOIN provenance_rate r ON r.id = s.rate_id AND r.asset = p_code
+  SELECT s.usage_id, s.revision, 'unknown_asset', p_at, p_at
+    FROM compensation_stage s
+    JOIN (SELECT DISTINCT k.rate_id FROM compensation_stagekind k
+           WHERE k.batch = p_batch AND k.asset_id IS NULL) k ON k.rate_id = s.rate_id
    WHERE s.batch = p_batch
-   ORDER BY s.usage_id, s.revision DESC
+   ORDER BY s.usage_id
   ON CONFLICT (usage_id) DO UPDATE SET revision = excluded.revision, reason = excluded.reason,
     account_id = NULL, needed_units = NULL, tried_at = excluded.tried_at
 $$;
 
 -- Price and charge the staged usages of one asset, as far as each lab's money reaches, in the
--- order of the stage. Charges are kept side by side by weight version. What came of it: how
--- many, what each lab pays, what each weight version earned, and the digests of its groups.
+-- order of the stage. Charges are kept side by side by weight version. `p_charged_to` is the last
+-- usage that was charged before, of those that may be staged here. What came of it: how many, what
+-- each lab pays, what each weight version earned, and the digests of its groups.
 CREATE FUNCTION compensation_bill_price(
-  p_batch uuid, p_asset bigint, p_code text, p_period text, p_entry bigint, p_at timestamptz,
-  OUT charges integer, OUT accounts bigint[], OUT paid numeric[], OUT weight_versions bigint[],
-  OUT earned numeric[], OUT digests bytea[]
+  p_batch uuid, p_asset bigint, p_period text, p_entry bigint, p_at timestamptz,
+  p_charged_to uuid, OUT charges integer, OUT accounts bigint[], OUT paid numeric[],
+  OUT weight_versions bigint[], OUT earned numeric[], OUT digests bytea[]
 ) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '128MB' SET enable_nestloop = off
   SET enable_bitmapscan = off SET enable_sort = off
 AS $$
@@ -123,35 +202,23 @@ AS $$
            LATERAL (SELECT b.posted::numeric - b.held - b.floor AS spendable
               FROM compensation_balance b WHERE b.account_id = a.id OFFSET 0) b
   ), kinds AS MATERIALIZED (
-    -- What is priced and divided alike.
-    SELECT d.version_id, d.rate_id, d.asset_id, d.counted, d.owned_at, r.basis, r.price_units,
-           r.plan_id,
-           compensation_step(r.basis) AS step, w.id AS weight_version_id, w.total_units
-      FROM (SELECT DISTINCT version_id, rate_id, asset_id, counted, owned_at
-              FROM compensation_stage WHERE batch = p_batch) d
-      LEFT JOIN LATERAL (SELECT r.id, r.basis, r.price_units, r.plan_id FROM provenance_rate r
-        WHERE r.id = d.rate_id AND r.asset = p_code OFFSET 0) r ON true,
-           LATERAL (SELECT w.id, w.total_units FROM compensation_weightversion w
-             WHERE w.version_id = d.version_id AND w.asset_id = p_asset
-               AND w.counted = coalesce(d.counted, compensation_counted(r.basis))
-               AND w.owned_at = d.owned_at AND w.closed_at IS NULL OFFSET 0) w
-     WHERE r.id IS NOT NULL OR d.asset_id = p_asset
-  ), overtaken AS MATERIALIZED (
-    -- Of a usage that is there twice, the last revision counts.
-    SELECT q.id FROM (
-        SELECT s.id, row_number() OVER (PARTITION BY s.usage_id ORDER BY s.revision DESC, s.id)
-                 AS place
-          FROM compensation_stage s JOIN (
-            SELECT usage_id FROM compensation_stage WHERE batch = p_batch
-             GROUP BY usage_id HAVING count(*) > 1) d ON d.usage_id = s.usage_id
-         WHERE s.batch = p_batch) q
-     WHERE q.place > 1
-  ), newest AS MATERIALIZED (
-    -- Usages are numbered in the order of time: of those after this one none was charged before.
-    SELECT c.usage_id FROM compensation_charge c
-     WHERE c.usage_id <= (SELECT s.usage_id FROM compensation_stage s WHERE s.batch = p_batch
-                           ORDER BY s.usage_id DESC LIMIT 1)
-     ORDER BY c.usage_id DESC LIMIT 1
+    SELECT k.* FROM compensation_stagekind k
+     WHERE k.batch = p_batch AND k.asset_id = p_asset AND k.weight_version_id IS NOT NULL
+  ), lasts AS MATERIALIZED (
+    -- What was charged of a usage before, and by what other rate.
+    SELECT s.id, c.*, b.total_units AS earlier_units, b.record_count AS earlier_records,
+           b.token_count AS earlier_tokens, b.epoch_count AS earlier_epochs,
+           b.fetch_count AS earlier_fetches
+      FROM compensation_stage s,
+           LATERAL (SELECT c.revision, c.rate_id, c.total_units, c.record_count, c.token_count,
+                           c.epoch_count, c.fetch_count FROM compensation_charge c
+             WHERE c.usage_id = s.usage_id ORDER BY c.revision DESC LIMIT 1) c
+      LEFT JOIN LATERAL (
+        SELECT b.total_units, b.record_count, b.token_count, b.epoch_count, b.fetch_count
+          FROM compensation_charge b
+         WHERE b.usage_id = s.usage_id AND b.rate_id IS DISTINCT FROM s.rate_id
+         ORDER BY b.revision DESC LIMIT 1) b ON true
+     WHERE s.batch = p_batch AND p_charged_to IS NOT NULL AND s.usage_id <= p_charged_to
   ), grown AS MATERIALIZED (
     SELECT s.id, s.usage_id, s.revision, s.kind, s.grant_id, s.rate_id, s.record_count,
            s.token_count, s.epoch_count, s.fetch_count, s.used_at, s.run_id, a.account_id,
@@ -179,33 +246,18 @@ AS $$
                 END AS amount_units
       FROM compensation_stage s
       JOIN labs a ON a.lab_id = s.lab_id
-      JOIN kinds k ON k.version_id = s.version_id AND k.rate_id IS NOT DISTINCT FROM s.rate_id
-       AND k.asset_id IS NOT DISTINCT FROM s.asset_id AND k.counted IS NOT DISTINCT FROM s.counted
-       AND k.owned_at = s.owned_at
-      LEFT JOIN LATERAL (
-        SELECT c.*, b.total_units AS earlier_units, b.record_count AS earlier_records,
-               b.token_count AS earlier_tokens, b.epoch_count AS earlier_epochs,
-               b.fetch_count AS earlier_fetches
-          FROM (SELECT c.revision, c.rate_id, c.total_units, c.record_count, c.token_count,
-                       c.epoch_count, c.fetch_count FROM compensation_charge c
-                 WHERE c.usage_id = s.usage_id AND s.usage_id <= (SELECT n.usage_id FROM newest n)
-                 ORDER BY c.revision DESC LIMIT 1) c
-          LEFT JOIN LATERAL (
-            SELECT b.total_units, b.record_count, b.token_count, b.epoch_count, b.fetch_count
-              FROM compensation_charge b
-             WHERE b.usage_id = s.usage_id AND b.rate_id IS DISTINCT FROM s.rate_id
-             ORDER BY b.revision DESC LIMIT 1) b ON true
-      ) l ON true
-     WHERE s.batch = p_batch AND s.id NOT IN (SELECT o.id FROM overtaken o)
-       AND (l.revision IS NULL OR l.revision < s.revision)
+      JOIN kinds k ON k.version_id = s.version_id AND k.owned_at = s.owned_at
+       AND k.rate_id IS NOT DISTINCT FROM s.rate_id
+       AND (k.rate_id IS NOT NULL OR (k.asset_id = s.asset_id AND k.counted = s.counted))
+      LEFT JOIN lasts l ON l.id = s.id
+     WHERE s.batch = p_batch AND (l.revision IS NULL OR l.revision < s.revision)
   ), plans AS MATERIALIZED (
     SELECT p.* FROM (SELECT DISTINCT plan_id FROM kinds) d,
            LATERAL (SELECT p.id, p.froms, p.bases, p.prices FROM provenance_rateplan p
              WHERE p.id = d.plan_id OFFSET 0) p
   ), planned AS MATERIALIZED (
-    SELECT g.id, g.account_id, g.plan_id, g.step, g.more,
-           (sum(g.more) OVER (PARTITION BY g.account_id, g.plan_id ORDER BY g.id))::bigint
-             AS so_far
+    SELECT g.*, compensation_running(g.more) OVER (
+             PARTITION BY g.account_id, g.plan_id ORDER BY g.id ROWS UNBOUNDED PRECEDING) AS so_far
       FROM grown g WHERE g.plan_id IS NOT NULL
   ), tallies AS MATERIALIZED (
     SELECT coalesce(t.id, nextval('compensation_tally_id_seq')) AS id, d.account_id, d.plan_id,
@@ -215,19 +267,25 @@ AS $$
         WHERE t.account_id = d.account_id AND t.plan_id = d.plan_id
           AND t.period = p_period OFFSET 0) t ON true
   ), tiered AS MATERIALIZED (
-    SELECT g.id, t.id AS tally_id, t.quantity + g.so_far AS tally_quantity,
+    SELECT g.*, t.id AS tally_id, t.quantity + g.so_far AS tally_quantity,
            (compensation_planned(p.froms, p.bases, p.prices, g.step, t.quantity + g.so_far)
             - compensation_planned(p.froms, p.bases, p.prices, g.step,
-                t.quantity + g.so_far - g.more))::bigint AS amount_units
+                t.quantity + g.so_far - g.more))::bigint AS tiered_units
       FROM planned g
       JOIN tallies t ON t.account_id = g.account_id AND t.plan_id = g.plan_id
       JOIN plans p ON p.id = g.plan_id
   ), priced AS NOT MATERIALIZED (
     SELECT g.id, g.usage_id, g.revision, g.kind, g.account_id, g.grant_id, g.rate_id,
            g.record_count, g.token_count, g.epoch_count, g.fetch_count, g.used_at, g.run_id,
-           g.weight_version_id, g.total_units, g.last_units, t.tally_id, t.tally_quantity,
-           coalesce(t.amount_units, g.amount_units) AS amount_units
-      FROM grown g LEFT JOIN tiered t ON t.id = g.id
+           g.weight_version_id, g.total_units, g.last_units, NULL::bigint AS tally_id,
+           NULL::bigint AS tally_quantity, g.amount_units
+      FROM grown g WHERE g.plan_id IS NULL
+    UNION ALL
+    SELECT t.id, t.usage_id, t.revision, t.kind, t.account_id, t.grant_id, t.rate_id,
+           t.record_count, t.token_count, t.epoch_count, t.fetch_count, t.used_at, t.run_id,
+           t.weight_version_id, t.total_units, t.last_units, t.tally_id, t.tally_quantity,
+           t.tiered_units
+      FROM tiered t
   ), poor AS MATERIALIZED (
     SELECT p.account_id, a.spendable
       FROM (SELECT account_id, sum(amount_units) AS units FROM priced GROUP BY 1) p
@@ -269,28 +327,30 @@ AS $$
     ON CONFLICT (usage_id) DO UPDATE SET revision = excluded.revision, reason = excluded.reason,
       account_id = excluded.account_id, needed_units = excluded.needed_units,
       tried_at = excluded.tried_at
-  ), charged AS (
-    INSERT INTO compensation_charge (usage_id, revision, kind, account_id, grant_id, rate_id,
-      record_count, token_count, epoch_count, fetch_count, amount_units, total_units,
-      weight_version_id, running_units, tally_id, tally_quantity, entry_id, used_at, charged_at)
-    SELECT p.usage_id, p.revision, p.kind, p.account_id, p.grant_id, p.rate_id, p.record_count,
-           p.token_count, p.epoch_count, p.fetch_count, p.amount_units,
-           p.last_units + p.amount_units, p.weight_version_id,
-           (p.total_units + sum(p.amount_units) OVER (
-             PARTITION BY p.weight_version_id ORDER BY p.id ROWS UNBOUNDED PRECEDING))::bigint,
-           p.tally_id, p.tally_quantity, p_entry, p.used_at, p_at
+  ), charged AS MATERIALIZED (
+    SELECT p.*, p.total_units + compensation_running(p.amount_units) OVER (
+             PARTITION BY p.weight_version_id ORDER BY p.id ROWS UNBOUNDED PRECEDING)
+             AS running_units
       FROM priced p
      WHERE p.id NOT IN (SELECT b.id FROM barred b UNION ALL SELECT s.id FROM short s)
      ORDER BY p.weight_version_id, p.id
-    RETURNING id, account_id, weight_version_id, amount_units, running_units, tally_id,
-      tally_quantity, compensation_charge_bytes(usage_id, revision, account_id, rate_id,
-        record_count, token_count, epoch_count, fetch_count, amount_units, total_units,
-        running_units, tally_quantity) AS bytes
+  ), written AS (
+    INSERT INTO compensation_charge (usage_id, revision, kind, account_id, grant_id, rate_id,
+      record_count, token_count, epoch_count, fetch_count, amount_units, total_units,
+      weight_version_id, running_units, tally_id, tally_quantity, entry_id, used_at, charged_at)
+    SELECT c.usage_id, c.revision, c.kind, c.account_id, c.grant_id, c.rate_id, c.record_count,
+           c.token_count, c.epoch_count, c.fetch_count, c.amount_units,
+           c.last_units + c.amount_units, c.weight_version_id, c.running_units, c.tally_id,
+           c.tally_quantity, p_entry, c.used_at, p_at
+      FROM charged c ORDER BY c.weight_version_id, c.id
   ), grouped AS MATERIALIZED (
     SELECT c.weight_version_id, count(*)::integer AS charges, sum(c.amount_units) AS amount,
            max(c.running_units) AS total_after,
            sha256('\x00'::bytea || int8send(c.weight_version_id)
-             || sha256(string_agg(c.bytes, ''::bytea ORDER BY c.id))) AS digest
+             || sha256(string_agg(compensation_charge_bytes(c.usage_id, c.revision, c.account_id,
+                  c.rate_id, c.record_count, c.token_count, c.epoch_count, c.fetch_count,
+                  c.amount_units, c.last_units + c.amount_units, c.running_units,
+                  c.tally_quantity), ''::bytea ORDER BY c.id))) AS digest
       FROM charged c GROUP BY c.weight_version_id
   ), kept AS (
     INSERT INTO compensation_chargegroup (weight_version_id, entry_id, charge_count, amount_units,
@@ -316,22 +376,25 @@ AS $$
                  array_agg(g.digest ORDER BY g.weight_version_id) AS digests FROM grouped g) w
 $$;
 
--- The lines of an entry: each lab pays, each account of a weight version gets what
--- floor(total * weight / weight_sum) grows by, and what is left of it is rounding.
+-- Let the totals of weight versions grow. The lines that follow: each lab pays, each account of a
+-- weight version gets what floor(total * weight / weight_sum) grows by, and what is left of it is
+-- rounding.
 CREATE FUNCTION compensation_bill_lines(
   p_asset bigint, p_from bigint[], p_paid numeric[], p_weight_versions bigint[],
   p_earned numeric[], OUT accounts bigint[], OUT amounts bigint[]
 ) LANGUAGE sql SET search_path = public, pg_temp SET work_mem = '64MB' SET enable_nestloop = off
   SET enable_bitmapscan = off
 AS $$
-  WITH shares AS (
-    SELECT w.account_id, div((v.total_units + g.amount) * w.weight, v.weight_sum)
-             - div(v.total_units * w.weight, v.weight_sum) AS amount
-      FROM unnest(p_weight_versions, p_earned) AS g(id, amount),
-           LATERAL (SELECT v.total_units, v.weight_sum FROM compensation_weightversion v
-             WHERE v.id = g.id OFFSET 0) v,
-           LATERAL (SELECT w.account_id, w.weight FROM compensation_weight w
-             WHERE w.weight_version_id = g.id OFFSET 0) w
+  WITH totals AS (
+    UPDATE compensation_weightversion v SET total_units = v.total_units + g.amount::bigint
+      FROM unnest(p_weight_versions, p_earned) AS g(id, amount)
+     WHERE v.id = g.id AND g.amount <> 0
+    RETURNING v.id, v.total_units AS after, v.total_units - g.amount AS before, v.weight_sum
+  ), shares AS (
+    SELECT w.account_id,
+           div(v.after * w.weight, v.weight_sum) - div(v.before * w.weight, v.weight_sum) AS amount
+      FROM totals v, LATERAL (SELECT w.account_id, w.weight FROM compensation_weight w
+             WHERE w.weight_version_id = v.id OFFSET 0) w
     UNION ALL
     SELECT u.account, -u.amount FROM unnest(p_from, p_paid) AS u(account, amount)
   ), net AS MATERIALIZED (
@@ -346,52 +409,51 @@ AS $$
     FROM lines l WHERE l.amount <> 0
 $$;
 
--- Let the totals of weight versions grow.
-CREATE FUNCTION compensation_bill_totals(p_weight_versions bigint[], p_earned numeric[])
-  RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS $$
-  UPDATE compensation_weightversion v SET total_units = v.total_units + g.amount::bigint
-    FROM unnest(p_weight_versions, p_earned) AS g(id, amount)
-   WHERE v.id = g.id AND g.amount <> 0
-$$;
-
--- Bill a staged batch: one entry for each asset in it.
+-- Bill a staged batch that was sorted by kinds: one entry for each asset in it.
 CREATE FUNCTION compensation_bill(
   p_batch uuid, p_at timestamptz, p_matures_at timestamptz, p_period text
 ) RETURNS SETOF bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-  v_code text;
+  v_staged integer;
+  v_owing integer;
+  v_usages uuid[];
+  v_charged_to uuid;
   v_asset bigint;
   v_entry bigint;
   v_made record;
   v_lines record;
 BEGIN
   PERFORM 1 FROM compensation_journalhead WHERE id = 1 FOR UPDATE;
-  PERFORM compensation_bill_free(p_batch, p_at);
-  FOR v_code, v_asset IN
-    SELECT c.code, a.id FROM (
-        SELECT r.asset AS code FROM provenance_rate r JOIN (
-          SELECT DISTINCT rate_id FROM compensation_stage WHERE batch = p_batch) s
-            ON s.rate_id = r.id
-        UNION
-        SELECT a.code FROM compensation_asset a JOIN (
-          SELECT DISTINCT asset_id FROM compensation_stage WHERE batch = p_batch) s
-            ON s.asset_id = a.id) c
-      LEFT JOIN compensation_asset a ON a.code = c.code
-     ORDER BY a.id, c.code
+  SELECT count(*), count(coalesce(rate_id, fixed_units)), array_agg(DISTINCT usage_id)
+    INTO v_staged, v_owing, v_usages FROM compensation_stage WHERE batch = p_batch;
+  -- Usages are numbered in the order of time: most are younger than all that was charged.
+  SELECT c.usage_id INTO v_charged_to FROM compensation_charge c
+   WHERE c.usage_id BETWEEN v_usages[1] AND v_usages[cardinality(v_usages)]
+   ORDER BY c.usage_id DESC LIMIT 1;
+  IF cardinality(v_usages) < v_staged THEN
+    PERFORM compensation_bill_overtaken(p_batch);
+  END IF;
+  IF v_owing < v_staged THEN
+    PERFORM compensation_bill_free(p_batch, p_at);
+  END IF;
+  IF v_owing > 0 AND NOT EXISTS (SELECT FROM compensation_stagekind WHERE batch = p_batch) THEN
+    PERFORM compensation_bill_kinds(p_batch);
+  END IF;
+  FOR v_asset IN
+    SELECT DISTINCT asset_id FROM compensation_stagekind WHERE batch = p_batch ORDER BY asset_id
   LOOP
     IF v_asset IS NULL THEN
-      PERFORM compensation_bill_unknown(p_batch, v_code, p_at);
+      PERFORM compensation_bill_unknown(p_batch, p_at);
       CONTINUE;
     END IF;
     SELECT number + 1 INTO v_entry FROM compensation_journalhead WHERE id = 1;
     SELECT * INTO v_made
-      FROM compensation_bill_price(p_batch, v_asset, v_code, p_period, v_entry, p_at);
+      FROM compensation_bill_price(p_batch, v_asset, p_period, v_entry, p_at, v_charged_to);
     CONTINUE WHEN v_made.charges IS NULL;
     SELECT * INTO v_lines
       FROM compensation_bill_lines(v_asset, v_made.accounts, v_made.paid,
         v_made.weight_versions, v_made.earned);
-    PERFORM compensation_bill_totals(v_made.weight_versions, v_made.earned);
     PERFORM compensation_append('usage', v_asset, v_lines.accounts, v_lines.amounts, p_at, p_at,
       'usage:' || p_batch || ':' || v_asset, '{"batch":"' || p_batch || '"}', NULL, p_matures_at,
       v_made.charges, compensation_charges_digest(v_made.digests));
@@ -401,6 +463,7 @@ BEGIN
    WHERE s.batch = p_batch AND w.usage_id = s.usage_id AND EXISTS (
      SELECT FROM compensation_charge c
       WHERE c.usage_id = w.usage_id AND c.revision >= w.revision);
+  DELETE FROM compensation_stagekind WHERE batch = p_batch;
   DELETE FROM compensation_stage WHERE batch = p_batch;
 END $$;
 

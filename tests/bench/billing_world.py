@@ -186,7 +186,7 @@ class World:
         Popular datasets are used more (the square of a uniform draw). `keys` are the usages' ids,
         if not as the service makes them.
         """
-        batch, used = uuid.uuid4(), min(among, len(self.versions))
+        batch, used = ids(1)[0], min(among, len(self.versions))
         picked = (self.dice.random(count) ** 2 * used).astype(np.int64)
         rows = np.zeros(count, ROW)
         rows["fields"] = len(FIELDS)

@@ -14,6 +14,7 @@ from compensation.models import (
     Line,
     PlatformFee,
     Stage,
+    StageKind,
     Waiting,
 )
 from provenance import licensing, usage
@@ -235,6 +236,25 @@ def test_two_assets_in_one_batch_make_two_entries(rich_lab, essays, ada, euro):
     assert billing.bill_batch(at=LATER) == 2
     assert Entry.objects.filter(kind="usage").count() == 2
     assert (pending(euro, ada), pending(dollar, ada)) == (100_000, 5)
+
+
+def test_a_lab_gets_an_account_only_in_the_assets_that_it_uses(rich_lab, essays, ada, euro):
+    """Another lab's asset in the same batch, or one that nobody registered, opens none."""
+    dollar = deposits.register_asset(code="iso4217:USD", symbol="USD", scale=2)
+    deposits.deposit(lab=rich_lab, asset=dollar, amount_units=10_000, reference="b", at=NOON)
+    poor = factories.party("A poorer lab", is_lab=True)
+    other = priced(
+        factories.version(factories.dataset(ada, "other"), texts(10)), dollar, price_units=500
+    )
+    exotic = factories.version(factories.dataset(ada, "exotic"), texts(10))
+    priced(exotic, type(euro)(code="iso4217:XTS"))
+    for who, version in ((rich_lab, other), (poor, essays), (poor, exotic)):
+        grant(who, version)
+        use(who, version, records=10)
+    assert billing.bill_batch(at=LATER) == 3
+    assert {account.asset for account in Account.objects.filter(party=poor)} == {euro}
+    assert set(Waiting.objects.values_list("reason", flat=True)) == {"no_funds", "unknown_asset"}
+    assert not StageKind.objects.exists()
 
 
 def test_the_fee_is_taken_from_its_day_on(rich_lab, essays, euro, ada):

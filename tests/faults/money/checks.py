@@ -75,6 +75,7 @@ HALVES = {
     "credits that matured before their time": """
         SELECT m.entry_id FROM compensation_maturity m WHERE m.matured_at < m.matures_at""",
     "usages left in the stage": "SELECT DISTINCT s.batch FROM compensation_stage s",
+    "kinds left in the stage": "SELECT DISTINCT k.batch FROM compensation_stagekind k",
 }
 
 # What even the owner of the tables is refused.

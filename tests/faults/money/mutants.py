@@ -40,9 +40,8 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
     "the floor is taken of each batch": (
         InSql(
             "compensation_bill_lines",
-            "div((v.total_units + g.amount) * w.weight, v.weight_sum)\n"
-            "             - div(v.total_units * w.weight, v.weight_sum)",
-            "div(g.amount * w.weight, v.weight_sum)",
+            "div(v.after * w.weight, v.weight_sum) - div(v.before * w.weight, v.weight_sum)",
+            "div((v.after - v.before) * w.weight, v.weight_sum)",
         ),
     ),
     "the rest of a unit is lost": (
@@ -71,8 +70,8 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
         InPython(
             "compensation.billing",
             "bill_batch",
-            "    batch = uuid4()\n",
-            "    batch = uuid4()\n    with connection.cursor() as cursor:\n"
+            "    batch = new_id()\n",
+            "    batch = new_id()\n    with connection.cursor() as cursor:\n"
             "        cursor.execute('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ')\n",
         ),
     ),
@@ -121,7 +120,7 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
     ),
     "the total of a weight version is forgotten": (
         InSql(
-            "compensation_bill_totals",
+            "compensation_bill_lines",
             "SET total_units = v.total_units + g.amount::bigint",
             "SET total_units = g.amount::bigint",
         ),
