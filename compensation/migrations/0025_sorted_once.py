@@ -23,6 +23,7 @@ def build(apps, schema_editor) -> None:
     schema_editor.execute(f"ALTER TABLE {TABLE} ALTER COLUMN id SET CACHE 1000")
     only_by_functions(schema_editor, TABLE)
     schema_editor.execute(RUNNING)
+    schema_editor.execute("REVOKE ALL ON FUNCTION compensation_running(bigint) FROM PUBLIC")
     schema_editor.execute("DROP FUNCTION IF EXISTS compensation_bill_totals(bigint[], numeric[])")
     put_functions(schema_editor, "billing.sql", CALLABLE)
 
