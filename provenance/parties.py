@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from provenance import ledger
 from provenance.access import ROLE_VERBS, Viewer
-from provenance.models import AccessLog, ApiKey, Invitation, Membership, Party, User
+from provenance.models import AccessLog, ApiKey, Contributor, Invitation, Membership, Party, User
 from provenance.refusals import Refused
 
 INVITATION_DAYS = 14
@@ -98,13 +98,43 @@ def create_party(
     return party
 
 
+class InvitingTakesTwo(Refused):
+    """One operator alone lets nobody into another organisation."""
+
+    code = "inviting_takes_two"
+    hint = "Invite from the page of the organisation: a second operator approves it there."
+
+
+def may_invite_alone(*, party: Party, user: User) -> bool:
+    """Whether `user` invites into `party` without a second person.
+
+    Its own people do, those of an owner for a contributor whom nobody stands for yet, and anybody
+    with the right for a party that has neither people nor work: there is nothing to take.
+    """
+    of_party = Membership.objects.filter(party=party)
+    if of_party.filter(user=user).exists():
+        return True
+    owners = Contributor.objects.filter(party=party).values("owner")
+    if of_party.exists():
+        return False
+    return not owners.exists() or Membership.objects.filter(user=user, party__in=owners).exists()
+
+
 @transaction.atomic
 def invite(
-    *, party: Party, email: str, role: str, invited_by: User, at: datetime
+    *,
+    party: Party,
+    email: str,
+    role: str,
+    invited_by: User,
+    confirmed_by: User | None = None,
+    at: datetime,
 ) -> tuple[Invitation, str]:
     """Ask a person to join `party`; returns the invitation and the token of its link, once."""
-    if role not in Membership.Role.values:
-        raise UnknownRole(_("There is no role '%(role)s'.") % {"role": role})
+    require_role(role)
+    is_confirmed = confirmed_by is not None and confirmed_by != invited_by
+    if not is_confirmed and not may_invite_alone(party=party, user=invited_by):
+        raise InvitingTakesTwo
     token = secrets.token_urlsafe(32)
     invitation = Invitation.objects.create(
         party=party,
@@ -117,6 +147,12 @@ def invite(
     )
     _record_of_party("member.invited", party, at, {"invitation": invitation.id, "role": role})
     return invitation, token
+
+
+def require_role(role: str) -> None:
+    """Raise UnknownRole where members cannot have it."""
+    if role not in Membership.Role.values:
+        raise UnknownRole(_("There is no role '%(role)s'.") % {"role": role})
 
 
 class UnknownRole(Refused):

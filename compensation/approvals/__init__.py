@@ -21,6 +21,7 @@ from compensation.approvals import (
     of_money,
     of_outbox,
     of_ownership,
+    of_parties,
     of_payouts,
 )
 from compensation.approvals.of_payouts import NothingToBuild
@@ -37,6 +38,7 @@ WAYS: dict[Proposal.Kind, Way] = {
     **of_money.WAYS,
     **of_outbox.WAYS,
     **of_ownership.WAYS,
+    **of_parties.WAYS,
     **of_payouts.WAYS,
 }
 

@@ -17,7 +17,6 @@ from provenance import gas, kept, looked, outbox, parties, viewing
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
 from provenance.admin.columns import column
-from provenance.admin.members import InviteForm, invite_to
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, viewer_of
 from provenance.models import Anchor, ChainAccount, OutboxTransaction, Party
@@ -44,10 +43,6 @@ def _create(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outc
         at=timezone.now(),
     )
     return HttpResponseRedirect(reverse("admin:provenance_party_change", args=[party.pk]))
-
-
-def _invite(request: HttpRequest, party: Any, cleaned: dict[str, Any]) -> Outcome:
-    return invite_to(request, party, cleaned["email"], cleaned["role"])
 
 
 class LookForm(VerbForm):
@@ -78,7 +73,6 @@ class PartyAdmin(ReadOnlyFacts):
     ordering = ("name",)
     list_verbs = (Verb("new", _lazy("New party"), "members", _create, PartyForm, tone="primary"),)
     verbs = (
-        Verb("invite", _lazy("Invite a member"), "members", _invite, InviteForm),
         Verb(
             "view-as",
             _lazy("Look as this party does"),

@@ -51,6 +51,7 @@ class Proposal(models.Model):
         FUNDING = "funding", _("Fund the treasury")
         DISMISSAL = "dismissal", _("Dismiss a reverted transaction")
         TRANSFER = "transfer", _("Pass a dataset to another owner")
+        INVITATION = "invitation", _("Invite a person into a party")
 
     class State(models.TextChoices):
         OPEN = "open", _("Waits for a second person")
