@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from compensation import budgets, payees
+from compensation.admin import invoices_waiting
 from compensation.admin.payouts import open_amounts
 from compensation.models import Account, Asset, PayoutMethod, Waiting
 from compensation.templatetags.money import amount
@@ -80,7 +81,7 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
     if viewer.party.is_lab:
         url = reverse("admin:compensation_budget_changelist")
         found += [Todo(standing.words, url) for standing in budgets.pressing(viewer.party, at)]
-    return found
+    return [*found, *invoices_waiting.todos(viewer)]
 
 
 def _of_owner(viewer: Viewer) -> list[Card]:

@@ -29,6 +29,10 @@ SHEET = (
 )  # fmt: skip
 
 
+# More than these are looked at on their own page.
+MOST_WAITING = 5
+
+
 class TakeBackForm(VerbForm):
     """Why a document is taken back."""
 
@@ -76,6 +80,7 @@ class InvoiceAdmin(ReadOnlyFacts):
     """What was issued."""
 
     page_template = "compensation/invoice.html"
+    list_before_template = "compensation/invoices_head.html"
     list_display = (
         "number_and_kind", "party", "period_name", "net_word", "tax_word", "due_word", "issued_at",
     )  # fmt: skip
@@ -161,7 +166,11 @@ class InvoiceAdmin(ReadOnlyFacts):
             if verb.is_open_to(viewer, None)
         ]
         links.append(({"label": "CSV"}, self.url("csv")))
-        return super().changelist_view(request, {"list_links": links, **(extra_context or {})})
+        waiting = (
+            InvoiceWaiting.objects.visible_to(viewer).order_by("period").select_related("asset")
+        )
+        head = {"list_links": links, "waiting": waiting[:MOST_WAITING], "sheet_link": ""}
+        return super().changelist_view(request, {**head, **(extra_context or {})})
 
     @column(_lazy("Document"), header=True)
     def number_and_kind(self, invoice: Invoice) -> list[str]:
@@ -215,29 +224,4 @@ class InvoiceAdmin(ReadOnlyFacts):
         )
 
 
-class InvoiceWaitingAdmin(ReadOnlyFacts):
-    """What cannot be issued yet, and what it takes."""
-
-    list_title = _lazy("Invoices waiting")
-    page_template = "compensation/invoice_waiting.html"
-    list_display = ("party_and_month", "words", "net_word", "since_at", "tried_at")
-    list_filter = ("reason", "period")
-    list_select_related = ("party", "asset", "period")
-    ordering = ("since_at", "pk")
-    list_words = _lazy(
-        "No VAT rate is guessed: a document waits until what is missing was entered."
-    )
-    empty_title = _lazy("Nothing waits")
-    empty_words = _lazy("What closed months ask for was issued.")
-
-    @column(_lazy("Party, month"), header=True)
-    def party_and_month(self, waiting: InvoiceWaiting) -> list[str]:
-        return [str(waiting.party), f"{waiting.period_id}, {waiting.get_side_display().lower()}"]
-
-    @column(_lazy("Without VAT"))
-    def net_word(self, waiting: InvoiceWaiting) -> str:
-        return amount(waiting.net_units, waiting.asset)
-
-
 site.register(Invoice, InvoiceAdmin)
-site.register(InvoiceWaiting, InvoiceWaitingAdmin)

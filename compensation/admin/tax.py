@@ -87,10 +87,14 @@ class RuleForm(VerbForm):
 
 
 def _set_profile(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
-    invoices.set_profile(
-        party=viewer_of(request).party, by=person_of(request), at=timezone.now(), **cleaned
-    )
-    return _("Kept. Documents that were issued keep what they said.")
+    party, at = viewer_of(request).party, timezone.now()
+    invoices.set_profile(party=party, by=person_of(request), at=at, **cleaned)
+    words = _("Kept. Documents that were issued keep what they said.")
+    if count := invoices.issue_waiting(party=party, at=at):
+        return f"{words} " + _("What waited for these data is issued: %(count)s.") % {
+            "count": count
+        }
+    return words
 
 
 def _set_rule(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
@@ -181,6 +185,9 @@ class TaxRuleAdmin(ReadOnlyFacts):
     def scope(self, viewer: Viewer) -> Any:
         rows = TaxRule.objects.select_related(*self.list_select_related)
         return rows if viewer.is_operator else rows.none()
+
+    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+        return {"rate": money.to_text(subject.basis_points, 2)}
 
     @column(_lazy("Country, side"), header=True)
     def country_and_side(self, rule: TaxRule) -> list[str]:

@@ -91,11 +91,11 @@ class TaxData(Door):
 
     @extend_schema(operation_id="tax_data_set", request=TaxDataIn, responses=TaxDataOut)
     def put(self, request: Request) -> Response:
-        """Say who the party is to the tax office, from now on."""
+        """Say who the party is to the tax office, from now on; what waited for it is issued."""
         self.viewer.require("members")
-        made = invoices.set_profile(
-            party=self.viewer.party, by=self.person, at=timezone.now(), **self.read(TaxDataIn)
-        )
+        party, at = self.viewer.party, timezone.now()
+        made = invoices.set_profile(party=party, by=self.person, at=at, **self.read(TaxDataIn))
+        invoices.issue_waiting(party=party, at=at)
         return Response(TaxDataOut(made).data)
 
 

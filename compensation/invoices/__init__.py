@@ -8,6 +8,7 @@ from compensation.invoices.issuing import (
     digest_of,
     issue_due,
     issue_period,
+    issue_waiting,
     take_back,
 )
 from compensation.invoices.lines import nets_of
@@ -34,6 +35,7 @@ __all__ = [
     "digest_of",
     "issue_due",
     "issue_period",
+    "issue_waiting",
     "nets_of",
     "profile_of",
     "set_profile",

@@ -95,6 +95,15 @@ def issue_period(*, period: Period, at: datetime, by: User | None = None) -> int
     return sum(one is not None for one in issued)
 
 
+@kept.in_english()
+def issue_waiting(*, party: Party, at: datetime) -> int:
+    """Issue what waited for this party's own data alone; how many. The rest goes on waiting."""
+    rows = InvoiceWaiting.objects.filter(party=party).select_related("period")
+    nets = [(one.period, Net(one.side, one.party_id, one.asset_id, one.net_units)) for one in rows]
+    issued = [issue(net=net, period=period, at=at) for period, net in nets]
+    return sum(one is not None for one in issued)
+
+
 @transaction.atomic
 def issue(*, net: Net, period: Period, at: datetime, by: User | None = None) -> Invoice | None:
     """Issue one party's document of a period; None where it is issued already, or waits."""

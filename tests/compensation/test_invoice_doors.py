@@ -8,6 +8,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from compensation import invoices, tasks
@@ -15,7 +16,7 @@ from compensation.models import Asset, Invoice, InvoiceWaiting, TaxProfile, TaxR
 from provenance.models import AccessLog, DatasetVersion, Party, User
 from tests import doors, factories
 from tests.compensation import conftest as money
-from tests.compensation.invoicing import charge, close, issue, profile, rule
+from tests.compensation.invoicing import LONG_AGO, charge, close, issue, profile, rule
 from tests.papers import read
 
 __all__ = ["read"]
@@ -232,3 +233,74 @@ def test_the_page_of_tax_data_is_for_admins(lab: Party, role: str) -> None:
     assert client.get(page).status_code == 404
     admin: Any = signed_in(lab, "lea@cobalt.example")
     assert "Cobalt Labs GmbH" in admin.get(page).content.decode()
+
+
+def test_who_lacks_tax_data_is_led_to_them_and_the_invoice_follows_at_once(
+    used: Party, operator: Party, ada: Party
+) -> None:
+    for party in (operator, ada):
+        profile(party)
+    rule("lab", "FR")
+    rule("owner")
+    close()
+    tasks.issue_invoices()
+    form = reverse("admin:compensation_taxprofile_list_verb", args=["set"])
+    waiting = InvoiceWaiting.objects.get()
+    places = (
+        reverse("admin:index"),
+        reverse("admin:compensation_invoicewaiting_change", args=[waiting.pk]),
+    )
+    client = signed_in(used, "lea@cobalt.example")
+    assert all(f'href="{form}"' in client.get(place).content.decode() for place in places)
+    listed = client.get(reverse("admin:compensation_invoice_changelist")).content.decode()
+    assert "An admin of Cobalt Labs has yet to enter" in listed
+    viewer = signed_in(used, "vera@cobalt.example", "viewer")
+    assert not any(f'href="{form}"' in viewer.get(place).content.decode() for place in places)
+    entered = {f"set-{name}": value for name, value in DATA.items()}
+    done = client.post(form, entered)
+    said = " ".join(map(str, get_messages(done.wsgi_request)))
+    assert "What waited for these data is issued: 1." in said
+    assert Invoice.objects.get(party=used).buyer["legal_name"] == "Cobalt Labs SAS"
+    assert not InvoiceWaiting.objects.exists()
+    assert f'href="{form}"' not in client.get(places[0]).content.decode()
+
+
+def test_operators_are_led_to_what_they_have_to_enter_until_it_is_there(
+    used: Party, operator: Party, ada: Party, olga: User
+) -> None:
+    close()
+    tasks.issue_invoices()
+    client, home = signed_in(operator, olga.email), reverse("admin:index")
+    form = reverse("admin:compensation_taxprofile_list_verb", args=["set"])
+    vat = reverse("admin:compensation_taxrule_list_verb", args=["set"])
+
+    def asked() -> set[str]:
+        shown = client.get(home).content.decode()
+        return {link for link in (form, vat) if f'href="{link}"' in shown}
+
+    assert asked() == {form}
+    for party in (operator, used, ada):
+        profile(party)
+    assert asked() == set()
+    tasks.issue_invoices()
+    assert asked() == {vat}
+    for side in ("lab", "owner"):
+        invoices.set_rule(
+            side=side, country="DE", category="S", basis_points=1_900, valid_from=LONG_AGO,
+            by=olga, at=timezone.now(),
+        )  # fmt: skip
+    assert asked() == set()
+    assert tasks.issue_invoices() == 2
+
+
+def test_tax_data_sent_by_a_program_issue_what_waited_for_them(
+    used: Party, operator: Party
+) -> None:
+    profile(operator)
+    rule("lab", "FR")
+    close()
+    tasks.issue_invoices()
+    admin = in_browser(used, "lea@cobalt.example")
+    assert admin.put("/api/v1/tax-data", DATA, format="json").status_code == 200
+    assert Invoice.objects.get().party == used
+    assert set(InvoiceWaiting.objects.values_list("side", flat=True)) == {"owner"}
