@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.db.models import Min
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -230,10 +231,13 @@ def _asked(request: HttpRequest, at: datetime) -> Asked | None:
 
 
 def _months(party: Party, at: datetime) -> list[str]:
-    """The months since the party's first account moved, newest first."""
-    first = Entry.objects.filter(lines__account__party=party).order_by("posted_at").first()
+    """The months since the party's first account moved, newest first.
+
+    An entry that was posted after its month had ended stands in that month all the same.
+    """
+    own = Entry.objects.filter(lines__account__party=party)
     names = [Period.holding(at).name]
-    begin = Period.holding(first.posted_at).name if first else names[0]
+    begin = own.aggregate(first=Min("period"))["first"] or names[0]
     while names[-1] > begin and len(names) < MONTHS:
         year, month = (int(part) for part in names[-1].split("-"))
         names.append(f"{year - (month == 1)}-{(month - 2) % 12 + 1:02d}")

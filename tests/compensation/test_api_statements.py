@@ -3,11 +3,12 @@
 import csv
 import io
 import zipfile
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tallymark.replay import replay
 
-from compensation import billing
+from compensation import billing, deposits
 from compensation.models import Charge
 from provenance.models import AccessLog
 from tests import doors, factories
@@ -94,3 +95,14 @@ def test_the_pages_show_paper_export_and_explanation(charged, ada, ben, rich_lab
     assert "Who got what of it" in why.content.decode()
     client.force_login(factories.user("ben@birch.example", party=ben))
     assert client.get(f"/admin/compensation/entry/charges/{charged.pk}/").status_code == 404
+
+
+def test_money_that_is_recorded_after_its_months_end_has_that_months_statement(lab, euro, client):
+    first = datetime(2026, 4, 1, 9, tzinfo=UTC)
+    came = first - timedelta(days=1)
+    deposits.deposit(
+        lab=lab, asset=euro, amount_units=700, reference="wire", received_at=came, at=first
+    )
+    client.force_login(factories.user("lea@cobalt.example", party=lab))
+    page = client.get("/admin/compensation/entry/statement/?month=2026-03").content.decode()
+    assert '<option value="2026-03" selected>' in page
