@@ -17,7 +17,8 @@ from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
-from provenance.models import Dataset, OwnershipTransfer, Party
+from provenance.event_words import happened
+from provenance.models import Dataset, Event, OwnershipTransfer, Party
 
 State = OwnershipTransfer.State
 
@@ -124,7 +125,13 @@ class OwnershipTransferAdmin(ReadOnlyFacts):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         viewer = viewer_of(request)
+        events = Event.objects.visible_to(viewer).filter(
+            subject_kind="dataset", subject_id=subject.dataset_id, body__transfer=str(subject.pk)
+        )
+        is_theirs = viewer.is_operator or subject.dataset.owner_id == viewer.party.pk
         return {
+            "opens_dataset": is_theirs,
+            "events": [(happened(one.kind), one) for one in events.order_by("occurred_at")],
             "receives": subject.receiver_id == viewer.party.pk,
             "bundles": subject.dataset.licences.filter(
                 bundles__retired_at=None, bundles__isnull=False
