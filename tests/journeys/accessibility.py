@@ -16,11 +16,12 @@ from typing import Any
 from tests import npm
 from tests.journeys.browser import chromium
 from tests.journeys.service import running
-from tests.journeys.walker import PEOPLE, SIZES, Walker
+from tests.journeys.walker import NEWCOMER, PEOPLE, SIZES, Walker
 
 AXE = ("axe-core", "4.14.1")
 THEMES = ("light", "dark")
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+WHO = ("public", NEWCOMER, *PEOPLE)
 GRAVE = frozenset({"serious", "critical"})
 SCRIPT_LIMIT_BYTES = 200_000
 ASK = """async tags => (await axe.run(document, {
@@ -90,11 +91,18 @@ def look_at_all(walker: Walker, names: Iterator[str], settings: list[tuple[str, 
     return wrong
 
 
+def pages_of(walker: Walker, who: str) -> Iterator[str]:
+    """The pages that somebody can open, one after the other."""
+    if who == "public":
+        return walker.public()
+    return walker.newcomer() if who == NEWCOMER else walker.person(who)
+
+
 def main() -> None:
     """Look at the pages; end with 1 where something is wrong."""
     parser = argparse.ArgumentParser(prog="./run accessibility", description=__doc__)
     parser.add_argument("--data", type=Path, help="the data folder of a service that runs")
-    parser.add_argument("--who", action="append", choices=("public", *PEOPLE), default=None)
+    parser.add_argument("--who", action="append", choices=WHO, default=None)
     parser.add_argument("--size", action="append", choices=SIZES, default=None)
     parser.add_argument("--theme", action="append", choices=THEMES, default=None)
     given = parser.parse_args()
@@ -104,9 +112,9 @@ def main() -> None:
     wrong: list[str] = []
     count = 0
     with running(given.data) as place, chromium() as browser:
-        for who in given.who or ("public", *PEOPLE):
+        for who in given.who or WHO:
             walker = Walker(browser, place)
-            names = walker.public() if who == "public" else walker.person(who)
+            names = pages_of(walker, who)
             wrong += look_at_all(walker, names, settings)
             wrong += walker.watched.wrong()
             count += walker.count

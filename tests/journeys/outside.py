@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,17 +100,8 @@ def _service(folder: Path, token: str = "", admin: str = "") -> Iterator[Place]:
     try:
         service.wait_for_words(process, folder / "data")
         if token:
-            _manage(folder, "deploy_contracts", "--token", token, "--admin", admin)
-            _manage(folder, "load_sample")
+            service.manage(folder / "data", "deploy_contracts", "--token", token, "--admin", admin)
+            service.manage(folder / "data", "load_sample")
         yield service.place_of(folder / "data")
     finally:
         service.stop(process)
-
-
-def _manage(folder: Path, *command: str) -> None:
-    """One command of `./run manage` on the service that runs."""
-    environment = {**os.environ, "TALLYMARK_DATA": str(folder / "data")}
-    program = (sys.executable, str(ROOT / "run"), "manage", *command)
-    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")

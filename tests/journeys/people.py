@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import email
 import json
 import re
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from email.policy import default
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -32,6 +34,43 @@ def fresh_page(browser: Any, watched: Watched) -> Any:
     page.set_default_timeout(PATIENCE_MS)
     watched.watch(page)
     return page
+
+
+def give_address(page: Any, address: str) -> None:
+    """Fill the form of whoever signs up."""
+    page.fill("input[name=email]", address)
+    for field in ("password1", "password2"):
+        page.fill(f"input[name={field}]", "a kite above the harbour")
+    page.get_by_role("button", name=re.compile("sign up", re.I)).click()
+    page.locator("input[name=code]").wait_for()
+
+
+def prove_address(page: Any, place: Place, address: str) -> None:
+    """Enter the code that came by mail."""
+    page.fill("input[name=code]", code_of(page, place, address))
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_label("Name of the organisation").wait_for()
+
+
+def code_of(page: Any, place: Place, address: str) -> str:
+    """The code in the newest mail to this address."""
+    for _ in range(60):
+        files = sorted(place.mail.glob("*"), key=lambda file: file.stat().st_mtime, reverse=True)
+        for file in files:
+            letter = email.message_from_bytes(file.read_bytes(), policy=default)
+            found = re.search(r"^([A-Z0-9]{3,}-?[A-Z0-9]{3,})$", letter.get_content(), re.M)
+            if address in str(letter["To"]) and found:
+                return found[1]
+        page.wait_for_timeout(500)
+    raise AssertionError(f"no mail with a code came to {address}")
+
+
+def found_party(page: Any, name: str, *kinds: str) -> None:
+    """Register one's own organisation."""
+    page.get_by_label("Name of the organisation").fill(name)
+    for kind in kinds:
+        page.get_by_label(kind).check()
+    page.get_by_role("button", name="Register it").click()
 
 
 def file_of(folder: Path, name: str, rows: Iterable[tuple[str, str]]) -> Path:
@@ -114,6 +153,24 @@ def file_of_bank(folder: Path, order: Path, iban: str) -> Path:
         _STATEMENT.format(name=name, day=today, iban=iban, rows="".join(rows), total=total)
     )
     return made
+
+
+def saved(page: Any, name: str) -> Path:
+    """The file behind a link, as a browser saves it, shown in the page or not."""
+    link = page.get_by_role("link", name=name, exact=True).first
+    address = page.evaluate("link => link.href", link.element_handle())
+    with page.expect_download() as found:
+        page.evaluate(
+            "address => { const a = document.createElement('a'); a.href = address;"
+            " a.download = ''; document.body.append(a); a.click(); a.remove(); }",
+            address,
+        )
+    return Path(found.value.path())
+
+
+def is_pdf(file: Path) -> bool:
+    """Whether it begins as one."""
+    return file.read_bytes().startswith(b"%PDF")
 
 
 _BOOKED = (

@@ -30,9 +30,14 @@ class Place:
     rpc: str
     keys: dict[str, str]
     passwords: dict[str, tuple[str, str]]
-    mail: Path
+    data: Path
     # The same by first name, for two people of one party.
     people: dict[str, tuple[str, str]]
+
+    @property
+    def mail(self) -> Path:
+        """Where letters lie as files."""
+        return self.data / "mail"
 
 
 def place_of(data: Path) -> Place:
@@ -46,7 +51,7 @@ def place_of(data: Path) -> Place:
         rpc=service["chain"],
         keys={user["namespace"]: user["api_key"] for user in users},
         passwords={user["namespace"]: (user["email"], user["password"]) for user in users},
-        mail=data / "mail",
+        data=data,
         people={user["name"]: (user["email"], user["password"]) for user in users},
     )
 
@@ -120,6 +125,19 @@ def wait_for_words(process: subprocess.Popen[bytes], folder: Path) -> None:
             return
         time.sleep(0.2)
     raise SystemExit("The service did not start:\n" + log.read_text()[-4000:])
+
+
+def manage(data: Path, *command: str) -> None:
+    """One command of `./run manage` on the service that runs on the folder."""
+    done = subprocess.run(
+        (sys.executable, str(ROOT / "run"), "manage", *command),
+        env={**os.environ, "TALLYMARK_DATA": str(data)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import email
 import re
 import secrets
-from email.policy import default
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,8 +18,11 @@ from tests.journeys.people import (
     LONG_MS,
     UPLOAD,
     file_of_bank,
+    found_party,
     fresh_page,
+    give_address,
     page_of,
+    prove_address,
     sees,
     start_and_wait,
     wait_for,
@@ -75,30 +76,11 @@ def sign_up(page: Any, place: Place, address: str, name: str) -> Any:
     """Give an address, prove it by the code in the mail, and found one's own organisation."""
     page.goto(place.url)
     page.get_by_role("link", name=re.compile("Sign up|Register|Begin", re.I)).first.click()
-    page.fill("input[name=email]", address)
-    for field in ("password1", "password2"):
-        page.fill(f"input[name={field}]", "a kite above the harbour")
-    page.get_by_role("button", name=re.compile("sign up", re.I)).click()
-    page.fill("input[name=code]", code_of(page, place, address))
-    page.get_by_role("button", name="Confirm").click()
-    page.get_by_label("Name of the organisation").fill(name)
-    page.get_by_label("a rights holder with data").check()
-    page.get_by_role("button", name="Register it").click()
+    give_address(page, address)
+    prove_address(page, place, address)
+    found_party(page, name, "a rights holder with data")
     page.wait_for_url(f"{place.url}/admin/**")
     return page
-
-
-def code_of(page: Any, place: Place, address: str) -> str:
-    """The code in the newest mail to this address."""
-    for _ in range(60):
-        files = sorted(place.mail.glob("*"), key=lambda file: file.stat().st_mtime, reverse=True)
-        for file in files:
-            letter = email.message_from_bytes(file.read_bytes(), policy=default)
-            found = re.search(r"^([A-Z0-9]{3,}-?[A-Z0-9]{3,})$", letter.get_content(), re.M)
-            if address in str(letter["To"]) and found:
-                return found[1]
-        page.wait_for_timeout(500)
-    raise AssertionError(f"no mail with a code came to {address}")
 
 
 def register_images(page: Any, place: Place, title: str, file: Path) -> None:

@@ -14,7 +14,7 @@ import tallymark
 from tallymark.client import Client
 
 from tests.journeys.browser import MISSING, Watched, program
-from tests.journeys.people import LONG_MS, file_of, page_of, sees, wait_for
+from tests.journeys.people import LONG_MS, file_of, is_pdf, page_of, saved, sees, wait_for
 from tests.journeys.service import Place
 
 pytestmark = [
@@ -150,20 +150,3 @@ def papers(page: Any, place: Place, tag: str) -> None:
     sees(page, "When a month is closed")
     page.goto(f"{place.url}/admin/")
     assert "no grant: ask the owners" not in page.inner_text("body")
-
-
-def saved(page: Any, name: str) -> Path:
-    """The file behind a link, as a browser saves it, shown in the page or not."""
-    link = page.get_by_role("link", name=name, exact=True).first
-    address = page.evaluate("link => link.href", link.element_handle())
-    with page.expect_download() as found:
-        page.evaluate(
-            "address => { const a = document.createElement('a'); a.href = address;"
-            " a.download = ''; document.body.append(a); a.click(); a.remove(); }",
-            address,
-        )
-    return Path(found.value.path())
-
-
-def is_pdf(file: Path) -> bool:
-    return file.read_bytes().startswith(b"%PDF")

@@ -6,12 +6,14 @@ Of addresses that differ only in an id the first is taken. Files are left alone,
 from __future__ import annotations
 
 import re
+import secrets
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from tests.journeys.browser import Watched, sign_in
+from tests.journeys.people import found_party, give_address, prove_address
 from tests.journeys.service import Place
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/)\d+(?=/)")
@@ -19,16 +21,25 @@ FILES = (".pdf", ".json", ".csv", ".jsonl", ".zip", ".xml", "/export", "/proof",
 PUBLIC = (
     "/",
     "/verify",
+    "/status",
+    "/notice",
     "/api/docs",
     "/no/such/page",
     "/accounts/login/",
     "/accounts/signup/",
     "/accounts/password/reset/",
 )
+NEWCOMER = "newcomer"
 PEOPLE = ("aurora-archive", "birch-books", "cobalt-labs", "tallymark-operations")
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 LOCALES = {"en": "en-GB", "zh-hans": "zh-CN"}
-FIRST = ("/admin/", "/parties/choose/", "/accounts/2fa/")
+FIRST = (
+    "/admin/",
+    "/parties/choose/",
+    "/accounts/2fa/",
+    "/accounts/email/",
+    "/accounts/password/change/",
+)
 
 
 class Walker:
@@ -68,6 +79,25 @@ class Walker:
     def person(self, namespace: str) -> Iterator[str]:
         """Open each page that this person can reach; yields its name, the reason's page first."""
         sign_in(self.page, self.place.url, *self.place.passwords[namespace])
+        yield from self._reachable(namespace)
+
+    def newcomer(self) -> Iterator[str]:
+        """Sign up as somebody new, owner and lab alike; yields what comes on the way, too.
+
+        Most of what is reached then is empty.
+        """
+        name = f"{NEWCOMER}-{secrets.token_hex(3)}"
+        address = f"{name}@new.example"
+        self.open("/accounts/signup/")
+        give_address(self.page, address)
+        yield f"{NEWCOMER}-code"
+        prove_address(self.page, self.place, address)
+        yield f"{NEWCOMER}-organisation"
+        found_party(self.page, name, "a rights holder with data", "a lab that trains models")
+        self.page.wait_for_url(f"{self.place.url}/admin/**")
+        yield from self._reachable(NEWCOMER)
+
+    def _reachable(self, namespace: str) -> Iterator[str]:
         seen: set[str] = set()
         waiting = deque(FIRST)
         while waiting:
