@@ -17,7 +17,18 @@ from tests.journeys.people import found_party, give_address, prove_address
 from tests.journeys.service import Place
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/)\d+(?=/)")
-FILES = (".pdf", ".json", ".csv", ".jsonl", ".zip", ".xml", "/export", "/proof", "/logout/")
+FILES = (
+    "/file/",
+    ".pdf",
+    ".json",
+    ".csv",
+    ".jsonl",
+    ".zip",
+    ".xml",
+    "/export",
+    "/proof",
+    "/logout/",
+)
 PUBLIC = (
     "/",
     "/verify",
