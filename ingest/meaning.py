@@ -29,7 +29,8 @@ from provenance.models import DatasetVersion, Match, Overlap, Record
 Clock = Callable[[], datetime]
 
 BATCH = 64
-SLICE = timedelta(seconds=60)
+SLICE = timedelta(seconds=10)
+"""Then the next upload has its turn: where there is one worker, somebody waits for this."""
 LONG_STEP = timedelta(minutes=10)
 """Loading a model, and the search through all vectors, cannot renew a lease on the way."""
 BASIS = "meaning only: a lead for a person to look at, which opens and holds nothing"
