@@ -40,6 +40,7 @@ def _currencies() -> Any:
         queryset=Asset.objects.filter(code__startswith=currency.PREFIX).order_by("symbol"),
         label=_lazy("In"),
         empty_label=None,
+        help_text=_lazy("A currency stands here once it is registered, among the deposits."),
     )
 
 

@@ -48,6 +48,7 @@ class MonthForm(VerbForm):
         queryset=Period.objects.filter(closed_at__isnull=False).order_by("-name"),
         label=_lazy("Closed month"),
         empty_label=None,
+        help_text=_lazy("A month stands here once it is closed."),
     )
 
 
