@@ -10,10 +10,18 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from compensation import payees, settlement
+from compensation import approvals, payees, settlement
 from compensation.models import PayoutMethod
 from provenance import parties, restrictions
-from provenance.models import Event, Membership, Party, Restriction, User
+from provenance.models import (
+    Event,
+    Invitation,
+    Membership,
+    Party,
+    Proposal,
+    Restriction,
+    User,
+)
 from tests import factories
 from tests.compensation.test_ownership import ELSEWHERE, WALLET, elsewhere, prove  # noqa: F401
 
@@ -21,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_lost_owner_comes_back_by_another_person_and_another_wallet(
-    ada, euro, operator, olga, settings, django_capture_on_commit_callbacks
+    ada, euro, operator, olga, otto, settings, django_capture_on_commit_callbacks
 ):
     settings.PAYOUT_ACCOUNT_HOLD_HOURS = 72
     lost = factories.user("ada@aurora.example", party=ada)
@@ -34,10 +42,13 @@ def test_a_lost_owner_comes_back_by_another_person_and_another_wallet(
     with pytest.raises(restrictions.PaymentStopped):
         settlement.claim(party=ada, asset=euro, at=timezone.now())
 
-    # 2. A person whom the paper names is let in under an address that nobody else reads.
+    # 2. A person whom the paper names is let in under an address that nobody else reads; two
+    # operators have seen the paper.
+    asked = {"invite-email": "new@aurora.example", "invite-role": "admin"}
+    at_work.post(f"{page}/invite/", asked)
+    assert not Invitation.objects.exists()
     with django_capture_on_commit_callbacks(execute=True):
-        asked = {"invite-email": "new@aurora.example", "invite-role": "admin"}
-        at_work.post(f"{page}/invite/", asked)
+        approvals.approve(proposal=Proposal.objects.get(), by=otto, at=timezone.now())
     fresh = _sign_up(person := factories.user("new@aurora.example"))
     assert Membership.objects.get(user=person).role == "admin"
 
