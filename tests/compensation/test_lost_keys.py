@@ -44,11 +44,8 @@ def test_a_lost_owner_comes_back_by_another_person_and_another_wallet(
 
     # 2. A person whom the paper names is let in under an address that nobody else reads; two
     # operators have seen the paper.
-    asked = {"invite-email": "new@aurora.example", "invite-role": "admin"}
-    at_work.post(f"{page}/invite/", asked)
-    assert not Invitation.objects.exists()
     with django_capture_on_commit_callbacks(execute=True):
-        approvals.approve(proposal=Proposal.objects.get(), by=otto, at=timezone.now())
+        _invite(at_work, page, approved_by=otto)
     fresh = _sign_up(person := factories.user("new@aurora.example"))
     assert Membership.objects.get(user=person).role == "admin"
 
@@ -71,6 +68,14 @@ def test_a_lost_owner_comes_back_by_another_person_and_another_wallet(
     kinds = set(Event.objects.filter(party=ada).values_list("kind", flat=True))
     assert {"suspension.set", "member.invited", "member.joined", "member.changed",
             "suspension.lifted"} <= kinds  # fmt: skip
+
+
+def _invite(at_work: Client, page: str, *, approved_by: User) -> None:
+    """Put an admin forward, whom nobody has invited before the other operator approves."""
+    asked = {"invite-email": "new@aurora.example", "invite-role": "admin"}
+    at_work.post(f"{page}/invite/", asked)
+    assert not Invitation.objects.exists()
+    approvals.approve(proposal=Proposal.objects.get(), by=approved_by, at=timezone.now())
 
 
 def _sign_up(person: User) -> Client:
