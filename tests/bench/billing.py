@@ -6,8 +6,9 @@ deduplicated, netted, split, posted and hashed, with its weights looked after an
 in one durable transaction. Some data is in dispute and some priced by tiers. Beside it, in turns:
 COPY of the same rows into one table with a primary key (the limit; keys by chance, as the design
 measured it, and in the order of time, as ours are), a transaction for each usage, and django-hordak
-from PyPI. Before that, `--before` usages are billed and copied: a key's tree costs what has grown
-in it. `--growth` bills until so many usages are charged, among `--owners` owners.
+from PyPI. Before that, `--before` usages are billed, and as many copied as were billed in all: a
+key's tree costs what has grown in it. `--growth` bills until so many usages are charged, among
+`--owners` owners.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from tests.bench.figures import Figures
 
 COUNT_OF = {"one": 300, "hordak": 60}
 AT_ONCE = 50_000
+# Batches of the greatest size that are billed before anything is measured.
+WARM = 2
+# A batch alone wanders by more than hashing costs: so many pairs for each round.
+PAIRS = 4
 
 
 def main() -> int:
@@ -56,7 +61,7 @@ def measure(figures: Figures, server: Any, folder: Path, given: argparse.Namespa
     world = World(given.owners)
     peers = _Peers(server, folder)
     warm(world, given.sizes)
-    _make_old(world, peers, given.before)
+    _make_old(world, peers, given.before, WARM * max(given.sizes))
     for size in given.sizes:
         _batches(figures, world, peers, size, given.rounds)
     _hash_cost(figures, server, world, max(given.sizes), given.rounds)
@@ -67,20 +72,26 @@ def warm(world: Any, sizes: list[int], *, among: int = 5_000) -> None:
     """Open the weights of every dataset that is used, and let the database know its tables."""
     from django.db import connections
 
-    for _ in range(2):
+    for _ in range(WARM):
         bill(world, max(sizes), among=among)
     with connections["owner"].cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 
 
-def _make_old(world: Any, peers: _Peers, usages: int) -> None:
-    """Bill so many usages, and copy as many into the tables of the limit."""
+def _make_old(world: Any, peers: _Peers, usages: int, billed: int) -> None:
+    """Bill so many usages, and copy as many as were billed in all into the tables of the limit."""
     from tests.bench.billing_world import chance_ids
 
-    for _ in range(0, usages, AT_ONCE):
-        bill(world, AT_ONCE)
-        peers.by_chance.bill(world.staged(AT_ONCE, keys=chance_ids(AT_ONCE))[1])
-        peers.in_order.bill(world.staged(AT_ONCE)[1])
+    for size in _parts(usages):
+        bill(world, size)
+    for size in _parts(usages + billed):
+        peers.by_chance.bill(world.staged(size, keys=chance_ids(size))[1])
+        peers.in_order.bill(world.staged(size)[1])
+
+
+def _parts(count: int) -> list[int]:
+    """`count` in batches."""
+    return [min(AT_ONCE, count - done) for done in range(0, count, AT_ONCE)]
 
 
 def bill(world: Any, size: int, *, among: int = 5_000) -> tuple[float, int]:
@@ -158,13 +169,13 @@ def _batches(figures: Figures, world: Any, peers: _Peers, size: int, rounds: int
 
 
 def _hash_cost(figures: Figures, server: Any, world: Any, size: int, rounds: int) -> None:
-    """How much longer a batch takes because its charges are hashed."""
+    """How much longer a batch takes because its charges are hashed; of neighbours in time."""
     plain, hashed = [], []
-    for _ in range(rounds):
+    for _ in range(PAIRS * rounds):
         hashed.append(bill(world, size)[0])
         with _unhashed(server):
             plain.append(bill(world, size)[0])
-    cost = statistics.median(hashed) / statistics.median(plain) - 1
+    cost = _ratio(plain, hashed) - 1
     figures.add(set=f"{size // 1000}k", figure="hash_chain_cost", value=cost, note="of the rest")
 
 
