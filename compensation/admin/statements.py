@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.db.models import Min
+from django.db.models import F, Min, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import exports, statements
-from compensation.models import Asset, Entry
+from compensation.models import Account, Asset, Entry, Line
 from compensation.statements import LabStatement, OwnerStatement, Period
 from provenance import kept
 from provenance.admin.looking import gate
@@ -206,7 +206,7 @@ def _asked(request: HttpRequest, at: datetime) -> Asked | None:
     if party is None:
         return None
     roles = [role for role in ("owner", "lab") if getattr(party, f"is_{role}")]
-    assets = list(Asset.objects.filter(accounts__party=party).distinct().order_by("symbol"))
+    assets = _assets(party)
     if not roles or not assets:
         return None
     choices = {
@@ -228,6 +228,14 @@ def _asked(request: HttpRequest, at: datetime) -> Asked | None:
     except Refused:
         period = Period.holding(at)
     return Asked(party, chosen["role"], asset, period, form)
+
+
+def _assets(party: Party) -> list[Asset]:
+    """Those that the party has accounts in; what moved last comes first."""
+    lines = Line.objects.filter(account=OuterRef("pk")).order_by("-entry").values("entry")[:1]
+    accounts = Account.objects.filter(party=party).annotate(last=Subquery(lines))
+    found = accounts.select_related("asset").order_by(F("last").desc(nulls_last=True), "asset")
+    return list(dict.fromkeys(account.asset for account in found))
 
 
 def _months(party: Party, at: datetime) -> list[str]:

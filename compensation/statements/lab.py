@@ -73,6 +73,7 @@ class LabStatement:
             _("You spent %(say)s in %(name)s.")
             % {"say": self.say(self.spent_units), "name": self.period.name}
         ]
+        said += self.over
         said.append(_("%(say)s is left.") % {"say": self.say(self.available_units)})
         if self.limit_units:
             said.append(_("You may owe up to %(say)s.") % {"say": self.say(self.limit_units)})
@@ -83,6 +84,11 @@ class LabStatement:
         ]
         said += [todo.words for todo in self.todos] or [_("There is nothing that you must do.")]
         return said
+
+    @property
+    def over(self) -> list[str]:
+        """Of a month that is over: what it ended with, and of when all else speaks."""
+        return self.period.over(self.say(self.closing_units), self.made_at)
 
     def say(self, units: int) -> str:
         """An amount with its asset."""

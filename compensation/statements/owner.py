@@ -87,6 +87,7 @@ class OwnerStatement:
             _("You earned %(say)s in %(name)s.")
             % {"say": self.say(self.earned_units), "name": self.period.name}
         ]
+        said += self.over
         said += [
             _("%(say)s is held: %(why)s") % {"say": self.say(one.amount_units), "why": one.why}
             for one in self.held
@@ -104,6 +105,11 @@ class OwnerStatement:
         said.append(self.next_payout)
         said += [todo.words for todo in self.todos] or [_("There is nothing that you must do.")]
         return said
+
+    @property
+    def over(self) -> list[str]:
+        """Of a month that is over: what it ended with, and of when all else speaks."""
+        return self.period.over(self.say(self.closing_units), self.made_at)
 
     def say(self, units: int) -> str:
         """An amount with its asset."""

@@ -58,6 +58,15 @@ class Period:
         """The month that a moment falls in."""
         return cls.month(f"{moment.astimezone(_zone()):%Y-%m}")
 
+    def over(self, closing: str, at: datetime) -> list[str]:
+        """Of a period that is over: what it ended with, and of when all else speaks."""
+        if at < self.ends_at:
+            return []
+        return [
+            _("At the end of %(name)s it was %(closing)s; what follows is as of %(today)s.")
+            % {"name": self.name, "closing": closing, "today": f"{at.astimezone(_zone()):%Y-%m-%d}"}
+        ]
+
 
 def _zone() -> ZoneInfo:
     return ZoneInfo(models.Calendar.objects.get().zone)

@@ -82,6 +82,18 @@ def test_the_first_page_answers_in_words(ada, rich_lab, essays, euro):
     ]
 
 
+def test_a_month_that_is_over_says_what_it_ended_with_and_of_when_it_speaks(
+    ada, rich_lab, essays, euro
+):
+    bill(rich_lab, essays)
+    ended = "At the end of 2026-03 it was {}; what follows is as of 2026-04-02."
+    later = NOON + 32 * DAY
+    owner, lab = of_owner(ada, euro, at=later), of_lab(rich_lab, euro, at=later)
+    assert owner.words[1] == ended.format("0.50 EUR")
+    assert lab.words[1] == ended.format(lab.say(lab.closing_units))
+    assert not any("At the end" in one for one in of_owner(ada, euro).words)
+
+
 def test_both_owners_statements_add_up_through_hold_and_resolution(
     ada, ben, olga, rich_lab, disputed, euro
 ):
