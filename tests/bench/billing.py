@@ -47,7 +47,7 @@ def main() -> int:
             if given.growth:
                 from tests.bench import billing_growth
 
-                billing_growth.measure(figures, given.growth, given.owners, given.plot)
+                billing_growth.measure(figures, server, given.growth, given.owners, given.plot)
             else:
                 measure(figures, server, Path(folder), given)
             figures.table()
