@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="wide")
     parser.add_argument("--theme", choices=["light", "dark"], default="light")
     parser.add_argument("--language", choices=[*LOCALES], default="en")
+    parser.add_argument("--each", type=int, default=1, help="of each kind of page so many")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     chosen = ((given.size, "wide"), (given.theme, "light"), (given.language, "en"))
@@ -40,8 +41,9 @@ def main() -> None:
     with running(given.data) as place, chromium() as browser:
         for who in ("", *PEOPLE):
             walker = Walker(
-                browser, place, size=given.size, theme=given.theme, language=given.language
-            )
+                browser, place, size=given.size, theme=given.theme, language=given.language,
+                each=given.each,
+            )  # fmt: skip
             names = walker.person(who) if who else walker.public()
             take(walker, names, given.folder, suffix)
             count += walker.count

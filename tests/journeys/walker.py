@@ -1,13 +1,14 @@
 """Finds every page that a person can open, as a person finds them: by following links from home.
 
-Of addresses that differ only in an id the first is taken. Files are left alone, nothing is sent.
+Of addresses that differ only in an id the first is taken, or the first few. Files are left alone,
+nothing is sent.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -35,6 +36,7 @@ PUBLIC = (
     "/status",
     "/notice",
     "/api/docs",
+    "/datasets/aurora-archive/field-notes",
     "/no/such/page",
     "/accounts/login/",
     "/accounts/signup/",
@@ -64,8 +66,10 @@ class Walker:
         size: str = "wide",
         theme: str = "light",
         language: str = "en",
+        each: int = 1,
     ) -> None:
         self.place, self.watched = place, Watched(place.url)
+        self._each = each
         width, height = SIZES[size]
         self._context = browser.new_context(
             viewport={"width": width, "height": height},
@@ -109,20 +113,22 @@ class Walker:
         yield from self._reachable(NEWCOMER)
 
     def _reachable(self, namespace: str) -> Iterator[str]:
-        seen: set[str] = set()
+        seen: dict[str, set[str]] = defaultdict(set)
         waiting = deque(FIRST)
         while waiting:
             path = waiting.popleft()
-            shape = ID.sub("_", path.split("?")[0])
-            if shape in seen:
+            bare = path.split("?")[0]
+            shape = ID.sub("_", bare)
+            if bare in seen[shape] or len(seen[shape]) >= self._each:
                 continue
-            seen.add(shape)
+            seen[shape].add(bare)
             self.open(path)
             if "/admin/reason/" in self.page.url:
                 yield f"{namespace}-reason"
                 self._give_reason()
             waiting.extend(self._links())
-            yield f"{namespace}{_slug(shape)}"
+            which = f"-{len(seen[shape])}" if len(seen[shape]) > 1 else ""
+            yield f"{namespace}{_slug(shape)}{which}"
 
     def open(self, path: str) -> None:
         """Go there; what answers with an error is kept as wrong, unless it was meant to."""
