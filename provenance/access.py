@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext_lazy
 
 from provenance.refusals import Refused
 
@@ -20,6 +23,13 @@ ROLE_VERBS: dict[str, frozenset[str]] = {
     "developer": frozenset({"read", "develop", "rights"}),
     "viewer": frozenset({"read"}),
 }
+# What each verb but `members` lets a key do.
+VERB_WORDS = {
+    "read": pgettext_lazy("what a key may", "read"),
+    "rights": _lazy("register, license, claim and answer"),
+    "finance": _lazy("deposits and payouts"),
+    "develop": _lazy("runs, usage and models"),
+}
 
 
 class NotAllowed(Refused):
@@ -28,6 +38,11 @@ class NotAllowed(Refused):
     code = "not_allowed"
     status = 403
     hint = "Ask an admin of your organisation for the role or the key scope that is named here."
+
+
+def in_words(verbs: Iterable[str]) -> str:
+    """What a key may, for people to read."""
+    return "; ".join(str(VERB_WORDS.get(verb, verb)) for verb in verbs)
 
 
 @dataclass(frozen=True)

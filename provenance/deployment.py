@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext_noop as _noop
 
 from provenance import chains, evm, outbox, signers
 from provenance.models import ChainAccount, ChainContract, OutboxAttempt, OutboxTransaction
@@ -182,7 +183,7 @@ def _known(chain_id: int, order: Order) -> ChainContract | None:
 def _enqueue(chain_id: int, account: str, order: Order, at: datetime) -> OutboxTransaction:
     data = evm.encode_constructor(order.artefact, *order.arguments)
     return outbox.enqueue(
-        purpose=f"deploy {order.kind}",
+        purpose=_noop("deploy the contract %(name)s") % {"name": order.kind},
         idempotency_key=f"deploy:{order.kind}:{order.token_address}:{sha256(data).hexdigest()[:16]}",
         account=account,
         to_address="",

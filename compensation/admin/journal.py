@@ -33,6 +33,27 @@ from provenance.admin.site import Panel, site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, viewer_of
 from provenance.models import Conflict, Party, Proposal
 
+# What an entry's facts are called.
+_FACTS = {
+    "booking": _lazy("Booking"),
+    "code": _lazy("Code"),
+    "conflict": _lazy("Conflict"),
+    "cumulative": _lazy("Paid in all"),
+    "entries": _lazy("Entries"),
+    "from": _lazy("From"),
+    "number": _lazy("Number"),
+    "payout": _lazy("Payout"),
+    "reason": _lazy("Reason"),
+    "reference": _lazy("Reference"),
+    "reverses": _lazy("Reverses entry"),
+    "state": _lazy("State"),
+    "step": _lazy("Step"),
+    "tx_hash": _lazy("Transaction"),
+    "version": _lazy("Version"),
+    "weight_version": _lazy("Weights"),
+    "why": _lazy("Why"),
+}
+
 
 class ReverseForm(VerbForm):
     """Why an entry is taken back."""
@@ -197,9 +218,15 @@ class EntryAdmin(ReadOnlyFacts):
                 Q(out_entry=subject) | Q(in_entry=subject)
             ).first(),
             "lines": lines,
-            "facts": subject.facts if viewer.is_operator else {},
+            "facts": _facts(subject) if viewer.is_operator else {},
             "charges": _charges_seen(subject, viewer),
         }
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    """What an entry says of why it was made; a batch of uses has its uses beside it instead."""
+    known = ((name, value) for name, value in entry.facts.items() if name != "batch")
+    return {str(_FACTS.get(name, name)): value for name, value in known}
 
 
 def _charges_seen(entry: Entry, viewer: Viewer) -> Any:

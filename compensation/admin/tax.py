@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext_lazy
 
 from compensation import invoices, money
 from compensation.models import Side, TaxProfile, TaxRule
@@ -65,7 +66,7 @@ class ProfileForm(VerbForm):
 class RuleForm(VerbForm):
     """VAT with parties of a country."""
 
-    side = forms.ChoiceField(choices=Side.choices, label=_lazy("On"))
+    side = forms.ChoiceField(choices=Side.choices, label=pgettext_lazy("what VAT is on", "On"))
     country = forms.CharField(max_length=2, help_text=_lazy("Of the lab, or of the owner; as FR."))
     category = forms.ChoiceField(choices=TaxRule.Category.choices)
     rate = forms.CharField(

@@ -95,7 +95,7 @@ class Entry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id} {self.kind}"
+        return f"{self.pk} {self.get_kind_display()}"
 
     @property
     def facts(self) -> dict[str, Any]:

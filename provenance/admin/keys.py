@@ -13,17 +13,12 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from provenance import parties
+from provenance.access import VERB_WORDS, in_words
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.models import ApiKey
-
-_SCOPE_WORDS = {
-    "rights": _("register, license, claim and answer"),
-    "finance": _("deposits and payouts"),
-    "develop": _("runs, usage and models"),
-}
 
 
 class KeyForm(VerbForm):
@@ -34,7 +29,7 @@ class KeyForm(VerbForm):
     )
     scopes = forms.MultipleChoiceField(
         label=_("It may, besides reading"),
-        choices=list(_SCOPE_WORDS.items()),
+        choices=[(verb, words) for verb, words in VERB_WORDS.items() if verb in parties.SCOPES],
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
@@ -117,7 +112,7 @@ class ApiKeyAdmin(ReadOnlyFacts):
 
     @column(_("May"))
     def may(self, key: ApiKey) -> str:
-        what = "; ".join([_now("read"), *(str(_SCOPE_WORDS.get(one, one)) for one in key.scopes)])
+        what = in_words(["read", *key.scopes])
         return _now("%(what)s, in tests") % {"what": what} if key.is_test else what
 
     @column(_("State"), label={"active": "success", "revoked": "danger", "expired": "warning"})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from provenance.models.licences import Licence
 from provenance.models.parties import Party, User
@@ -49,7 +50,7 @@ class Bundle(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} of {self.owner}"
+        return _("%(one)s of %(other)s") % {"one": self.name, "other": self.owner}
 
 
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
@@ -85,4 +86,4 @@ class Subscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.bundle} for {self.lab}"
+        return _("%(one)s for %(other)s") % {"one": self.bundle, "other": self.lab}

@@ -10,7 +10,10 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy as _named
+
+from provenance import kept
 
 
 class ChainContract(models.Model):
@@ -141,7 +144,7 @@ class OutboxTransaction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.purpose} ({self.state})"
+        return f"{kept.said(self.purpose)} ({self.get_state_display()})"
 
 
 class OutboxAttempt(models.Model):
@@ -221,7 +224,11 @@ class Anchor(models.Model):
         ordering: ClassVar = ["batch"]
 
     def __str__(self) -> str:
-        return f"batch {self.batch}: {self.event_count} events from {self.first_sequence}"
+        return _("batch %(batch)s: %(count)s events from %(first)s") % {
+            "batch": self.batch,
+            "count": self.event_count,
+            "first": self.first_sequence,
+        }
 
     @property
     def last_sequence(self) -> int:

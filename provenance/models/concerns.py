@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from provenance.models.parties import User
 
@@ -52,4 +53,4 @@ class Concern(models.Model):
         indexes: ClassVar = [models.Index(fields=["email", "-made_at"], name="concern_by_sender")]
 
     def __str__(self) -> str:
-        return f"Concern of {self.made_at:%d %B %Y}"
+        return _("Concern of %(day)s") % {"day": f"{self.made_at:%Y-%m-%d}"}

@@ -74,7 +74,7 @@ class Overlap(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.later} and {self.earlier}"
+        return _("%(one)s and %(other)s") % {"one": self.later, "other": self.earlier}
 
 
 class Match(models.Model):
@@ -158,7 +158,7 @@ class Conflict(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.later} and {self.earlier}"
+        return _("%(one)s and %(other)s") % {"one": self.later, "other": self.earlier}
 
 
 class ContestedRecord(models.Model):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, F, Q, When
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy as _named
 
 from provenance.models.bundles import Subscription
@@ -95,4 +96,4 @@ class Grant(models.Model):
     objects = GrantQuerySet.as_manager()
 
     def __str__(self) -> str:
-        return f"{self.dataset} to {self.lab}"
+        return _("%(one)s to %(other)s") % {"one": self.dataset, "other": self.lab}

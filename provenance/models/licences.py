@@ -56,4 +56,4 @@ class Licence(models.Model):
     objects = LicenceQuerySet.as_manager()
 
     def __str__(self) -> str:
-        return f"{self.name} for {self.dataset}"
+        return _("%(one)s for %(other)s") % {"one": self.name, "other": self.dataset}

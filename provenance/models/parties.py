@@ -79,7 +79,7 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user.email} ({self.role})"
+        return f"{self.user.email} ({self.get_role_display()})"
 
 
 _Row = TypeVar("_Row", bound=models.Model, covariant=True)
@@ -109,7 +109,7 @@ class Invitation(models.Model):
     objects = PartyScopedQuerySet["Invitation"].as_manager()
 
     def __str__(self) -> str:
-        return f"{self.email} to {self.party.name}"
+        return _("%(one)s to %(other)s") % {"one": self.email, "other": self.party.name}
 
 
 class ApiKey(models.Model):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from provenance.models.datasets import DatasetVersion
 from provenance.models.licences import Licence, Purpose
@@ -40,7 +41,10 @@ class Quote(models.Model):
     objects = QuoteQuerySet.as_manager()
 
     def __str__(self) -> str:
-        return f"Quote of {self.created_at:%Y-%m-%d} for {self.lab}"
+        return _("Quote of %(day)s for %(lab)s") % {
+            "day": f"{self.created_at:%Y-%m-%d}",
+            "lab": self.lab,
+        }
 
 
 class QuoteItem(models.Model):

@@ -15,6 +15,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext as _
 
+from provenance.access import in_words
 from provenance.models import Notice
 from provenance.notices.kinds import Topic, kind_of
 
@@ -98,6 +99,8 @@ def _shown(name: str, value: Any) -> str:
         return f"{value:,}"
     if name.endswith("_at"):
         return moment_words(datetime.fromisoformat(value))
+    if name == "scopes":
+        return in_words(str(value).split(", "))
     if name == "purposes":
         return pgettext("list", ", ").join(map(_word, str(value).split(", ")))
     return _word(str(value)) if name in OUR_WORDS else str(value)

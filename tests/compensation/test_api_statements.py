@@ -2,14 +2,15 @@
 
 import csv
 import io
+import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tallymark.replay import replay
 
-from compensation import billing, deposits
-from compensation.models import Charge
+from compensation import billing, deposits, journal
+from compensation.models import Account, Charge, Entry
 from provenance.models import AccessLog
 from tests import doors, factories
 from tests.cast import NOON
@@ -91,6 +92,9 @@ def test_the_pages_show_paper_export_and_explanation(charged, ada, ben, rich_lab
     assert content(sent).startswith(b"PK")
     behind = f"/admin/compensation/entry/{charged.entry_id}/shares/"
     assert f"/charges/{charged.pk}/" in client.get(behind).content.decode()
+    batch = json.loads(Entry.objects.get(pk=charged.entry_id).facts_text)["batch"]
+    shown = client.get(f"/admin/compensation/entry/{charged.entry_id}/change/").content.decode()
+    assert batch not in shown
     why = client.get(f"/admin/compensation/entry/charges/{charged.pk}/")
     assert "Who got what of it" in why.content.decode()
     client.force_login(factories.user("ben@birch.example", party=ben))
@@ -106,3 +110,13 @@ def test_money_that_is_recorded_after_its_months_end_has_that_months_statement(l
     client.force_login(factories.user("lea@cobalt.example", party=lab))
     page = client.get("/admin/compensation/entry/statement/?month=2026-03").content.decode()
     assert '<option value="2026-03" selected>' in page
+
+
+def test_a_statement_opens_on_the_asset_that_moved_last(lab, euro, client):
+    dollars = deposits.register_asset(code="iso4217:AUD", symbol="AUD", scale=6)
+    journal.account(Account.Kind.LAB, dollars, party=lab)
+    deposits.deposit(lab=lab, asset=euro, amount_units=700, reference="wire", at=NOON)
+    client.force_login(factories.user("lea@cobalt.example", party=lab))
+    page = client.get("/admin/compensation/entry/statement/?month=2026-03").content.decode()
+    assert f'<option value="{euro.pk}" selected>' in page
+    assert f'<option value="{dollars.pk}">' in page

@@ -9,7 +9,7 @@ from django.utils import translation
 
 from provenance import looked, parties
 from provenance.access import Viewer
-from provenance.models import AccessLog, Party
+from provenance.models import AccessLog, Grant, Party
 from tests import factories
 from tests.provenance.conftest import NOON
 
@@ -60,3 +60,10 @@ def test_the_log_of_a_party_is_read_in_chinese_and_stays_english(
     assert "概览列表" in page
     assert "list of events" not in page
     assert AccessLog.objects.get().what == "list of events"
+
+
+def test_things_of_two_names_are_called_in_the_readers_language(ada: Party, lab: Party) -> None:
+    given = Grant(dataset=factories.dataset(ada), lab=lab)
+    assert str(given) == "aurora-archive/essays to Cobalt Labs"
+    with translation.override("zh-hans"):
+        assert str(given) == "aurora-archive/essays 至 Cobalt Labs"

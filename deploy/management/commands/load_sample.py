@@ -20,7 +20,7 @@ from compensation import deposits
 from compensation.models import Asset
 from ingest import pipeline
 from ingest.models import Upload
-from provenance import licensing, parties, registry, usage
+from provenance import licensing, parties, publishing, registry, usage
 from provenance.models import (
     Dataset,
     DatasetVersion,
@@ -104,6 +104,7 @@ class Command(BaseCommand):
         if asset is None:
             raise CommandError("There is no token to pay in: run `./run manage deploy_contracts`.")
         _trade(cast["cobalt-labs"], (aurora, birch), asset, at)
+        publishing.publish(dataset=aurora, at=timezone.now())
         self.stdout.write("  sample data is in place")
 
     def _write_users(self, cast: dict[str, Party], at: datetime) -> None:
