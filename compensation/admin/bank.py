@@ -331,7 +331,10 @@ class PaymentRunAdmin(OperatorPages):
     @column(_lazy("Where its payments stand"))
     def standing(self, run: PaymentRun) -> str:
         states = list(run.payouts.values_list("state", flat=True))
-        return ", ".join(f"{states.count(one)} {one}" for one in sorted(set(states)))
+        return ", ".join(
+            f"{states.count(one)} {BankPayout.State(one).label.lower()}"
+            for one in sorted(set(states))
+        )
 
     def parties_of(self, subject: Any) -> Any:
         """Everybody who is paid by it."""
@@ -469,7 +472,7 @@ class BankBookingAdmin(OperatorPages):
 def booked_in_words(booking: BankBooking) -> str:
     """What the bank booked, with its currency."""
     name = booking.account.asset.code.removeprefix(currency.PREFIX)
-    return f"{currency.to_text(booking.amount_minor, name)} {name}"
+    return f"{money.grouped(booking.amount_minor, currency.decimals(name))} {name}"
 
 
 site.register(PaymentRun, PaymentRunAdmin)

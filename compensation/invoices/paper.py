@@ -115,7 +115,7 @@ class _Amounts:
 
 
 def _row(line: InvoiceLine, say: _Amounts) -> list[object]:
-    quantity = f"{line.quantity:,} {line.counted}"
+    quantity = f"{line.quantity:,} {line.noun}"
     return [line.ordinal, line.name, line.detail, quantity, say(line.amount_units)]
 
 

@@ -206,6 +206,18 @@ class Invoice(models.Model):
         return self.kind in (self.Kind.CREDIT_NOTE, self.Kind.SELF_BILLED_CREDIT)
 
 
+# What is counted, when it is one; Chinese has one word for both.
+_ONE = {
+    "charges": "charge",
+    "epochs": "epoch",
+    "fetches": "fetch",
+    "parts": "part",
+    "records": "record",
+    "runs": "run",
+    "tokens": "token",
+}
+
+
 class InvoiceLine(models.Model):
     """What one rate of one dataset came to: a part of an invoice's net amount."""
 
@@ -238,6 +250,11 @@ class InvoiceLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.amount_units}"
+
+    @property
+    def noun(self) -> str:
+        """What the quantity is of, in English: of one, or of many."""
+        return _ONE.get(self.counted, self.counted) if self.quantity == 1 else self.counted
 
 
 class InvoiceEvent(models.Model):

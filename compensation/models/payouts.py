@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from compensation import money
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
 from provenance.models import ChainContract, Event, OutboxTransaction, Party, StoredTree, User
@@ -253,7 +254,7 @@ class PayoutLeaf(models.Model):
         indexes: ClassVar = [models.Index(fields=["party", "epoch"], name="leaf_by_party")]
 
     def __str__(self) -> str:
-        return f"{self.cumulative} to {self.address}"
+        return f"{self.epoch}, {self.address}"
 
 
 class PayoutTotals(models.Model):
@@ -354,7 +355,8 @@ class Payout(models.Model):
         indexes: ClassVar = [models.Index(fields=["party", "-settled_at"], name="payout_by_party")]
 
     def __str__(self) -> str:
-        return f"{self.amount_units} {self.asset} to {self.party}"
+        amount = money.to_text(self.amount_units, self.asset.scale)
+        return _("%(one)s to %(other)s") % {"one": f"{amount} {self.asset}", "other": self.party}
 
 
 class PaidCursor(models.Model):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django import template
+from django.utils.translation import get_language, gettext
 
 from compensation import money
-from compensation.models import Asset
+from compensation.models import Asset, InvoiceLine
 
 register = template.Library()
 
@@ -22,3 +23,10 @@ def amount(units: int | None, asset: Asset | None) -> str:
 def bare(units: int | None, asset: Asset) -> str:
     """`units` of an asset as a decimal number with thousands marked, without the symbol."""
     return money.grouped(int(units or 0), asset.scale)
+
+
+@register.filter
+def counted(line: InvoiceLine) -> str:
+    """An invoice line's quantity, and what it is of."""
+    is_english = (get_language() or "en").startswith("en")
+    return f"{line.quantity:,} {line.noun if is_english else gettext(line.counted)}"

@@ -12,7 +12,7 @@ from django.contrib.admin import SimpleListFilter
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern, resolve, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -192,13 +192,27 @@ class NoticeAdmin(ReadOnlyFacts):
         """Go where one acts; it is read with that."""
         notice = self.found(request, object_id)
         self._read(request, notice)
-        return HttpResponseRedirect(notices.say(notice).path)
+        path = notices.say(notice).path
+        if self._is_there(request, path):
+            return HttpResponseRedirect(path)
+        messages.info(request, _("What this notice is about is no longer yours, or not there."))
+        return HttpResponseRedirect(self.url("change", notice.pk))
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The notice as it was mailed; it is read with that."""
         answer = super().page_view(request, object_id)
         self._read(request, self.found(request, object_id))
         return answer
+
+    def _is_there(self, request: HttpRequest, path: str) -> bool:
+        """Whether what the page at `path` shows is there for this viewer: it may have passed on."""
+        match = resolve(path)
+        for admin in self.admin_site._registry.values():
+            label = "_".join((admin.opts.app_label, str(admin.opts.model_name), "change"))
+            if match.url_name == label:
+                subject = admin.get_object(request, match.kwargs["object_id"])
+                return subject is not None and admin.has_view_permission(request, subject)
+        return True
 
     def preferences_view(self, request: HttpRequest) -> HttpResponse:
         """What the person wants by mail, and when."""

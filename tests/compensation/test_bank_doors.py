@@ -290,7 +290,7 @@ def test_an_operator_works_on_pages(ada, operator, euro, payout):
     read = do(client, "compensation_bankfile_list_verb", "read", file=upload(content))
     assert "Still open" in read
     booking = BankBooking.objects.get()
-    assert "-10.00 EUR" in page(client, "compensation_bankbooking_change", booking.pk)
+    assert "−10.00 EUR" in page(client, "compensation_bankbooking_change", booking.pk)
     do(client, "compensation_difference_list_verb", "compare")
     difference = Difference.objects.get()
     listed = page(client, "compensation_difference_changelist")

@@ -41,7 +41,29 @@ def page(person: User) -> Client:
     return client
 
 
-def test_the_inbox_shows_what_is_new_and_each_line_leads_to_where_one_acts(
+def test_a_notice_leads_to_its_matter_or_to_itself_where_that_is_not_the_readers(
+    dora: User, ada: Party, ben: Party
+):
+    for owner in (ada, ben):
+        version = factories.version(factories.dataset(owner), ["one"])
+        notices.tell(
+            "registration.done", party=ada, about=version.pk, key=owner.name, at=NOON,
+            dataset=str(version), records=1,
+        )  # fmt: skip
+    told = Notice.objects.filter(kind="registration.done")
+    others = told.get(about=version.pk)
+    own = told.exclude(pk=others.pk).get()
+    client = page(dora)
+    opened = reverse("admin:provenance_notice_open", args=[own.pk])
+    assert client.get(opened)["Location"] == notices.say(own).path
+    answer = client.get(reverse("admin:provenance_notice_open", args=[others.pk]), follow=True)
+    assert answer.redirect_chain[-1][0] == reverse(
+        "admin:provenance_notice_change", args=[others.pk]
+    )
+    assert "no longer yours" in answer.content.decode()
+
+
+def test_the_inbox_shows_what_is_new_and_opening_a_line_reads_it(
     conflict: Conflict, ada: Party, dora: User
 ):
     factories.user("ed@aurora.example", party=ada)
@@ -52,7 +74,7 @@ def test_the_inbox_shows_what_is_new_and_each_line_leads_to_where_one_acts(
     assert "tm-count" in shown
     assert f"/{asked.pk}/open/" in shown
     answer = client.get(reverse("admin:provenance_notice_open", args=[asked.pk]))
-    assert answer["Location"] == notices.say(asked).path
+    assert answer["Location"] == reverse("admin:provenance_notice_change", args=[asked.pk])
     assert inbox.unread_count(user=dora, party=ada) == 0
     other = User.objects.get(email="ed@aurora.example")
     assert inbox.unread_count(user=other, party=ada) == 1
