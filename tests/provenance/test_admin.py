@@ -259,6 +259,18 @@ def test_an_owner_claims_and_the_other_side_is_asked_to_answer(
     assert "Answer the claim" in shown
 
 
+def test_a_claim_that_an_operator_has_yet_to_admit_is_not_called_nobodys(
+    facts: Conflict, ben: Party
+) -> None:
+    client = signed_in(ben, "ben@birch.example")
+    page = reverse("admin:provenance_conflict_change", args=[facts.pk])
+    assert "nobody has claimed yet" in client.get(page).content.decode()
+    said = {"claim-statement": "They are ours.", "claim-evidence": "Printed in 2017."}
+    shown = client.post(f"{page}claim/", said, follow=True).content.decode()
+    assert "A claim waits for an operator to admit it." in shown
+    assert "nobody has claimed yet" not in shown
+
+
 def test_the_other_sides_keys_and_markup_never_reach_the_conflict_page(
     facts: Conflict, ben: Party
 ) -> None:
