@@ -28,6 +28,7 @@ from provenance.templatetags.tallymark import purposes as purposes_in_words
 State = Grant.State
 _MOMENTS = frozenset({"accepted_at", "valid_from", "valid_to"})
 _TONES = {"requested": "warning", "given": "success", "refused": "danger", "revoked": "danger"}
+_LEFT_OUT = ("rate", "licence", "given_by", "accepted_by")
 
 
 class ReasonForm(VerbForm):
@@ -156,7 +157,10 @@ class GrantAdmin(ReadOnlyFacts):
 
 
 def _frozen(terms: dict[str, Any]) -> list[tuple[str, str, Any]]:
-    """The frozen terms, each with its name for people; price and licence stand above in words."""
+    """The frozen terms, each with its name for people.
+
+    Price and licence stand above in words; who asked and gave are numbers here, for the ledger.
+    """
     said = {
         "term_days": _now("Term in days"),
         "text_sha256": _now("SHA-256 of the text"),
@@ -169,7 +173,7 @@ def _frozen(terms: dict[str, Any]) -> list[tuple[str, str, Any]]:
             datetime.fromisoformat(value) if name in _MOMENTS else value,
         )
         for name, value in terms.items()
-        if value not in ("", None) and name not in ("rate", "licence")
+        if value not in ("", None) and name not in _LEFT_OUT
     ]
 
 

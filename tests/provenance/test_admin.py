@@ -366,6 +366,9 @@ def test_a_lab_asks_and_the_owner_gives(facts: Conflict, lab: Party, ada: Party)
     assert given.status_code == 200
     grant.refresh_from_db()
     assert grant.state == Grant.State.GIVEN
+    shown = asker.get(reverse("admin:provenance_grant_change", args=[grant.pk])).content.decode()
+    assert "Accepted at" in shown
+    assert "Accepted by" not in shown
 
 
 def test_an_invitation_lets_the_invited_person_in_and_nobody_else(
