@@ -140,7 +140,7 @@ class ConflictAdmin(ReadOnlyFacts):
             "steps": steps(subject),
             "sums": _sums(subject),
             "statements": statements,
-            "waits": subject.claims.waiting().exists(),
+            "waits": subject.state == Conflict.State.OPEN and subject.claims.waiting().exists(),
             "openings": openings.filter(record__dataset__owner=viewer.party).select_related(
                 "record"
             ),

@@ -20,7 +20,7 @@ from tests.bench import lines
 from tests.bench.figures import Figures
 
 BATCH = 50_000
-# What is billed before anything is measured, and what the copy holds: `billing.warm`'s batches.
+# The ledger as `billing.warm` leaves it, kept to be copied; and the copy of it that is billed.
 YOUNG, COPY = "bench_young", "bench_young_copy"
 AT_ONCE = 20_000
 PAIRS = 20
