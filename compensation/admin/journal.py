@@ -218,15 +218,16 @@ class EntryAdmin(ReadOnlyFacts):
                 Q(out_entry=subject) | Q(in_entry=subject)
             ).first(),
             "lines": lines,
-            "facts": _facts(subject) if viewer.is_operator else {},
+            "facts": _facts(subject) if viewer.is_operator else [],
             "charges": _charges_seen(subject, viewer),
         }
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
+def _facts(entry: Entry) -> list[tuple[str, Any]]:
     """What an entry says of why it was made; a batch of uses has its uses beside it instead."""
     known = ((name, value) for name, value in entry.facts.items() if name != "batch")
-    return {str(_FACTS.get(name, name)): value for name, value in known}
+    # Pairs: two names may be one word in a language.
+    return [(str(_FACTS.get(name, name)), value) for name, value in known]
 
 
 def _charges_seen(entry: Entry, viewer: Viewer) -> Any:
