@@ -51,6 +51,7 @@ def _export(request: HttpRequest, period: Any, cleaned: dict[str, Any]) -> Strea
 class PeriodAdmin(ReadOnlyFacts):
     """Months, which close in order and for good."""
 
+    list_title = _lazy("Months")
     shown_to = OPERATORS
     page_template = "compensation/period.html"
     list_display = ("name_word", "label", "lines_word", "starts_at", "ends_at", "closed_at")

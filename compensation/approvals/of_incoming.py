@@ -8,23 +8,19 @@ from typing import Any
 from django.utils.translation import gettext_noop as _noop
 
 from compensation import by_hand, limits
-from compensation.approvals.ways import Body, Kind, Way
-from compensation.models import Asset, Balance, Deposit, Entry
+from compensation.approvals.ways import Body, Kind, Way, asset_of
+from compensation.models import Balance, Deposit, Entry
 from provenance.models import Party, Proposal, User
 
 
-def _asset(body: Body) -> Asset:
-    return Asset.objects.get(code=body["asset"])
-
-
 def _amount(body: Body) -> str:
-    return limits.in_words({_asset(body): int(body["units"])})
+    return limits.in_words({asset_of(body): int(body["units"])})
 
 
 def _deposit(body: Body, by: User | None, at: datetime, approved: int | None) -> Deposit:
     return by_hand.deposit(
         lab=Party.objects.get(pk=body["lab"]),
-        asset=_asset(body),
+        asset=asset_of(body),
         amount_units=int(body["units"]),
         reference=body["reference"],
         at=at,
@@ -44,7 +40,7 @@ def _deposit_words(body: Body) -> str:
 def _limit(body: Body, by: User | None, at: datetime, approved: int | None) -> Balance:
     return by_hand.set_credit_limit(
         lab=Party.objects.get(pk=body["lab"]),
-        asset=_asset(body),
+        asset=asset_of(body),
         limit_units=int(body["units"]),
         reason=body["reason"],
         at=at,
@@ -55,7 +51,7 @@ def _limit(body: Body, by: User | None, at: datetime, approved: int | None) -> B
 def _limit_basis(body: Body) -> dict[str, Any]:
     """The limit that it has: another one set in between makes this void."""
     lab = Party.objects.get(pk=body["lab"])
-    return {"limit": str(by_hand.limit_of(lab, _asset(body)))}
+    return {"limit": str(by_hand.limit_of(lab, asset_of(body)))}
 
 
 def _limit_words(body: Body) -> str:
@@ -68,7 +64,7 @@ def _limit_words(body: Body) -> str:
 
 def _fund(body: Body, by: User | None, at: datetime, approved: int | None) -> Entry:
     return by_hand.fund_treasury(
-        asset=_asset(body),
+        asset=asset_of(body),
         amount_units=int(body["units"]),
         reference=body["reference"],
         at=at,

@@ -9,8 +9,8 @@ from typing import Any
 from django.utils.translation import gettext_noop as _noop
 
 from compensation import conversions, corrections, journal, limits
-from compensation.approvals.ways import Body, Kind, Way
-from compensation.models import Account, Asset, Entry
+from compensation.approvals.ways import Body, Kind, Way, asset_of
+from compensation.models import Account, Entry
 from provenance.models import Party, Proposal, User
 
 
@@ -34,7 +34,7 @@ def _entry_basis(body: Body) -> dict[str, Any]:
 def _refund(body: Body, by: User | None, at: datetime, approved: int | None) -> Entry:
     return corrections.refund(
         lab=Party.objects.get(pk=body["lab"]),
-        asset=Asset.objects.get(code=body["asset"]),
+        asset=asset_of(body),
         amount_units=_units(body),
         reference=body["reference"],
         reason=body["reason"],
@@ -45,7 +45,7 @@ def _refund(body: Body, by: User | None, at: datetime, approved: int | None) -> 
 
 
 def _refund_words(body: Body) -> str:
-    amount = limits.in_words({Asset.objects.get(code=body["asset"]): _units(body)})
+    amount = limits.in_words({asset_of(body): _units(body)})
     lab = Party.objects.get(pk=body["lab"])
     words = _noop("Pay %(amount)s back to %(lab)s, under %(reference)s.") % {
         "amount": amount,
@@ -87,7 +87,7 @@ def _adjust_words(body: Body) -> str:
 def _convert(body: Body, by: User | None, at: datetime, approved: int | None) -> Any:
     return conversions.convert(
         source=_account(body["account"]),
-        target_asset=Asset.objects.get(code=body["asset"]),
+        target_asset=asset_of(body),
         units=_units(body),
         rate=Fraction(body["rate"]),
         reference=body["reference"],
@@ -101,7 +101,7 @@ def _convert(body: Body, by: User | None, at: datetime, approved: int | None) ->
 def _convert_words(body: Body) -> str:
     source = _account(body["account"])
     amount = limits.in_words({source.asset: _units(body)})
-    target = Asset.objects.get(code=body["asset"])
+    target = asset_of(body)
     words = _noop(
         "%(amount)s of %(source)s into %(target)s at %(rate)s for one, under %(reference)s."
     )

@@ -8,8 +8,8 @@ from typing import Any
 from django.utils.translation import gettext_noop as _noop
 
 from compensation import payment_runs, payouts
-from compensation.approvals.ways import HEADROOM_PERCENT, Body, Kind, Way
-from compensation.models import Asset, BankAccount, PaymentRun, PayoutEpoch
+from compensation.approvals.ways import HEADROOM_PERCENT, Body, Kind, Way, asset_of
+from compensation.models import BankAccount, PaymentRun, PayoutEpoch
 from provenance.models import Proposal, User
 from provenance.refusals import Refused
 
@@ -23,7 +23,7 @@ class NothingToBuild(Refused):
 
 def _run(body: Body, by: User | None, at: datetime, approved: int | None) -> PaymentRun:
     return payment_runs.make_run(
-        asset=Asset.objects.get(code=body["asset"]),
+        asset=asset_of(body),
         execute_on=max(date.fromisoformat(body["execute_on"]), at.date())
         if approved is not None
         else date.fromisoformat(body["execute_on"]),
@@ -35,14 +35,14 @@ def _run(body: Body, by: User | None, at: datetime, approved: int | None) -> Pay
 
 def _run_basis(body: Body) -> dict[str, Any]:
     """The account that pays, and the last run: another run in between has paid some of it."""
-    asset = Asset.objects.get(code=body["asset"])
+    asset = asset_of(body)
     account = BankAccount.objects.filter(asset=asset, closed_at=None).first()
     last = PaymentRun.objects.filter(account__asset=asset).order_by("-number").first()
     return {"account": account.pk if account else None, "last": last.number if last else 0}
 
 
 def _root(body: Body, by: User | None, at: datetime, approved: int | None) -> PayoutEpoch:
-    made = payouts.build_epoch(Asset.objects.get(code=body["asset"]), at, approved_units=approved)
+    made = payouts.build_epoch(asset_of(body), at, approved_units=approved)
     if made is None:
         raise NothingToBuild
     return made
@@ -64,7 +64,7 @@ WAYS: dict[Proposal.Kind, Way] = {
                 "now."
             )
             % {
-                "asset": body["asset"],
+                "asset": asset_of(body).symbol,
                 "execute_on": body["execute_on"],
                 "HEADROOM_PERCENT": HEADROOM_PERCENT,
             }
@@ -80,7 +80,7 @@ WAYS: dict[Proposal.Kind, Way] = {
                 "Propose the next payout tree in %(asset)s; up to %(HEADROOM_PERCENT)s %% "
                 "more than is due now."
             )
-            % {"asset": body["asset"], "HEADROOM_PERCENT": HEADROOM_PERCENT}
+            % {"asset": asset_of(body).symbol, "HEADROOM_PERCENT": HEADROOM_PERCENT}
         ),
         told=lambda made: _noop("Proposed as %(made)s.") % {"made": made},
         headroom_percent=HEADROOM_PERCENT,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from compensation.models import Asset
 from provenance.models import Proposal, User
 
 Kind = Proposal.Kind
@@ -18,6 +19,11 @@ APPROVED_BY = "approved_by"
 
 # What is due grows while a second person is asked: so much more than was due may go out.
 HEADROOM_PERCENT = 10
+
+
+def asset_of(body: Body) -> Asset:
+    """The asset that an act's body names."""
+    return Asset.objects.get(code=body["asset"])
 
 
 @dataclass(frozen=True)

@@ -87,10 +87,11 @@ class ConflictAdmin(ReadOnlyFacts):
 
     @column(_lazy("Whose turn"))
     def whose_turn(self, conflict: Conflict) -> str:
+        decides = conflict.state in (Conflict.State.DECIDING, Conflict.State.APPEALED)
+        if decides or conflict.has_claim_waiting:
+            return _("an operator")
         if conflict.awaits_id is not None:
             return str(conflict.awaits)
-        if conflict.state in (Conflict.State.DECIDING, Conflict.State.APPEALED):
-            return _("an operator")
         return _("nobody")
 
     @column(_lazy("Until"), ordering="deadline_at")
@@ -100,6 +101,10 @@ class ConflictAdmin(ReadOnlyFacts):
     @column(_lazy("Opened"), ordering="opened_at")
     def opened(self, conflict: Conflict) -> str:
         return moment(conflict.opened_at)
+
+    def scope(self, viewer: Viewer) -> Any:
+        rows = Conflict.objects.visible_to(viewer).with_claims_waiting()
+        return rows.select_related(*self.list_select_related)
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         return [subject.later.owner, subject.earlier.owner]
@@ -140,7 +145,6 @@ class ConflictAdmin(ReadOnlyFacts):
             "steps": steps(subject),
             "sums": _sums(subject),
             "statements": statements,
-            "waits": subject.state == Conflict.State.OPEN and subject.claims.waiting().exists(),
             "openings": openings.filter(record__dataset__owner=viewer.party).select_related(
                 "record"
             ),
@@ -225,6 +229,8 @@ def _said(said: Submission) -> str:
 
 
 def _awaited(conflict: Conflict) -> str:
+    if conflict.has_claim_waiting:
+        return _("an operator admits the claim, or not")
     either_may_claim = _("either side may claim")
     words = {
         Conflict.State.OPEN: _("%(who)s may claim") if conflict.awaits else either_may_claim,

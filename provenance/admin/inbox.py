@@ -37,7 +37,7 @@ class Narrowing:
 
 def _states(viewer: Viewer) -> Options:
     words = [
-        (Conflict.State.OPEN, _("nobody has claimed yet")),
+        (Conflict.State.OPEN, _("found")),
         (Conflict.State.CLAIMED, _("claimed")),
         (Conflict.State.ANSWERED, _("answered")),
         (Conflict.State.DECIDING, _("waiting for a decision")),

@@ -19,6 +19,7 @@ from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, viewer_of
 from provenance.models import Licence, Party, Run, Usage
+from provenance.templatetags.tallymark import tally
 
 
 def _end(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:
@@ -125,9 +126,7 @@ class UsageAdmin(ReadOnlyFacts):
 
     @column(_lazy("So far"))
     def counted(self, row: Usage) -> str:
-        words = _("%(record_count)s records, %(token_count)s tokens")
-        named = {"record_count": f"{row.record_count:,}", "token_count": f"{row.token_count:,}"}
-        return words % named
+        return tally(records=row.record_count, tokens=row.token_count)
 
     @column(
         _lazy("Standing"),

@@ -64,8 +64,7 @@ def locked(conflict: Conflict) -> Conflict:
 def require_state(conflict: Conflict, *states: str) -> None:
     """Raise WrongMoment unless the conflict is in one of `states`."""
     if conflict.state not in states:
-        state = conflict.get_state_display()
-        raise WrongMoment(_("This conflict is '%(state)s'.") % {"state": state})
+        raise WrongMoment(_("This conflict is '%(state)s'.") % {"state": conflict.state_words})
 
 
 def side_of(conflict: Conflict, party: Party) -> Dataset:

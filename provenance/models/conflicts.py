@@ -6,7 +6,8 @@ import uuid
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop as _noop
 
@@ -119,6 +120,12 @@ class ConflictQuerySet(models.QuerySet["Conflict"]):
             return self
         return self.filter(Q(later__owner=viewer.party) | Q(earlier__owner=viewer.party))
 
+    def with_claims_waiting(self) -> ConflictQuerySet:
+        """With each one's `has_claim_waiting` from the same query."""
+        claims = Claim.objects.waiting().filter(conflict=OuterRef("pk"), conflict__state="open")
+        # By a name in quotes: to the types it is the property, which the value takes the place of.
+        return self.annotate(**{"has_claim_waiting": Exists(claims)})  # noqa: PIE804
+
 
 class Conflict(models.Model):
     """An overlap in question between two owners. Order says who answers, not who is right."""
@@ -159,6 +166,18 @@ class Conflict(models.Model):
 
     def __str__(self) -> str:
         return _("%(one)s and %(other)s") % {"one": self.later, "other": self.earlier}
+
+    @cached_property
+    def has_claim_waiting(self) -> bool:
+        """Whether nothing runs yet because an operator has a claim to let in or not."""
+        return self.state == self.State.OPEN and self.claims.waiting().exists()
+
+    @property
+    def state_words(self) -> str:
+        """Where it stands, in words that are true while a claim waits, too."""
+        if self.has_claim_waiting:
+            return str(_("Found; a claim waits for an operator"))
+        return self.get_state_display()
 
 
 class ContestedRecord(models.Model):

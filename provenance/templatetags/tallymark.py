@@ -177,3 +177,19 @@ def guide_strip(context: Context) -> dict[str, Any]:
     guide = open_guide(request)
     is_here = guide is not None and guide.next is not None and guide.next.url == request.path
     return {"guide": guide, "is_here": is_here}
+
+
+@register.simple_tag
+def tally(*, records: int, tokens: int = 0, epochs: int = 0, fetches: int = 0) -> str:
+    """What a report counted, in words; of what it did not count, nothing."""
+    said = [ngettext("%(count)s record", "%(count)s records", records) % {"count": f"{records:,}"}]
+    if tokens:
+        words = ngettext("%(count)s token", "%(count)s tokens", tokens)
+        said.append(words % {"count": f"{tokens:,}"})
+    if epochs:
+        words = ngettext("%(count)s epoch", "%(count)s epochs", epochs)
+        said.append(words % {"count": f"{epochs:,}"})
+    if fetches:
+        words = ngettext("%(count)s fetch", "%(count)s fetches", fetches)
+        said.append(words % {"count": f"{fetches:,}"})
+    return pgettext("list", ", ").join(said)

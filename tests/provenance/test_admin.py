@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -269,6 +270,9 @@ def test_a_claim_that_an_operator_has_yet_to_admit_is_not_called_nobodys(
     shown = client.post(f"{page}claim/", said, follow=True).content.decode()
     assert "A claim waits for an operator to admit it." in shown
     assert "nobody has claimed yet" not in shown
+    assert "An operator admits the claim, or not" in shown
+    inbox = client.get(reverse("admin:provenance_conflict_changelist")).content.decode()
+    assert re.search(r"field-whose_turn[^>]*>\s*an operator\s*<", inbox)
 
 
 def test_the_other_sides_keys_and_markup_never_reach_the_conflict_page(
