@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateformat import format as dated
+from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import pgettext
@@ -24,16 +25,6 @@ from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
-
-_DAYS = (
-    _lazy("Monday"),
-    _lazy("Tuesday"),
-    _lazy("Wednesday"),
-    _lazy("Thursday"),
-    _lazy("Friday"),
-    _lazy("Saturday"),
-    _lazy("Sunday"),
-)
 
 
 class AddressForm(VerbForm):
@@ -97,7 +88,7 @@ class TermsForm(VerbForm):
         choices = [("at_once", str(Schedule.AT_ONCE.label))]
         choices += [
             (f"weekly:{day}", _("Weekly, %(name)s") % {"name": name})
-            for day, name in enumerate(_DAYS, 1)
+            for day, name in enumerate(WEEKDAYS.values(), 1)
         ]
         choices += [
             (f"monthly:{day}", _("Monthly, day %(day)s") % {"day": day}) for day in range(1, 29)

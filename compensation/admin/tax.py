@@ -116,7 +116,7 @@ class TaxProfileAdmin(ReadOnlyFacts):
 
     list_title = _lazy("Tax data")
     page_template = "compensation/tax_profile.html"
-    list_display = ("legal_name", "vat_id", "tax_country", "set_at")
+    list_display = ("legal_name", "vat_word", "tax_country", "set_at")
     list_select_related = ("party", "set_by")
     ordering = ("-id",)
     list_words = _lazy(
@@ -146,6 +146,10 @@ class TaxProfileAdmin(ReadOnlyFacts):
     @column(_lazy("Legal name"), header=True)
     def name_and_party(self, profile: TaxProfile) -> list[str]:
         return [profile.legal_name, str(profile.party)]
+
+    @column(_lazy("VAT id"))
+    def vat_word(self, profile: TaxProfile) -> str:
+        return profile.vat_id or _("none")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """An operator sees whose they are."""

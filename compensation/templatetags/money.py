@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django import template
+from django.utils.dates import WEEKDAYS
 from django.utils.translation import get_language, gettext
 
 from compensation import money
@@ -30,3 +31,9 @@ def counted(line: InvoiceLine) -> str:
     """An invoice line's quantity, and what it is of."""
     is_english = (get_language() or "en").startswith("en")
     return f"{line.quantity:,} {line.noun if is_english else gettext(line.counted)}"
+
+
+@register.filter
+def weekday(day: int) -> str:
+    """The name of a day of the week, of which Monday is the first."""
+    return str(WEEKDAYS[day - 1])

@@ -1,13 +1,15 @@
 """`./run accessibility`: axe-core on every page that each of the sample people can open.
 
 Light and dark, wide and on a phone: WCAG 2.2 A and AA. What is serious or critical is wrong, and so
-is whatever the browser refuses by our policy. Script of a page weighs less than 200 KB (gzip).
+is whatever the browser refuses by our policy, a page that scrolls sideways, and words that are cut
+off at a side. Script of a page weighs less than 200 KB (gzip).
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -30,6 +32,29 @@ ASK = """async tags => (await axe.run(document, {
   id: one.id, impact: one.impact, help: one.help,
   nodes: one.nodes.slice(0, 3).map(node => node.html.slice(0, 160)), count: one.nodes.length,
 }))"""
+
+# Words that end in an ellipsis say that there is more; those in a box that scrolls can be read.
+CUT = """() => {
+  const found = new Set(), root = document.scrollingElement;
+  if (root.scrollWidth > innerWidth + 1) found.add(`the page is ${root.scrollWidth} px wide`);
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const shown = {visibilityProperty: true, opacityProperty: true};
+  while (words.nextNode()) {
+    const node = words.currentNode, range = document.createRange();
+    if (!node.data.trim() || !node.parentElement.checkVisibility(shown)) continue;
+    range.selectNodeContents(node);
+    const rects = [...range.getClientRects()].filter(rect => rect.width > 1);
+    for (let box = node.parentElement; box !== document.body; box = box.parentElement) {
+      const style = getComputedStyle(box), edge = box.getBoundingClientRect();
+      if (style.overflowX === "visible") continue;
+      if (!["hidden", "clip"].includes(style.overflowX) || style.textOverflow === "ellipsis") break;
+      if (edge.width < 2 || style.position === "fixed") break;
+      if (rects.some(rect => rect.right > edge.right + 1 || rect.left < edge.left - 1))
+        found.add(`cut off: ${node.data.trim().slice(0, 60)}`);
+    }
+  }
+  return [...found].slice(0, 3);
+}"""
 
 
 @cache
@@ -63,14 +88,15 @@ class Scale:
 
 
 def look(page: Any) -> list[str]:
-    """What axe finds grave on the page as it stands."""
+    """What axe finds grave on the page as it stands, and what of it cannot be read."""
     page.evaluate(axe())
     found = page.evaluate(ASK, list(TAGS))
-    return [
+    grave = [
         f"{one['id']} ({one['impact']}, {one['count']}): {one['help']}: {one['nodes'][0]}"
         for one in found
         if one["impact"] in GRAVE
     ]
+    return [*grave, *page.evaluate(CUT)]
 
 
 def look_at_all(walker: Walker, names: Iterator[str], settings: list[tuple[str, str]]) -> list[str]:
@@ -118,6 +144,7 @@ def main() -> None:
             wrong += look_at_all(walker, names, settings)
             wrong += walker.watched.wrong()
             count += walker.count
+            print(f"{who}: {walker.count} pages looked at", file=sys.stderr, flush=True)
             walker.close()
     for one in dict.fromkeys(wrong):
         print(f"wrong: {one}")
