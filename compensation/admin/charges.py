@@ -1,4 +1,4 @@
-"""What a usage cost, whom each part of it went to, and the proof of it."""
+"""What a usage cost, which part of it is the viewer's own, and the proof of it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ def _charges(request: HttpRequest, usage: Any) -> Panel | None:
         .select_related("rate", "entry__asset", "account__asset", "weight_version")
         .order_by("revision")
     )
-    sees_all = viewer.is_operator or usage.run.lab_id == viewer.party.pk
-    owner = None if sees_all else viewer.party.pk
+    # Who pays learns nothing of how the owner's money is divided, nor that a conflict holds it.
+    party = None if viewer.is_operator else viewer.party.pk
     shown = [
-        {"charge": charge, "shares": shares_of(charge, owner), "event": _event_of(charge)}
+        {"charge": charge, "shares": shares_of(charge, party), "event": _event_of(charge)}
         for charge in rows
     ]
     waiting = Waiting.objects.visible_to(viewer).filter(usage=usage).select_related("account")
-    context = {"charges": shown, "waiting": waiting.first()}
+    context = {
+        "charges": shown,
+        "waiting": waiting.first(),
+        "has_parts": any(row["shares"] for row in shown),
+    }
     return Panel(_("What it cost"), "compensation/charges_panel.html", context)
 
 
