@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -43,21 +44,22 @@ def day(value: datetime | None) -> SafeString | str:
 
 @register.filter
 def until(value: datetime | None) -> str:
-    """A deadline in words with its date: `in 13 days, on 3 May 2031 at 14:00 UTC`."""
+    """A deadline in words with its date: `within 13 days, by 3 May 2031 at 14:00 UTC`."""
     if value is None:
         return gettext("without a deadline")
     left = value - timezone.now()
     at = value.astimezone(UTC)
     date = dated(at, pgettext("a deadline", r"j M Y \a\t H:i")) + " UTC"
-    if left.total_seconds() < 0:
+    if left < timedelta(0):
         return gettext("due since %(date)s") % {"date": date}
-    hours = int(left.total_seconds() // 3600)
-    if hours < 1:
-        return gettext("in less than an hour, on %(date)s") % {"date": date}
+    # What has begun counts: in an hour and a half it is not within an hour.
+    hours = math.ceil(left / timedelta(hours=1))
+    if hours <= 1:
+        return gettext("within an hour, by %(date)s") % {"date": date}
     if hours < 48:
-        words = ngettext("in %(count)s hour, on %(date)s", "in %(count)s hours, on %(date)s", hours)
-        return words % {"count": hours, "date": date}
-    return gettext("in %(count)s days, on %(date)s") % {"count": hours // 24, "date": date}
+        return gettext("within %(count)s hours, by %(date)s") % {"count": hours, "date": date}
+    days = math.ceil(hours / 24)
+    return gettext("within %(count)s days, by %(date)s") % {"count": days, "date": date}
 
 
 @register.filter

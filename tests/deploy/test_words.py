@@ -73,9 +73,9 @@ def test_moments_are_written_as_the_reader_does(language: str, moment: str, day:
 @pytest.mark.parametrize(
     ("left", "english", "chinese"),
     [
-        (timedelta(minutes=9), "in less than an hour, on ", "1 小时内，"),
-        (timedelta(hours=1, minutes=9), "in 1 hour, on ", "1 小时后，"),
-        (timedelta(days=3, minutes=9), "in 3 days, on ", "3 天后，"),
+        (timedelta(minutes=9), "within an hour, by ", "1 小时内（"),
+        (timedelta(hours=1, minutes=9), "within 2 hours, by ", "2 小时内（"),
+        (timedelta(days=3, minutes=-9), "within 3 days, by ", "3 天内（"),
         (timedelta(minutes=-9), "due since ", "已于 "),
     ],
 )
