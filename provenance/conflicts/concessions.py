@@ -97,8 +97,9 @@ def concede(
     )
     freed = Case(When(held_since__isnull=False, then=Value(at)))
     rows.update(resolution=resolution, released_at=Coalesce("released_at", freed))
-    announce(conflict, "conceded", resolution, count, at, conceder=party)
+    # First where it stands now: what is told says until when one may act.
     _go_on(conflict, at)
+    announce(conflict, "conceded", resolution, count, at, conceder=party)
     return resolution
 
 

@@ -257,6 +257,7 @@ def announce(
         conflict,
         "decided",
         at,
+        round=resolution.round,
         resolution=resolution.id,
         outcome=resolution.outcome,
         earlier_basis_points=resolution.earlier_basis_points,

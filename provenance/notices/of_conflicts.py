@@ -380,9 +380,13 @@ def _sides(conflict: Conflict, party: str) -> tuple[Dataset, Dataset]:
 def _tell_side(
     kind: str, conflict: Conflict, side: Dataset, event: Event, **facts: int | str
 ) -> None:
-    """Tell one side, until when it may act if it is the one that is awaited."""
+    """Tell one side, until when it may act if it is the one that is awaited.
+
+    Of a decision it hears until when it may appeal, and nothing of what goes on beside it.
+    """
     other = conflict.earlier if side.pk == conflict.later_id else conflict.later
-    may_act = conflict.awaits_id == side.owner_id or conflict.state == State.DECIDED
+    is_awaited = conflict.awaits_id == side.owner_id and kind != "decision.made"
+    may_act = is_awaited or conflict.state == State.DECIDED
     tell(
         kind,
         party=side.owner,

@@ -106,6 +106,27 @@ def test_a_claim_its_answer_and_the_decision_reach_the_side_that_is_to_act(
     assert told(stranger) == set()
 
 
+def test_of_what_a_side_gives_up_both_hear_without_the_deadline_of_what_goes_on(
+    conflict: Conflict, ada: Party, ben: Party
+) -> None:
+    first = conflict.contested.filter(record__dataset=conflict.later).earliest("pk")
+    for chosen in ({"record_ids": [first.record_id]}, {}):
+        conflicts.concede(conflict=conflict, party=ada, outcome="common", filter=chosen, at=NOON)
+    made = Notice.objects.filter(kind="decision.made")
+    assert {(one.party, one.deadline_at) for one in made} == {(ada, None), (ben, None)}
+
+
+def test_of_a_decision_that_a_side_completes_both_hear_until_when_they_may_appeal(
+    conflict: Conflict, ada: Party, olga: User
+) -> None:
+    to_decide(conflict)
+    first = conflict.contested.filter(record__dataset=conflict.later).earliest("pk")
+    decided(conflict, olga, filter={"record_ids": [first.record_id]})
+    conflicts.concede(conflict=conflict, party=ada, outcome="common", at=NOON + DAY)
+    last = Notice.objects.filter(kind="decision.made", made_at=NOON + DAY)
+    assert [one.deadline_at for one in last] == [NOON + 31 * DAY] * 2
+
+
 def test_a_notice_keeps_english_whoever_caused_it_and_is_said_as_its_reader_speaks(
     conflict: Conflict, ada: Party, ben: Party, olga: User
 ):
