@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop as _noop
+from django.utils.translation import pgettext_lazy as _named
 
 from provenance.models.datasets import Dataset, DatasetVersion, Record
 from provenance.models.parties import Party, User
@@ -138,7 +139,7 @@ class Conflict(models.Model):
         DECIDED = "decided", _("Decided; may be appealed")
         APPEALED = "appealed", _("Appealed; waiting for another operator")
         RELEASED = "released", _("Nobody claimed in time; nothing is held")
-        CLOSED = "closed", _("Closed")
+        CLOSED = "closed", _named("state", "Closed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     later = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="conflicts")
