@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.utils.translation import override
 
 from deploy import checks
 from provenance import licensing, publishing
@@ -94,6 +95,23 @@ def test_status_says_in_plain_words_what_does_not_answer(monkeypatch: Any) -> No
         page = Client().get("/status").content.decode()
         assert words in page
         assert "secret detail" not in page
+
+
+def test_status_tells_each_reader_in_its_language(monkeypatch: Any) -> None:
+    cache.clear()
+    found = [checks.Finding(one, checks.State.WELL, "") for one in checks.CHECKS[:2]]
+    monkeypatch.setattr(checks, "findings", lambda **_: found)
+    english = Client().get("/status").content.decode()
+    chinese = Client().get("/status", headers={"accept-language": "zh-CN"}).content.decode()
+    for language, page in (("en", english), ("zh-hans", chinese)):
+        with override(language):
+            assert str(checks.CHECKS[0].title) in page
+
+
+def test_a_stranger_who_finds_nothing_is_led_to_the_front_door() -> None:
+    page = Client().get("/no/such/page").content.decode()
+    assert "/accounts/login/" in page
+    assert "/parties/choose/" not in page
 
 
 def test_a_stranger_tells_is_confirmed_and_answered_by_mail(
