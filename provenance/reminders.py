@@ -39,10 +39,10 @@ def _remind(notice: Notice, at: datetime) -> bool:
     held.save(update_fields=["reminded_at"])
     kind = notices.kind_of(held.kind)
     is_fresh = held.made_at > held.deadline_at - BEFORE
-    if is_fresh or kind.is_awaited is None or not kind.is_awaited(held):
+    if is_fresh or kind.awaited is None or held.pk not in kind.awaited([held], at):
         return False
     notices.tell(
-        "deadline.near",
+        notices.RECALL,
         party=held.party,
         about=held.pk,
         key=held.pk,

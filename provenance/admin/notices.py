@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin import SimpleListFilter
+from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -17,7 +18,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from provenance import inbox, notices
 from provenance.access import Viewer
@@ -25,7 +26,15 @@ from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, VerbForm, person_of, viewer_of
-from provenance.models import Letter, Notice, Party, Sending, User
+from provenance.models import (
+    DatasetVersion,
+    Letter,
+    Notice,
+    OwnershipTransfer,
+    Party,
+    Sending,
+    User,
+)
 from provenance.refusals import Refused
 from provenance.templatetags.tallymark import moment, until
 
@@ -193,10 +202,8 @@ class NoticeAdmin(ReadOnlyFacts):
         notice = self.found(request, object_id)
         self._read(request, notice)
         path = notices.say(notice).path
-        if self._is_there(request, path):
-            return HttpResponseRedirect(path)
-        messages.info(request, _("What this notice is about is no longer yours, or not there."))
-        return HttpResponseRedirect(self.url("change", notice.pk))
+        here = self.url("change", notice.pk)
+        return HttpResponseRedirect(path if self._is_there(request, path) else here)
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The notice as it was mailed; it is read with that."""
@@ -206,13 +213,29 @@ class NoticeAdmin(ReadOnlyFacts):
 
     def _is_there(self, request: HttpRequest, path: str) -> bool:
         """Whether what the page at `path` shows is there for this viewer: it may have passed on."""
+        admin, pk = self._shown_at(path)
+        if admin is None:
+            return True
+        subject = admin.get_object(request, pk)
+        return subject is not None and bool(admin.has_view_permission(request, subject))
+
+    def _shown_at(self, path: str) -> tuple[ModelAdmin[Any] | None, str]:
+        """Whose page of one fact stands at `path`, and which; nobody's where it is a list."""
         match = resolve(path)
         for admin in self.admin_site._registry.values():
             label = "_".join((admin.opts.app_label, str(admin.opts.model_name), "change"))
             if match.url_name == label:
-                subject = admin.get_object(request, match.kwargs["object_id"])
-                return subject is not None and admin.has_view_permission(request, subject)
-        return True
+                return admin, match.kwargs["object_id"]
+        return None, ""
+
+    def _taken_by(self, notice: Notice, path: str) -> OwnershipTransfer | None:
+        """The transfer with which a version that a notice is about left the party."""
+        admin, pk = self._shown_at(path)
+        if admin is None or admin.model is not DatasetVersion:
+            return None
+        accepted = OwnershipTransfer.objects.filter(state=OwnershipTransfer.State.ACCEPTED)
+        given = accepted.filter(giver=notice.party, dataset__versions=UUID(pk))
+        return given.order_by("-decided_at").first()
 
     def preferences_view(self, request: HttpRequest) -> HttpResponse:
         """What the person wants by mail, and when."""
@@ -246,7 +269,21 @@ class NoticeAdmin(ReadOnlyFacts):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         said = notices.say(subject)
-        return {"title": said.title, "said": said, "goes_to": self.url("open", subject.pk)}
+        is_there = self._is_there(request, said.path)
+        return {
+            "title": said.title,
+            "said": said,
+            "until": _until(subject, notices.awaited([subject], timezone.now())),
+            "goes_to": self.url("open", subject.pk) if is_there else None,
+            "taken_by": None if is_there else self._taken_by(subject, said.path),
+            "all": self.url("changelist"),
+        }
+
+    def prepare(self, rows: list[Notice]) -> None:
+        super().prepare(rows)
+        awaited = notices.awaited(rows, timezone.now())
+        for row in rows:
+            row.until = _until(row, awaited)  # type: ignore[attr-defined]
 
     @staticmethod
     def _read(request: HttpRequest, notice: Notice) -> None:
@@ -279,8 +316,8 @@ class NoticeAdmin(ReadOnlyFacts):
         return moment(notice.made_at)
 
     @column(gettext_lazy("Until"), ordering="deadline_at")
-    def until_when(self, notice: Notice) -> SafeString | str:
-        return until(notice.deadline_at) if notice.deadline_at else "–"
+    def until_when(self, notice: Any) -> str:
+        return notice.until or "–"
 
 
 def newest(viewer: Viewer, limit: int = 5) -> list[dict[str, Any]]:
@@ -288,16 +325,24 @@ def newest(viewer: Viewer, limit: int = 5) -> list[dict[str, Any]]:
     if viewer.user is None:
         return []
     letters = Letter.objects.unread(user=viewer.user, party=viewer.party)
-    rows = letters.select_related("notice").order_by("-notice__made_at", "-pk")[:limit]
+    rows = list(letters.select_related("notice__party").order_by("-notice__made_at", "-pk")[:limit])
+    waiting = notices.awaited([row.notice for row in rows], timezone.now())
     return [
         {
             "title": notices.say(row.notice).title,
             "url": reverse("admin:provenance_notice_open", args=[row.notice_id]),
             "at": row.notice.made_at,
-            "deadline_at": row.notice.deadline_at,
+            "until": _until(row.notice, waiting),
         }
         for row in rows
     ]
+
+
+def _until(notice: Notice, awaited: Collection[UUID]) -> str:
+    """Until when a notice's party is awaited, that this is over, or nothing without a deadline."""
+    if notice.deadline_at is None:
+        return ""
+    return until(notice.deadline_at) if notice.pk in awaited else pgettext("a deadline", "over")
 
 
 site.register(Notice, NoticeAdmin)

@@ -6,14 +6,17 @@ declare their own kinds and rules (`register`, `follows`); nothing here knows th
 """
 
 from provenance.notices import of_conflicts, of_licences, of_ownership, of_parties
+from provenance.notices.awaiting import RECALL, awaited
 from provenance.notices.kinds import Kind, Topic, kind_of, kinds, register
 from provenance.notices.telling import follow, follows, operators, tell
 from provenance.notices.words import Said, say
 
 __all__ = [
+    "RECALL",
     "Kind",
     "Said",
     "Topic",
+    "awaited",
     "follow",
     "follows",
     "kind_of",

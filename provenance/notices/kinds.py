@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -53,8 +54,9 @@ class Kind:
     act: Any = OPEN
     is_list: bool = False
     sending: Sending = Sending.NOW
-    # Of notices with a deadline: whether it is still awaited, and what follows if it passes.
-    is_awaited: Callable[[Notice], bool] | None = None
+    # Of notices with a deadline: those that are still awaited at a moment, with their parties
+    # loaded; and what follows if it passes.
+    awaited: Callable[[Sequence[Notice], datetime], set[UUID]] | None = None
     passes: Callable[[Notice, datetime], None] | None = None
 
     @property

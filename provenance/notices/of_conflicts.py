@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
@@ -15,9 +17,13 @@ State = Conflict.State
 _PAGE = "admin:provenance_conflict_change"
 
 
-def _is_awaited(notice: Notice) -> bool:
+def _awaited(rows: Sequence[Notice], at: datetime) -> set[UUID]:
+    conflicts = Conflict.objects.in_bulk({row.about for row in rows})
+    return {row.pk for row in rows if _awaits(conflicts.get(UUID(row.about)), row)}
+
+
+def _awaits(conflict: Conflict | None, notice: Notice) -> bool:
     """Whether the conflict still waits for this party until the moment that it was told."""
-    conflict = Conflict.objects.filter(pk=notice.about).first()
     if conflict is None or conflict.deadline_at != notice.deadline_at:
         return False
     if notice.party.is_operator:
@@ -65,7 +71,7 @@ register(
         _PAGE,
         "rights",
         _("Look, and claim or let go"),
-        is_awaited=_is_awaited,
+        awaited=_awaited,
     ),
     Kind(
         "records.held",
@@ -104,7 +110,7 @@ register(
         _PAGE,
         "rights",
         _("Answer the claim"),
-        is_awaited=_is_awaited,
+        awaited=_awaited,
     ),
     Kind(
         "claim.withdrawn",
@@ -164,7 +170,7 @@ register(
         _PAGE,
         "rights",
         _("Read it"),
-        is_awaited=_is_awaited,
+        awaited=_awaited,
     ),
     Kind(
         "conflict.referred",
@@ -188,7 +194,7 @@ register(
         _PAGE,
         "rights",
         _("Read the reasons"),
-        is_awaited=_is_awaited,
+        awaited=_awaited,
     ),
     Kind(
         "appeal.made",
@@ -218,7 +224,7 @@ register(
         _PAGE,
         "rights",
         _("Decide"),
-        is_awaited=_is_awaited,
+        awaited=_awaited,
     ),
 )
 

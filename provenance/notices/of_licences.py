@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from provenance.models import Event, Grant, Notice, Purpose, Sending, Usage
@@ -28,8 +29,10 @@ def _uncovered(notice: Notice, at: datetime) -> Usage | None:
     return usage if grant is None else None
 
 
-def _is_uncovered(notice: Notice) -> bool:
-    return _uncovered(notice, timezone.now()) is not None
+def _ungranted(rows: Sequence[Notice], at: datetime) -> set[UUID]:
+    """Those whose labs can still obtain a grant, and have not."""
+    waiting = Usage.objects.awaiting_grant(at).in_bulk({row.about for row in rows})
+    return {row.pk for row in rows if UUID(row.about) in waiting}
 
 
 def _tell_owner(notice: Notice, at: datetime) -> None:
@@ -120,7 +123,7 @@ register(
         _USAGE,
         "develop",
         _("Ask for a grant"),
-        is_awaited=_is_uncovered,
+        awaited=_ungranted,
         passes=_tell_owner,
     ),
     Kind(

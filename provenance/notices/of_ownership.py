@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,9 +16,10 @@ from provenance.notices.telling import follows, tell
 _PAGE = "admin:provenance_ownershiptransfer_change"
 
 
-def _is_offered(notice: Notice) -> bool:
+def _offered(rows: Sequence[Notice], at: datetime) -> set[UUID]:
     waiting = OwnershipTransfer.objects.filter(state=OwnershipTransfer.State.PROPOSED)
-    return waiting.filter(pk=notice.about).exists()
+    offered = waiting.in_bulk({row.about for row in rows})
+    return {row.pk for row in rows if UUID(row.about) in offered}
 
 
 register(
@@ -30,7 +34,7 @@ register(
         _PAGE,
         "rights",
         _("Take it or refuse it"),
-        is_awaited=_is_offered,
+        awaited=_offered,
     ),
     Kind(
         "ownership.leaving",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
@@ -15,17 +18,19 @@ from provenance.models import (
     ReportingKey,
     Review,
 )
+from provenance.notices.awaiting import RECALL
 from provenance.notices.kinds import Kind, Topic, register
 from provenance.notices.telling import follows, operators, tell
 
 
-def _is_proposed(notice: Notice) -> bool:
-    return Proposal.objects.filter(pk=notice.about, state=Proposal.State.OPEN).exists()
+def _proposals(rows: Sequence[Notice], at: datetime) -> set[UUID]:
+    waiting = Proposal.objects.waiting(at).in_bulk({row.about for row in rows})
+    return {row.pk for row in rows if UUID(row.about) in waiting}
 
 
 register(
     Kind(
-        "deadline.near",
+        RECALL,
         Topic.DEADLINES,
         _("Until %(until_at)s: %(what)s"),
         _(
@@ -119,7 +124,7 @@ register(
         "admin:provenance_proposal_change",
         "read",
         _("Approve or refuse"),
-        is_awaited=_is_proposed,
+        awaited=_proposals,
     ),
     Kind(
         "webhook.disabled",

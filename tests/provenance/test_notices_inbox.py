@@ -6,11 +6,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from provenance import inbox, notices
+from provenance import inbox, notices, ownership, reminders
 from provenance.models import Conflict, Letter, Notice, Party, Sending, User
 from tests import doors, factories
 from tests.cast import NOON
-from tests.provenance.conftest import DAY
+from tests.provenance.conftest import DAY, claimed, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -176,3 +176,57 @@ def test_who_has_nothing_to_do_with_money_is_mailed_nothing_of_it_and_still_read
     sending = dict(Letter.objects.values_list("user", "sending"))
     assert sending == {reader.pk: Sending.OFF, finance.pk: Sending.NOW}
     assert inbox.unread_count(user=reader, party=ada) == 1
+
+
+def test_a_deadline_stands_with_a_notice_only_while_its_party_is_awaited(
+    conflict: Conflict, ada: Party, dora: User, ben: Party
+):
+    reminders.remind(at=NOON + 11 * DAY)
+    addresses = [
+        reverse("admin:index"),
+        reverse("admin:provenance_notice_changelist"),
+        *(
+            reverse("admin:provenance_notice_change", args=[one.pk])
+            for one in Notice.objects.filter(party=ada)
+        ),
+    ]
+    client = page(dora)
+    for address in addresses[:2]:
+        shown = client.get(address).content.decode()
+        assert shown.count("due since 15 Mar 2026") >= 2
+        assert ">over<" not in shown
+    claimed(conflict, ada, NOON + 12 * DAY)
+    Letter.objects.update(read_at=None)
+    for address in addresses:
+        shown = client.get(address).content.decode()
+        assert "due since" not in shown
+        assert "over" in shown
+
+
+def test_many_deadlines_are_looked_up_together(ada: Party, adas, bens, django_assert_num_queries):
+    opened(bens, adas)
+    rows = list(Notice.objects.filter(party=ada).select_related("party"))
+    with django_assert_num_queries(1):
+        assert notices.awaited(rows * 3, NOON) == {rows[0].pk}
+
+
+def test_what_passed_on_leads_to_its_transfer_and_not_back_to_its_own_page(
+    dora: User, ada: Party, ben: Party
+):
+    version = factories.version(factories.dataset(ada), ["one"])
+    notices.tell(
+        "registration.done", party=ada, about=version.pk, key="k", at=NOON,
+        dataset=str(version), records=1,
+    )  # fmt: skip
+    told = Notice.objects.get(kind="registration.done")
+    client, address = page(dora), reverse("admin:provenance_notice_change", args=[told.pk])
+    opens = reverse("admin:provenance_notice_open", args=[told.pk])
+    assert opens in client.get(address).content.decode()
+    transfer = ownership.propose_transfer(
+        dataset=version.dataset, receiver=ben, reason="Sold.", by=dora, at=NOON
+    )
+    ownership.accept_transfer(transfer=transfer, party=ben, by=None, at=NOON + DAY)
+    shown = client.get(address).content.decode()
+    assert opens not in shown
+    assert reverse("admin:provenance_ownershiptransfer_change", args=[transfer.pk]) in shown
+    assert reverse("admin:provenance_notice_changelist") in shown
