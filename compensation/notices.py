@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from compensation import money
 from compensation.models import Account, Asset, BudgetNotice, PayoutMethod
 from provenance.models import Event, Notice, Sending
-from provenance.notices import Kind, Topic, follows, register, tell
+from provenance.notices import LABS, OWNERS, Kind, Topic, follows, register, tell
 
 _MATURED = "credit.matured"
 _METHOD = "admin:compensation_payoutmethod_change"
@@ -20,6 +20,7 @@ register(
         "payout_address.changed",
         Topic.SECURITY,
         _("Where your payouts go was changed"),
+        _("Where your payouts go was changed"),
         _(
             "From now on the payouts of %(owner)s are meant for %(where)s. Nothing is paid there "
             "before %(from_at)s. If nobody of you did this, remove it at once, change your "
@@ -28,10 +29,12 @@ register(
         _METHOD,
         "finance",
         _("Check it"),
+        reaches=OWNERS,
     ),
     Kind(
         "payout.failed",
         Topic.MONEY,
+        _("A payout did not arrive"),
         _("A payout did not arrive"),
         _(
             "A payout to %(where)s came back or was refused: %(why)s The money is yours as before, "
@@ -40,20 +43,24 @@ register(
         _METHOD,
         "finance",
         _("Put it right"),
+        reaches=OWNERS,
     ),
     Kind(
         "payout.sent",
         Topic.MONEY,
+        _("You were paid"),
         _("You were paid %(amount)s"),
         _("A payout of %(amount)s has arrived, as final as the bank or the chain makes it."),
         "admin:compensation_payout_changelist",
         "finance",
         _("See what it pays for"),
         is_list=True,
+        reaches=OWNERS,
     ),
     Kind(
         _MATURED,
         Topic.MONEY,
+        _("What you earned can be paid to you"),
         _("%(amount)s can be paid to you"),
         _(
             "On %(day)s (UTC), %(amount)s that you had earned came out of the hold-back. It goes "
@@ -65,10 +72,12 @@ register(
         _("See your payouts"),
         is_list=True,
         sending=Sending.DAILY,
+        reaches=OWNERS,
     ),
     Kind(
         "budget.warning",
         Topic.MONEY,
+        _("Much of a budget, or all of it, is spent"),
         _("%(percent)s %% of a budget is spent"),
         _(
             "%(what)s: %(spent)s of %(limit)s are spent. At 100 %% no new run starts under it; "
@@ -78,6 +87,7 @@ register(
         "finance",
         _("See the budgets"),
         is_list=True,
+        reaches=LABS,
     ),
 )
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ingest.models import Upload
 from provenance.models import DatasetVersion, Event
-from provenance.notices import Kind, Topic, follows, of_conflicts, register, tell
+from provenance.notices import OWNERS, Kind, Topic, follows, of_conflicts, register, tell
 
 _DONE, _FAILED = "registration.done", "registration.failed"
 
@@ -16,6 +16,7 @@ register(
     Kind(
         _DONE,
         Topic.CONFLICTS,
+        _("A registration is done, and nothing like it was found"),
         _("%(dataset)s is registered, and like nothing of others"),
         _(
             "Your registration %(dataset)s is sealed and was compared with everything that others "
@@ -25,10 +26,12 @@ register(
         "admin:provenance_datasetversion_change",
         "rights",
         _("See the registration"),
+        reaches=OWNERS,
     ),
     Kind(
         _FAILED,
         Topic.CONFLICTS,
+        _("A registration ended with an error"),
         _("%(dataset)s could not be registered"),
         _(
             "The upload for %(dataset)s ended with an error, and nothing of it stays. Its page "
@@ -37,6 +40,7 @@ register(
         "admin:ingest_upload_change",
         "rights",
         _("See what happened"),
+        reaches=OWNERS,
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -79,9 +80,10 @@ class KindFilter(SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Kinds by their codes, which webhooks and the API use too."""
+        """Kinds by their names."""
         mine = Notice.objects.visible_to(viewer_of(request))
-        return [(code, code) for code in mine.order_by().values_list("kind", flat=True).distinct()]
+        told = mine.order_by().values_list("kind", flat=True).distinct()
+        return [(code, notices.kind_of(code).name) for code in told]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrow the list."""
@@ -105,41 +107,25 @@ class PreferencesForm(VerbForm):
             coerce=int,
             initial=day.hour,
         )
-        for kind in self._offered():
+        self._offered = notices.kinds_for(self.viewer.party)
+        for kind in chain.from_iterable(self._offered.values()):
             if kind.may_be_off:
                 self.fields[kind.code] = forms.ChoiceField(
-                    label=title_of(kind),
+                    label=kind.name,
                     choices=Sending.choices,
                     initial=chosen.get(kind.code, kind.sending),
                 )
 
-    def _offered(self) -> list[notices.Kind]:
-        """The kinds that this party may be told."""
-        is_operator = self.viewer.is_operator
-        return [kind for kind in notices.kinds() if is_operator or not kind.is_operators]
-
     def groups(self) -> list[dict[str, Any]]:
         """The kinds by topic, each with its field; None for those that are always mailed."""
-        found: list[dict[str, Any]] = []
-        for kind in self._offered():
-            topic = notices.Topic(kind.topic).label
-            if not found or found[-1]["topic"] != topic:
-                found.append({"topic": topic, "kinds": []})
-            field = self[kind.code] if kind.code in self.fields else None
-            found[-1]["kinds"].append({"title": title_of(kind), "code": kind.code, "field": field})
-        return found
+        return [
+            {"topic": topic.label, "kinds": [self._row(kind) for kind in some]}
+            for topic, some in self._offered.items()
+        ]
 
-
-class _Dots(dict[str, str]):
-    """Stands in for facts where a kind is named and nothing has happened."""
-
-    def __missing__(self, key: str) -> str:
-        return "…"
-
-
-def title_of(kind: notices.Kind) -> str:
-    """What a notice of this kind says, with dots for what is not known before it happens."""
-    return str(kind.title) % _Dots()
+    def _row(self, kind: notices.Kind) -> dict[str, Any]:
+        field = self[kind.code] if kind.code in self.fields else None
+        return {"title": kind.name, "code": kind.code, "field": field}
 
 
 def _read_all(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from django import forms
@@ -18,7 +19,6 @@ from provenance import notices, webhooks
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
-from provenance.admin.notices import title_of
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.models import Party, Webhook, WebhookMessage
@@ -37,23 +37,23 @@ class WebhookForm(VerbForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["kinds"] = forms.MultipleChoiceField(
-            label=_("Kinds"),
-            choices=_kinds(self.viewer),
-            widget=forms.CheckboxSelectMultiple,
-            required=False,
-            help_text=_("None means all, those that are new one day too."),
-        )
+        for topic, kinds in notices.kinds_for(self.viewer.party).items():
+            self.fields[topic] = forms.MultipleChoiceField(
+                label=topic.label,
+                choices=[(kind.code, _named(kind)) for kind in kinds],
+                widget=forms.CheckboxSelectMultiple,
+                required=False,
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """With the kinds of all topics together."""
+        given: dict[str, Any] = super().clean() or {}
+        chosen = [given.get(topic, []) for topic in notices.Topic if topic in self.fields]
+        return {**given, "kinds": list(chain.from_iterable(chosen))}
 
 
-def _kinds(viewer: Viewer) -> list[tuple[str, str]]:
-    """What this party may be told, those of one topic together: each kind's code, and its words."""
-    found = []
-    for kind in notices.kinds():
-        if viewer.is_operator or not kind.is_operators:
-            words = _("%(words)s (%(code)s)") % {"words": title_of(kind), "code": kind.code}
-            found.append((kind.code, words))
-    return found
+def _named(kind: notices.Kind) -> str:
+    return _("%(words)s (%(code)s)") % {"words": kind.name, "code": kind.code}
 
 
 def _make(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -130,6 +130,7 @@ class WebhookAdmin(ReadOnlyFacts):
             "develop",
             _make,
             WebhookForm,
+            gettext_lazy("Choose none to get all, also kinds that are added later."),
             tone="primary",
         ),
     )

@@ -7,11 +7,24 @@ declare their own kinds and rules (`register`, `follows`); nothing here knows th
 
 from provenance.notices import of_conflicts, of_licences, of_ownership, of_parties
 from provenance.notices.awaiting import RECALL, awaited
-from provenance.notices.kinds import Kind, Topic, kind_of, kinds, register
+from provenance.notices.kinds import (
+    LABS,
+    OPERATORS,
+    OWNERS,
+    Kind,
+    Topic,
+    kind_of,
+    kinds,
+    kinds_for,
+    register,
+)
 from provenance.notices.telling import follow, follows, operators, tell
 from provenance.notices.words import Said, say
 
 __all__ = [
+    "LABS",
+    "OPERATORS",
+    "OWNERS",
     "RECALL",
     "Kind",
     "Said",
@@ -21,6 +34,7 @@ __all__ = [
     "follows",
     "kind_of",
     "kinds",
+    "kinds_for",
     "of_conflicts",
     "of_licences",
     "of_ownership",

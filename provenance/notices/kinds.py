@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from provenance.models import Sending
 
 if TYPE_CHECKING:
-    from provenance.models import Notice
+    from provenance.models import Notice, Party
 
 
 class Topic(models.TextChoices):
@@ -35,17 +35,24 @@ ALWAYS = frozenset({Topic.SECURITY, Topic.DEADLINES})
 OPEN = _("Open it")
 
 
+# What a party is that a kind can reach.
+OWNERS, LABS, OPERATORS = ("owner",), ("lab",), ("operator",)
+EVERYBODY = (*OWNERS, *LABS, *OPERATORS)
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of notice. `title` and `words` name facts as %(name)s; nothing else is filled in.
 
-    `right`: the verb of access.ROLE_VERBS whose holders it is mailed to. `page`: the name of the
-    address where one acts, with the notice's `about` as its argument unless `is_list`.
+    `name` says what happens where nothing has happened yet: people choose by it. `right`: the verb
+    of access.ROLE_VERBS whose holders it is mailed to. `page`: the name of the address where one
+    acts, with the notice's `about` as its argument unless `is_list`.
     """
 
     code: str
     topic: Topic
     # Lazily translated text.
+    name: Any
     title: Any
     words: Any
     page: str
@@ -53,6 +60,7 @@ class Kind:
     # What the button of the letter says.
     act: Any = OPEN
     is_list: bool = False
+    reaches: tuple[str, ...] = EVERYBODY
     sending: Sending = Sending.NOW
     # Of notices with a deadline: those that are still awaited at a moment, with their parties
     # loaded; and what follows if it passes.
@@ -64,10 +72,9 @@ class Kind:
         """Whether a person may have it gathered, or not mailed at all."""
         return self.topic not in ALWAYS
 
-    @property
-    def is_operators(self) -> bool:
-        """Whether only who runs this service is ever told it."""
-        return self.code.startswith("operator.")
+    def can_reach(self, party: Party) -> bool:
+        """Whether such a party is ever told it."""
+        return any(getattr(party, f"is_{role}") for role in self.reaches)
 
 
 _KINDS: dict[str, Kind] = {}
@@ -89,3 +96,12 @@ def kinds() -> list[Kind]:
     """Every kind, by topic and code."""
     order = list(Topic)
     return sorted(_KINDS.values(), key=lambda one: (order.index(one.topic), one.code))
+
+
+def kinds_for(party: Party) -> dict[Topic, list[Kind]]:
+    """The kinds that can reach a party, by topic."""
+    found: dict[Topic, list[Kind]] = {}
+    for kind in kinds():
+        if kind.can_reach(party):
+            found.setdefault(kind.topic, []).append(kind)
+    return found

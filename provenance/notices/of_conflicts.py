@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from provenance.models import Conflict, Dataset, Event, Notice, Overlap, Party, Resolution
-from provenance.notices.kinds import Kind, Topic, register
+from provenance.notices.kinds import OPERATORS, OWNERS, Kind, Topic, register
 from provenance.notices.telling import follows, operators, tell
 
 State = Conflict.State
@@ -35,6 +35,7 @@ register(
     Kind(
         "overlap.found",
         Topic.CONFLICTS,
+        _("Your registration is like data of others"),
         _("%(dataset)s is like data registered before"),
         _(
             "Your registration %(dataset)s was compared with everything registered before it. "
@@ -45,10 +46,12 @@ register(
         "admin:provenance_datasetversion_change",
         "rights",
         _("See what was found"),
+        reaches=OWNERS,
     ),
     Kind(
         "overlap.by_another",
         Topic.CONFLICTS,
+        _("Somebody registered data that is like yours"),
         _("A new registration of %(other)s is like data of yours"),
         _(
             "%(other)s registered %(dataset)s. Records in it that match yours: %(matching)s; that "
@@ -58,10 +61,12 @@ register(
         "rights",
         _("See the overlaps"),
         is_list=True,
+        reaches=OWNERS,
     ),
     Kind(
         "conflict.opened",
         Topic.CONFLICTS,
+        _("Records of somebody else are like yours, and you may claim them"),
         _("Records of %(other)s are like yours: do you claim them?"),
         _(
             "%(others)s of %(other)s, registered later, has records that match closely with your "
@@ -72,10 +77,12 @@ register(
         "rights",
         _("Look, and claim or let go"),
         awaited=_awaited,
+        reaches=OWNERS,
     ),
     Kind(
         "records.held",
         Topic.CONFLICTS,
+        _("What records of yours earn is held"),
         _("What some records of %(yours)s earn is held"),
         _(
             "Records of your %(yours)s that match closely with %(others)s of %(other)s, registered "
@@ -86,10 +93,12 @@ register(
         _PAGE,
         "rights",
         _("See the records"),
+        reaches=OWNERS,
     ),
     Kind(
         "records.released",
         Topic.CONFLICTS,
+        _("What records of yours earn is no longer held"),
         _("What records of %(yours)s earn is no longer held"),
         _(
             "In the matter of %(yours)s and %(others)s, what was held is released to you. Records: "
@@ -97,10 +106,12 @@ register(
         ),
         _PAGE,
         "rights",
+        reaches=OWNERS,
     ),
     Kind(
         "claim.made",
         Topic.CONFLICTS,
+        _("Somebody claims records of yours"),
         _("%(other)s claims records of %(yours)s"),
         _(
             "%(other)s says that records of your %(yours)s are its own, and what they earn is held "
@@ -111,10 +122,12 @@ register(
         "rights",
         _("Answer the claim"),
         awaited=_awaited,
+        reaches=OWNERS,
     ),
     Kind(
         "claim.withdrawn",
         Topic.CONFLICTS,
+        _("A claim on records of yours was taken back"),
         _("%(other)s takes its claim on %(yours)s back"),
         _(
             "%(other)s no longer claims records of your %(yours)s. What only its claim held is "
@@ -122,10 +135,12 @@ register(
         ),
         _PAGE,
         "rights",
+        reaches=OWNERS,
     ),
     Kind(
         "claim.waits",
         Topic.CONFLICTS,
+        _("A claim on records of yours waits to be admitted"),
         _("%(other)s asks to claim records of %(yours)s"),
         _(
             "%(other)s claims records of your %(yours)s. Nothing more is held unless an operator "
@@ -134,10 +149,12 @@ register(
         _PAGE,
         "rights",
         _("See the claim"),
+        reaches=OWNERS,
     ),
     Kind(
         "claim.admitted",
         Topic.CONFLICTS,
+        _("Your claim was admitted"),
         _("Your claim on %(others)s is admitted"),
         _(
             "An operator has looked at your evidence on %(yours)s and %(others)s. What the records "
@@ -145,10 +162,12 @@ register(
         ),
         _PAGE,
         "rights",
+        reaches=OWNERS,
     ),
     Kind(
         "claim.rejected",
         Topic.CONFLICTS,
+        _("Your claim was not admitted"),
         _("Your claim on %(others)s is not admitted"),
         _(
             "An operator has looked at your evidence on %(yours)s and %(others)s. Nothing is held "
@@ -158,10 +177,12 @@ register(
         _PAGE,
         "rights",
         _("Read the reasons"),
+        reaches=OWNERS,
     ),
     Kind(
         "conflict.answered",
         Topic.CONFLICTS,
+        _("The other side of a conflict has answered"),
         _("%(other)s has answered about %(yours)s"),
         _(
             "In the matter of %(yours)s and %(others)s the other side has said something. Read it; "
@@ -171,10 +192,12 @@ register(
         "rights",
         _("Read it"),
         awaited=_awaited,
+        reaches=OWNERS,
     ),
     Kind(
         "conflict.referred",
         Topic.CONFLICTS,
+        _("A person decides a conflict of yours"),
         _("A person decides about %(yours)s and %(others)s"),
         _(
             "There was no answer in time, so an operator decides. What is held stays held until "
@@ -182,10 +205,12 @@ register(
         ),
         _PAGE,
         "rights",
+        reaches=OWNERS,
     ),
     Kind(
         "decision.made",
         Topic.CONFLICTS,
+        _("A conflict of yours was decided"),
         _("Decided: %(yours)s and %(others)s"),
         _(
             "On %(records)s contested records: %(outcome)s. The reasons stand on the page of the "
@@ -195,10 +220,12 @@ register(
         "rights",
         _("Read the reasons"),
         awaited=_awaited,
+        reaches=OWNERS,
     ),
     Kind(
         "appeal.made",
         Topic.CONFLICTS,
+        _("The other side appeals a decision"),
         _("%(other)s appeals the decision on %(yours)s"),
         _(
             "%(other)s asks another operator to look at the decision on %(yours)s and %(others)s. "
@@ -206,25 +233,30 @@ register(
         ),
         _PAGE,
         "rights",
+        reaches=OWNERS,
     ),
     Kind(
         "operator.claim_waits",
         Topic.CONFLICTS,
+        _("A claim waits to be admitted"),
         _("A claim waits to be admitted: %(yours)s and %(others)s"),
         _("%(claimant)s claims records with evidence. Admit the claim, or say why not."),
         _PAGE,
         "rights",
         _("Look at the evidence"),
+        reaches=OPERATORS,
     ),
     Kind(
         "operator.decide",
         Topic.CONFLICTS,
+        _("A conflict waits to be decided"),
         _("To decide: %(yours)s and %(others)s"),
         _("Both sides have said what they wish to say, or their time is over."),
         _PAGE,
         "rights",
         _("Decide"),
         awaited=_awaited,
+        reaches=OPERATORS,
     ),
 )
 

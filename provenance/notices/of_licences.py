@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from provenance.models import Event, Grant, Notice, Purpose, Sending, Usage
-from provenance.notices.kinds import Kind, Topic, register
+from provenance.notices.kinds import LABS, OWNERS, Kind, Topic, register
 from provenance.notices.telling import follows, tell
 
 _GRANT = "admin:provenance_grant_change"
@@ -58,6 +58,7 @@ register(
     Kind(
         "grant.asked",
         Topic.GRANTS,
+        _("A lab asks for a grant"),
         _("%(lab)s asks for a grant on %(dataset)s"),
         _(
             "%(lab)s wants to use %(dataset)s under your licence “%(licence)s”, for: %(purposes)s. "
@@ -66,10 +67,12 @@ register(
         _GRANT,
         "rights",
         _("Answer"),
+        reaches=OWNERS,
     ),
     Kind(
         "grant.taken",
         Topic.GRANTS,
+        _("A lab took a licence of yours"),
         _("%(lab)s took your licence of %(dataset)s"),
         _(
             "You offer “%(licence)s” to any lab without asking. %(lab)s took it, for: "
@@ -78,10 +81,12 @@ register(
         _GRANT,
         "rights",
         sending=Sending.DAILY,
+        reaches=OWNERS,
     ),
     Kind(
         "grant.given",
         Topic.GRANTS,
+        _("You were given a grant"),
         _("You may use %(dataset)s"),
         _(
             "%(owner)s gave you the licence “%(licence)s”, for: %(purposes)s. Text, price and term "
@@ -90,18 +95,22 @@ register(
         _GRANT,
         "rights",
         _("Read the terms"),
+        reaches=LABS,
     ),
     Kind(
         "grant.refused",
         Topic.GRANTS,
+        _("A grant that you asked for was not given"),
         _("%(owner)s did not give a grant on %(dataset)s"),
         _("You asked for “%(licence)s”. The reason given: %(reason)s"),
         _GRANT,
         "rights",
+        reaches=LABS,
     ),
     Kind(
         "grant.ended",
         Topic.GRANTS,
+        _("A grant of yours ends"),
         _("Your grant on %(dataset)s ends"),
         _(
             "The licence “%(licence)s” of %(owner)s no longer covers new use after %(ends_at)s. "
@@ -109,10 +118,12 @@ register(
         ),
         _GRANT,
         "rights",
+        reaches=LABS,
     ),
     Kind(
         "usage.ungranted",
         Topic.USAGE,
+        _("No grant covers a use of yours"),
         _("No grant covers your use of %(dataset)s"),
         _(
             "Your run %(run)s reported use of %(dataset)s (%(purpose)s), and you hold no grant for "
@@ -125,10 +136,12 @@ register(
         _("Ask for a grant"),
         awaited=_ungranted,
         passes=_tell_owner,
+        reaches=LABS,
     ),
     Kind(
         "usage.unknown",
         Topic.USAGE,
+        _("A report of yours names data that is not registered"),
         _("A report names data that is not registered: %(subject)s"),
         _(
             "Your run %(run)s reported use of “%(subject)s” (%(purpose)s), which is no dataset "
@@ -137,10 +150,12 @@ register(
         _USAGE,
         "develop",
         _("See the report"),
+        reaches=LABS,
     ),
     Kind(
         "usage.without_grant",
         Topic.USAGE,
+        _("Your data was used without a grant"),
         _("%(dataset)s was used without a grant"),
         _(
             "%(lab)s reported use of %(dataset)s in its %(run)s (%(purpose)s). Records: "
@@ -150,6 +165,7 @@ register(
         _USAGE,
         "rights",
         _("See the use"),
+        reaches=OWNERS,
     ),
 )
 

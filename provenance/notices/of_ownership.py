@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from provenance.models import Event, Notice, OwnershipTransfer
-from provenance.notices.kinds import Kind, Topic, register
+from provenance.notices.kinds import OWNERS, Kind, Topic, register
 from provenance.notices.telling import follows, tell
 
 _PAGE = "admin:provenance_ownershiptransfer_change"
@@ -26,6 +26,7 @@ register(
     Kind(
         "ownership.offered",
         Topic.DEADLINES,
+        _("A dataset is to be handed over to you"),
         _("%(giver)s hands %(dataset)s over to you"),
         _(
             "From the moment you take it over it is yours and earns for you, with its licences, "
@@ -35,10 +36,12 @@ register(
         "rights",
         _("Take it or refuse it"),
         awaited=_offered,
+        reaches=OWNERS,
     ),
     Kind(
         "ownership.leaving",
         Topic.SECURITY,
+        _("A dataset of yours is to pass to somebody else"),
         _("%(dataset)s is to pass from you to %(receiver)s"),
         _(
             "It passes when %(receiver)s takes it over, until %(until_at)s. If nobody of you meant "
@@ -47,10 +50,12 @@ register(
         _PAGE,
         "rights",
         _("See why"),
+        reaches=OWNERS,
     ),
     Kind(
         "ownership.passed",
         Topic.SECURITY,
+        _("A dataset passed from one owner to another"),
         _("%(dataset)s passed from %(giver)s to %(receiver)s"),
         _(
             "What was used before earns for %(giver)s, what is used since for %(receiver)s. "
@@ -58,14 +63,17 @@ register(
         ),
         _PAGE,
         "rights",
+        reaches=OWNERS,
     ),
     Kind(
         "ownership.stayed",
         Topic.SECURITY,
+        _("A dataset did not pass to another owner"),
         _("%(dataset)s stays with %(giver)s"),
         _("It does not pass to %(receiver)s: %(what_became)s. %(answer)s"),
         _PAGE,
         "rights",
+        reaches=OWNERS,
     ),
 )
 

@@ -19,7 +19,7 @@ from provenance.models import (
     Review,
 )
 from provenance.notices.awaiting import RECALL
-from provenance.notices.kinds import Kind, Topic, register
+from provenance.notices.kinds import LABS, OPERATORS, Kind, Topic, register
 from provenance.notices.telling import follows, operators, tell
 
 
@@ -32,6 +32,7 @@ register(
     Kind(
         RECALL,
         Topic.DEADLINES,
+        _("A deadline is near"),
         _("Until %(until_at)s: %(what)s"),
         _(
             "You were told of this before, and something of you is still awaited. After "
@@ -44,6 +45,7 @@ register(
     Kind(
         "key.created",
         Topic.SECURITY,
+        _("A new API key speaks for you"),
         _("A new API key speaks for you: %(name)s"),
         _(
             "The key “%(name)s”, which begins with tm_%(prefix)s_, was made by %(by)s. It may: "
@@ -56,6 +58,7 @@ register(
     Kind(
         "key.revoked",
         Topic.SECURITY,
+        _("An API key of yours was revoked"),
         _("An API key was revoked: %(name)s"),
         _("Requests with the key “%(name)s” (tm_%(prefix)s_…) are refused from now on."),
         "admin:provenance_apikey_change",
@@ -64,6 +67,7 @@ register(
     Kind(
         "reporting_key.added",
         Topic.SECURITY,
+        _("A new key signs your reports of use"),
         _("A new key signs your reports of use: %(name)s"),
         _(
             "From now on reports that %(address)s signs are yours, and are charged to you. If "
@@ -72,10 +76,12 @@ register(
         "admin:provenance_reportingkey_change",
         "develop",
         _("Look at the key"),
+        reaches=LABS,
     ),
     Kind(
         "member.invited",
         Topic.SECURITY,
+        _("Somebody was invited to act for you"),
         _("%(email)s was invited to act for you"),
         _(
             "%(by)s invited %(email)s as %(role)s. The invitation can be accepted until "
@@ -88,6 +94,7 @@ register(
     Kind(
         "review.raised",
         Topic.USAGE,
+        _("A person looks at your reports"),
         _("A person looks at your reports of %(run)s: %(rule)s"),
         _(
             "Something in the reports of your run %(run)s does not fit (%(rule)s). Nothing is "
@@ -96,26 +103,32 @@ register(
         "admin:provenance_review_change",
         "develop",
         _("See what was found, and answer"),
+        reaches=LABS,
     ),
     Kind(
         "review.closed",
         Topic.USAGE,
+        _("A review of your reports is closed"),
         _("The review of %(run)s is closed: %(outcome)s"),
         _("The reason given: %(reason)s"),
         "admin:provenance_review_change",
         "develop",
+        reaches=LABS,
     ),
     Kind(
         "operator.review",
         Topic.USAGE,
+        _("A new review of reports"),
         _("A new review of reports: %(rule)s, in %(run)s of %(lab)s"),
         _("Look at what was found and hear the lab. Nobody has taken it yet."),
         "admin:provenance_review_change",
         "rights",
+        reaches=OPERATORS,
     ),
     Kind(
         "operator.approve",
         Topic.DEADLINES,
+        _("A second person is asked"),
         _("A second person is asked: %(what_is)s"),
         _(
             "%(by)s proposes it, and it is done only if another operator approves it until "
@@ -125,10 +138,12 @@ register(
         "read",
         _("Approve or refuse"),
         awaited=_proposals,
+        reaches=OPERATORS,
     ),
     Kind(
         "webhook.disabled",
         Topic.SECURITY,
+        _("A webhook of yours was switched off"),
         _("Nothing is posted to %(name)s any more"),
         _(
             "Messages to your address %(url)s were refused or not answered for days, so it was "

@@ -33,7 +33,8 @@ _JOINERS = frozenset({"\u200c", "\u200d"})
 class Said:
     """A notice as a person reads it; plain text throughout."""
 
-    code: str
+    # What kind it is, in words.
+    kind: str
     topic: str
     title: str
     words: str
@@ -53,7 +54,7 @@ def say(notice: Notice) -> Said:
         facts["what"] = str(kind_of(facts["of_kind"]).title) % facts
     path = reverse(kind.page, args=[] if kind.is_list or not notice.about else [notice.about])
     return Said(
-        code=kind.code,
+        kind=str(kind.name),
         topic=str(Topic(kind.topic).label),
         title=str(kind.title) % facts,
         words=str(kind.words) % facts,

@@ -377,6 +377,7 @@ def test_every_kind_can_be_said_with_any_facts_and_leads_to_a_page(ada: Party, e
             return "…"
 
     for kind in notices.kinds():
+        assert "%" not in str(kind.name)
         assert str(kind.title) % Everything()
         assert str(kind.words) % Everything()
         assert kind.right in {"read", "rights", "finance", "develop", "members"}

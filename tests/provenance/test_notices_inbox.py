@@ -230,3 +230,24 @@ def test_what_passed_on_leads_to_its_transfer_and_not_back_to_its_own_page(
     assert opens not in shown
     assert reverse("admin:provenance_ownershiptransfer_change", args=[transfer.pk]) in shown
     assert reverse("admin:provenance_notice_changelist") in shown
+
+
+def test_everybody_chooses_among_the_kinds_that_can_reach_them_by_plain_names(
+    ada: Party, dora: User, lab: Party, olga: User
+):
+    readers = {"owner": dora, "lab": factories.user("lea@cobalt.example", party=lab), "olga": olga}
+    for address in (
+        reverse("admin:provenance_notice_preferences"),
+        reverse("admin:provenance_webhook_list_verb", args=["new"]),
+    ):
+        shown = {who: page(one).get(address).content.decode() for who, one in readers.items()}
+        kinds = {
+            who: {one.code for one in notices.kinds() if one.code in text}
+            for who, text in shown.items()
+        }
+        assert {"key.created", "deadline.near"} <= kinds["owner"] & kinds["lab"] & kinds["olga"]
+        assert "payout.sent" in kinds["owner"] - kinds["lab"] - kinds["olga"]
+        assert "budget.warning" in kinds["lab"] - kinds["owner"] - kinds["olga"]
+        assert "operator.decide" in kinds["olga"] - kinds["owner"] - kinds["lab"]
+        assert "A deadline is near" in shown["lab"]
+        assert "…" not in shown["lab"].split("<form")[-1]

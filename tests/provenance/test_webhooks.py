@@ -340,11 +340,12 @@ def test_a_person_makes_tests_reads_and_replays_on_the_pages(
     client.force_login(factories.user("dora@aurora.example", party=ada))
     answer = client.post(
         reverse("admin:provenance_webhook_list_verb", args=["new"]),
-        {"new-url": receiver.url, "new-kinds": ["payout.sent"]},
+        {"new-url": receiver.url, "new-money": ["payout.sent"], "new-grants": ["grant.asked"]},
     )
     assert "whsec_" in answer.content.decode()
     assert "no-store" in answer["Cache-Control"]
     made = Webhook.objects.get()
+    assert made.kinds == ["grant.asked", "payout.sent"]
     address = reverse("admin:provenance_webhook_change", args=[made.pk])
     assert client.post(f"{address}test/").status_code == 302
     assert posting.post_due(at=timezone.now()) == 1
