@@ -26,7 +26,8 @@ from provenance.models import (
     Usage,
 )
 
-_OPEN = ("open", "claimed", "answered", "deciding", "appealed")
+OPEN = ("open", "claimed", "answered", "deciding", "appealed")
+"""States in which records are in question: a decision that may be appealed stands."""
 
 
 def cards(viewer: Viewer, at: datetime) -> list[Card]:
@@ -67,7 +68,7 @@ def _of_owner(viewer: Viewer) -> list[Card]:
     sealed = DatasetVersion.objects.filter(dataset__in=datasets, state="sealed")
     offered = datasets.filter(licences__retired_at__isnull=True, licences__isnull=False)
     side = Q(later__owner=viewer.party) | Q(earlier__owner=viewer.party)
-    conflicts = Conflict.objects.filter(side, state__in=_OPEN).count()
+    conflicts = Conflict.objects.filter(side, state__in=OPEN).count()
     uses = Usage.objects.visible_to(viewer).filter(version__dataset__owner=viewer.party)
     runs = uses.values("run").distinct()
     return [
@@ -141,7 +142,7 @@ def _of_operator() -> list[Card]:
         ),
         Card(
             _("Conflicts"),
-            f"{Conflict.objects.filter(state__in=_OPEN).count():,}",
+            f"{Conflict.objects.filter(state__in=OPEN).count():,}",
             _("open between owners"),
             reverse("admin:provenance_conflict_changelist"),
         ),

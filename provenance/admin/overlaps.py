@@ -8,21 +8,24 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import pgettext
 
+from provenance import debts
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
+from provenance.admin.dashboard import OPEN
 from provenance.admin.evidence import Pair, pair
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import viewer_of
-from provenance.models import Dataset, Match, MatchKind, Overlap, Party
+from provenance.models import Conflict, Dataset, Match, MatchKind, Overlap, Party
 from provenance.templatetags.tallymark import per_million
 
 PAIRS_PER_PAGE = 5
+MOST_NAMED = 10
+"""So many open conflicts the page of a dataset names."""
 POSSIBLE = "possible"
 KINDS = [*MatchKind.choices, (POSSIBLE, _lazy("Possible"))]
 """What a page of matches can be narrowed to."""
@@ -74,11 +77,37 @@ class OverlapAdmin(ReadOnlyFacts):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         viewer = viewer_of(request)
+        conflict = subject.conflicts.first()
         return {
             "overlap": subject,
-            "conflict": subject.conflicts.first(),
+            "conflict": conflict,
+            "why_none": "" if conflict else _why_none(subject),
+            "before": None if conflict else _between(subject).first(),
             **pairs_context(request, subject.matches.all(), viewer),
         }
+
+
+def _between(overlap: Overlap) -> QuerySet[Conflict]:
+    """The conflicts of the two datasets, whichever is the later one there."""
+    pair = (overlap.later.dataset_id, overlap.earlier.dataset_id)
+    return Conflict.objects.filter(later__in=pair, earlier__in=pair)
+
+
+def _why_none(overlap: Overlap) -> str:
+    """Why what was found alike opened no conflict of its own."""
+    later, earlier = overlap.later.dataset, overlap.earlier.dataset
+    if later.owner_id == earlier.owner_id:
+        return _("No conflict was opened: both datasets have one owner.")
+    if debts.is_accepted_between(later.pk, earlier.pk):
+        return _("No conflict was opened: both owners say that one was made from the other.")
+    if not overlap.matching_count:
+        return _(
+            "No conflict was opened: what was found is only a lead (meaning, possible matches, "
+            "columns), which opens nothing and holds nothing."
+        )
+    if _between(overlap).exists():
+        return _("No conflict was opened anew: these records were in question before.")
+    return _("No conflict was opened.")
 
 
 def kinds_in_words(overlap: Overlap) -> str:
@@ -119,26 +148,18 @@ def of_kind(kind: str) -> Q:
     return Q(kind=kind) if kind in MatchKind.values else Q()
 
 
-def _later_overlaps(request: HttpRequest, dataset: Any) -> Panel | None:
-    viewer = viewer_of(request)
-    rows = (
-        Overlap.objects.visible_to(viewer)
-        .filter(Q(later__dataset=dataset) | Q(earlier__dataset=dataset))
-        .filter(conflicts__closed_at__isnull=True, conflicts__isnull=False)
-    )
-    count = rows.count()
-    if not count:
+def _open_conflicts(request: HttpRequest, dataset: Any) -> Panel | None:
+    rows = Conflict.objects.visible_to(viewer_of(request)).with_claims_waiting()
+    rows = rows.filter(Q(later=dataset) | Q(earlier=dataset), state__in=OPEN)
+    found = rows.select_related("later__owner", "earlier__owner").order_by("deadline_at", "pk")
+    if not (count := found.count()):
         return None
     return Panel(
         _("Conflicts that are open"),
-        "provenance/parts/words.html",
-        {
-            "words": _("Records of this dataset are in question between you and another owner."),
-            "url": reverse("admin:provenance_conflict_changelist"),
-            "label": _("To the conflicts"),
-        },
+        "provenance/parts/conflicts.html",
+        {"conflicts": found[:MOST_NAMED], "left": max(0, count - MOST_NAMED)},
     )
 
 
 site.register(Overlap, OverlapAdmin)
-site.add_panel(Dataset, _later_overlaps)
+site.add_panel(Dataset, _open_conflicts)
