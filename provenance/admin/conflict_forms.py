@@ -53,6 +53,12 @@ class TextForm(VerbForm):
     text = forms.CharField(label=_lazy("What you say"), widget=forms.Textarea)
 
 
+class ConcedeForm(VerbForm):
+    """What a side says when it settles records by its own word; it may say nothing."""
+
+    text = forms.CharField(label=_lazy("What you say"), widget=forms.Textarea, required=False)
+
+
 class OpenForm(VerbForm):
     """One contested record's text, revealed by a side that registered fingerprints only."""
 

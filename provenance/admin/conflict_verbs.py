@@ -12,17 +12,19 @@ from django.utils.translation import gettext_lazy as _
 
 from provenance import conflicts
 from provenance.access import Viewer
+from provenance.admin.answering import EXPLAINED, Choice
 from provenance.admin.conflict_forms import (
     AnswerForm,
     ClaimChoiceForm,
     ClaimForm,
+    ConcedeForm,
     OpenForm,
     RejectForm,
     TextForm,
     waiting_claims,
 )
 from provenance.admin.verbs import Verb, person_of, viewer_of
-from provenance.models import Claim, Conflict, Record, User
+from provenance.models import Claim, Conflict, Record, Resolution, User
 
 State = Conflict.State
 OPEN_STATES = (State.OPEN, State.CLAIMED, State.ANSWERED, State.DECIDING)
@@ -38,10 +40,21 @@ def _is_side(viewer: Viewer, conflict: Conflict) -> bool:
     return viewer.party.pk in (conflict.later.owner_id, conflict.earlier.owner_id)
 
 
-def _may_claim(viewer: Viewer, conflict: Any) -> bool:
+def may_claim(viewer: Viewer, conflict: Any) -> bool:
+    """Whether the viewer's side may say now that the records are its own."""
     is_time = conflict.state in (*OPEN_STATES, State.RELEASED)
     claims = conflict.claims.filter(claimant=viewer.party, round=conflict.round)
     return is_time and _is_side(viewer, conflict) and not claims.exists()
+
+
+def _may_keep(viewer: Viewer, conflict: Any) -> bool:
+    this = Conflict.objects.filter(pk=conflict.pk)
+    return conflicts.answerable(this, viewer.party, Choice.KEEP).exists()
+
+
+def _may_give(viewer: Viewer, conflict: Any) -> bool:
+    own = conflict.contested.filter(record__dataset__owner=viewer.party, resolution=None)
+    return conflict.state in OPEN_STATES and own.exists()
 
 
 def _own_claim(viewer: Viewer, conflict: Any) -> QuerySet[Claim]:
@@ -88,6 +101,30 @@ def _claim(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
     )
     return _gettext(
         "Your claim is in the ledger, and the other side was told. See below what comes next."
+    )
+
+
+def _keep(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    _concede(request, conflict, Resolution.Outcome.COMMON, cleaned["text"])
+    return _gettext(
+        "What was held of the other side for your sake is released, and the other side was told."
+    )
+
+
+def _give(request: HttpRequest, conflict: Any, cleaned: dict[str, Any]) -> str:
+    outcome = conflicts.given_up(conflict, viewer_of(request).party)
+    _concede(request, conflict, outcome, cleaned["text"])
+    return _gettext("Your records count as the other side's now, and the other side was told.")
+
+
+def _concede(request: HttpRequest, conflict: Any, outcome: str, text: str) -> None:
+    conflicts.concede(
+        conflict=conflict,
+        party=viewer_of(request).party,
+        outcome=outcome,
+        text=text,
+        by=person_of(request),
+        at=timezone.now(),
     )
 
 
@@ -196,8 +233,27 @@ VERBS: tuple[Verb, ...] = (
         _claim,
         ClaimForm,
         _("Say that the contested records are yours. The other side has 14 days to answer."),
-        offered=_may_claim,
+        offered=may_claim,
         is_inline=True,
+    ),
+    Verb(
+        "keep",
+        Choice.KEEP.label,
+        "rights",
+        _keep,
+        ConcedeForm,
+        EXPLAINED[Choice.KEEP],
+        offered=_may_keep,
+    ),
+    Verb(
+        "give",
+        Choice.GIVE.label,
+        "rights",
+        _give,
+        ConcedeForm,
+        EXPLAINED[Choice.GIVE],
+        offered=_may_give,
+        tone="danger",
     ),
     Verb(
         "withdraw",

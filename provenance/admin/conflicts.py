@@ -20,7 +20,7 @@ from provenance.access import Viewer
 from provenance.admin.answering import answer_view
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
-from provenance.admin.conflict_verbs import VERBS
+from provenance.admin.conflict_verbs import VERBS, may_claim
 from provenance.admin.inbox import LIST_FILTERS, chosen
 from provenance.admin.overlaps import pairs_context
 from provenance.admin.site import site
@@ -92,6 +92,8 @@ class ConflictAdmin(ReadOnlyFacts):
             return _("an operator")
         if conflict.awaits_id is not None:
             return str(conflict.awaits)
+        if conflict.state in (Conflict.State.OPEN, Conflict.State.DECIDED):
+            return _awaited(conflict)
         return _("nobody")
 
     @column(_lazy("Until"), ordering="deadline_at")
@@ -142,6 +144,7 @@ class ConflictAdmin(ReadOnlyFacts):
         return {
             "overlap": subject.overlap,
             "side": _side_of(viewer, subject),
+            "may_claim": may_claim(viewer, subject),
             "steps": steps(subject),
             "sums": _sums(subject),
             "statements": statements,

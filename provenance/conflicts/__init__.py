@@ -14,7 +14,7 @@ from provenance.conflicts.claims import (
     reply,
     withdraw_claim,
 )
-from provenance.conflicts.concessions import concede
+from provenance.conflicts.concessions import concede, given_up
 from provenance.conflicts.deadlines import pass_deadlines
 from provenance.conflicts.evidence import open_record
 from provenance.conflicts.opening import carry_into, open_from_overlap
@@ -39,6 +39,7 @@ __all__ = [
     "concede",
     "decide",
     "decide_appeal",
+    "given_up",
     "open_from_overlap",
     "open_pairs",
     "open_record",

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from provenance.conflicts.claims import answer, claim, reply, withdraw_claim
-from provenance.conflicts.concessions import concede
+from provenance.conflicts.concessions import concede, given_up
 from provenance.conflicts.filters import FOR_A_SIDE, chosen_by, within
 from provenance.conflicts.resolutions import Outcome
 from provenance.conflicts.sides import OPEN_STATES, State, side_of
@@ -159,10 +159,9 @@ def _give(case: AnsweredConflict, at: datetime) -> int:
         "at": at,
     }
     if given.choice in NARROWED:
-        outcome = Outcome.COMMON
+        outcome: str = Outcome.COMMON
         if given.choice == Choice.GIVE:
-            is_later = own.pk == conflict.later_id
-            outcome = Outcome.TO_EARLIER if is_later else Outcome.TO_LATER
+            outcome = given_up(conflict, given.party)
         concede(**said, outcome=outcome, filter=given.filter, text=given.text)
     elif given.choice == Choice.CLAIM:
         claim(

@@ -23,7 +23,6 @@ from provenance.conflicts.sides import (
     in_question,
     locked,
     move,
-    other,
     require_state,
     rest,
     side_of,
@@ -78,7 +77,7 @@ def concede(
     conflict = locked(conflict)
     own = side_of(conflict, party)
     require_state(conflict, *OPEN_STATES)
-    if outcome not in (Outcome.COMMON, _favour_of(conflict, other(conflict, own))):
+    if outcome not in (Outcome.COMMON, given_up(conflict, party)):
         raise NotYoursToGive
     chosen = chosen_by(filter, FOR_A_SIDE)
     rows, moved = _rows(conflict, own, outcome, chosen)
@@ -103,8 +102,10 @@ def concede(
     return resolution
 
 
-def _favour_of(conflict: Conflict, side: Dataset) -> str:
-    return Outcome.TO_EARLIER if side.pk == conflict.earlier_id else Outcome.TO_LATER
+def given_up(conflict: Conflict, party: Party) -> str:
+    """The outcome by which `party` gives its own up: the records are the other side's."""
+    is_later = side_of(conflict, party).pk == conflict.later_id
+    return Outcome.TO_EARLIER if is_later else Outcome.TO_LATER
 
 
 def _rows(
