@@ -159,14 +159,20 @@ def _everybody(viewer: Viewer) -> Iterable[Step]:
     yield Step(
         30,
         _("Set up a second factor"),
-        _(
-            "An app on your phone shows a code. With it, a stolen password moves no money; it is "
-            "asked for before anybody changes where you are paid."
-        ),
+        _second_factor_is_for(viewer),
         _("Set it up"),
         reverse("mfa_index"),
         is_done=is_mfa_enabled(viewer.user),
         is_optional=True,
+    )
+
+
+def _second_factor_is_for(viewer: Viewer) -> str:
+    if not viewer.party.is_owner:
+        return _("An app on your phone shows a code. With it, a stolen password opens nothing.")
+    return _(
+        "An app on your phone shows a code. With it, a stolen password moves no money; it is "
+        "asked for before anybody changes where you are paid."
     )
 
 
