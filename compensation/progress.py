@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.db.models import Min, Sum
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from compensation import money, payees, terms
 from compensation.models import (
@@ -50,6 +51,8 @@ ACCRUED, HELD, PAYABLE, SENT, PAID, RETURNED = (
 )
 STATES = (ACCRUED, HELD, PAYABLE, SENT, PAID, RETURNED)
 CHOICES = [(one, one) for one in STATES]
+# What pages call a payout in a tree that the chain follows, of which nothing is sent yet.
+READY = "ready to claim"
 LIST_LIMIT = 100
 
 
@@ -60,6 +63,8 @@ class Stage:
     state: str
     at: datetime | None
     words: str
+    # What a page calls it, where `state` says more than has happened.
+    shown: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,10 @@ class Progress:
     # When it was made; null while it gathers. When it was paid or came back.
     made_at: datetime | None = None
     settled_at: datetime | None = None
+    # The transaction that paid it on the chain.
+    tx_hash: str = ""
+    # What a page calls its state, where `state` says more than has happened.
+    shown: str = ""
     entry: Entry | None = None
     stages: list[Stage] = field(default_factory=list)
 
@@ -330,7 +339,7 @@ def _exported() -> Any:
 def _of_export(one: ExportedPayout) -> Progress:
     words = {
         ExportedPayout.State.SENT: _("In the file for the operator's payout tool."),
-        ExportedPayout.State.PAID: _("Paid in %(tx_hash)s.") % {"tx_hash": one.tx_hash},
+        ExportedPayout.State.PAID: _paid_in(one.tx_hash),
         ExportedPayout.State.RETURNED: _("It could not be paid: %(words)s")
         % {"words": one.words or _("no reason given.")},
     }
@@ -345,14 +354,21 @@ def _of_export(one: ExportedPayout) -> Progress:
         to=one.address,
         made_at=one.export.made_at,
         settled_at=one.settled_at,
+        tx_hash=one.tx_hash,
+        shown="prepared" if one.state == ExportedPayout.State.SENT else "",
         entry=one.export.entry,
     )
+
+
+def _paid_in(tx_hash: str) -> str:
+    return _("Paid in transaction %(tx_hash)s.") % {"tx_hash": tx_hash}
 
 
 def _said(step: PayoutStep) -> str:
     code = f" ({step.code})" if step.code else ""
     words = f": {step.words}" if step.words else ""
-    return f"{step.get_kind_display()}{code}{words}".rstrip(".") + "."
+    end = pgettext("end of a sentence", ".")
+    return f"{step.get_kind_display()}{code}{words}".rstrip(".") + end
 
 
 def _bank_stages(one: BankPayout) -> list[Stage]:
@@ -379,6 +395,7 @@ def _of_chain(leaves: Iterable[PayoutLeaf]) -> list[Progress]:
     found = []
     for leaf in chosen:
         payout = next((one for one in paid if _covers(one, leaf)), None)
+        shown, words = _on_chain(leaf, claims.get(leaf.pk), payout)
         found.append(
             Progress(
                 reference=reference_of(leaf),
@@ -387,10 +404,12 @@ def _of_chain(leaves: Iterable[PayoutLeaf]) -> list[Progress]:
                 asset=leaf.epoch.asset,
                 amount_units=leaf.added_units,
                 state=SENT if payout is None else PAID,
-                words=_on_chain(leaf, claims.get(leaf.pk), payout),
+                words=words,
+                shown=shown,
                 to=leaf.address,
                 made_at=leaf.epoch.built_at,
                 settled_at=payout.settled_at if payout is not None else None,
+                tx_hash=payout.tx_hash if payout is not None else "",
                 entry=leaf.epoch.entry,
             )
         )
@@ -405,25 +424,26 @@ def _covers(payout: Payout, leaf: PayoutLeaf) -> bool:
     )
 
 
-def _on_chain(leaf: PayoutLeaf, claim: PayoutClaim | None, payout: Payout | None) -> str:
+def _on_chain(
+    leaf: PayoutLeaf, claim: PayoutClaim | None, payout: Payout | None
+) -> tuple[str, str]:
+    """What a page calls the state of a leaf, and what there is to know."""
     if payout is not None:
-        return _("Paid in %(tx_hash)s.") % {"tx_hash": payout.tx_hash}
+        return PAID, _paid_in(payout.tx_hash)
     if leaf.epoch.state != PayoutEpoch.State.ACTIVE:
-        return _("In the tree of epoch %(number)s, which the chain does not follow yet.") % {
-            "number": leaf.epoch.number
-        }
-    if claim is None:
-        return _("Ready: claim it, or wait until the service sends it.")
-    if leaf.failures.filter(tx_hash=claim.outbox.tx_hash).exists():
-        return _(
+        words = _("In the tree of epoch %(number)s, which the chain does not follow yet.")
+        return "waiting", words % {"number": leaf.epoch.number}
+    if claim is not None and leaf.failures.filter(tx_hash=claim.outbox.tx_hash).exists():
+        words = _(
             "The token refused the transfer to %(address)s; it stays yours. Name another "
             "address, or claim again when this one may receive."
-        ) % {"address": leaf.address}
-    if claim.outbox.state == "dismissed":
-        return _("Ready: claim it, or wait until the service sends it.")
+        )
+        return "refused", words % {"address": leaf.address}
+    if claim is None or claim.outbox.state == "dismissed":
+        return READY, _("Ready: claim it, or wait until the service sends it.")
     if claim.outbox.state == "review":
-        return _("The chain refused the transaction, and an operator looks at it.")
-    return _("On its way; it counts as paid once the chain can no longer change it.")
+        return "review", _("The chain refused the transaction, and an operator looks at it.")
+    return SENT, _("On its way; it counts as paid once the chain can no longer change it.")
 
 
 def _staged(made: Progress, later: list[Stage]) -> Progress:
@@ -443,7 +463,12 @@ def _staged(made: Progress, later: list[Stage]) -> Progress:
     if earned:
         stages += [
             Stage(ACCRUED, min(earned), _("The first of it was earned.")),
-            Stage(HELD, min(earned), _("Held back, so that mistakes can be put right.")),
+            Stage(
+                HELD,
+                min(earned),
+                _("Held back, so that mistakes can be put right."),
+                shown="waiting period",
+            ),
         ]
     if last is not None:
         stages.append(Stage(PAYABLE, last.entry.posted_at, _("The last of it became payable.")))
@@ -453,6 +478,6 @@ def _staged(made: Progress, later: list[Stage]) -> Progress:
             if made.asset.is_on_another_chain
             else _("Put into the tree; it is for %(to)s.")
         )
-        stages.append(Stage(SENT, made.made_at, how % {"to": made.to}))
+        stages.append(Stage(SENT, made.made_at, how % {"to": made.to}, shown="prepared"))
         later = [stage for stage in later if stage.state != SENT]
     return Progress(**{**made.__dict__, "stages": [*stages, *later]})

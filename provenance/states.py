@@ -48,10 +48,12 @@ _WAIT: dict[str, Promise] = {
     "on hold": _named("state", "On hold"),
     "open": _named("state", "Open"),
     "pending": _named("state", "Pending"),
+    "prepared": _named("state", "Prepared"),
     "proposed": _named("state", "Proposed"),
     "queued": _named("state", "Queued"),
     "reading": _named("state", "Reading"),
     "ready": _named("state", "Ready"),
+    "ready to claim": _named("state", "Ready to claim"),
     "received": _named("state", "Received"),
     "requested": _named("state", "Requested"),
     "running": _named("state", "Running"),
@@ -59,6 +61,7 @@ _WAIT: dict[str, Promise] = {
     "to be proved": _named("state", "To be proved"),
     "unknown": _named("state", "Unknown"),
     "waiting": _named("state", "Waiting"),
+    "waiting period": _named("state", "Waiting period"),
 }
 _BAD: dict[str, Promise] = {
     "a payout came back": _named("state", "A payout came back"),

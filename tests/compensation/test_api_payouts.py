@@ -6,7 +6,7 @@ import pytest
 from tallymark.rpc import Node
 from tallymark.verify import verify
 
-from compensation import billing, holdback, payouts, weights
+from compensation import billing, holdback, payouts, progress, weights
 from provenance import anchor, conflicts, evm, ledger
 from tests import doors, factories
 from tests.compensation.conftest import grant, priced, texts, use
@@ -29,6 +29,15 @@ def paid(door, dollar, clock, drive) -> dict:
     assert door.get("payouts/claimable") == []
     (payout,) = door.get("payouts")["results"]
     return payout
+
+
+def chips(door, party) -> list[tuple[str, str, str]]:
+    """Each payout's state to a program, and what its pages call it."""
+    codes = {one["reference"]: one["state"] for one in door.get("payouts/progress")}
+    return [
+        (codes[one.reference], one.shown, one.words.partition(" 0x")[0])
+        for one in progress.payouts_of(party=party)
+    ]
 
 
 def anchored(clock, drive) -> None:
@@ -55,6 +64,21 @@ def test_a_payout_is_claimed_and_its_proof_verifies(ada, ben, lab, paid_lab, dol
     assert doors.of(lab).get(f"charges/{charge['id']}/proof", 409)["code"] == "earns_nothing"
     doors.of(ben).get(f"payouts/{payout['id']}/proof", 404)
     doors.of(ben).get(f"charges/{charge['id']}/proof", 404)
+
+
+def test_what_can_be_claimed_is_not_called_sent(ada, paid_lab, dollar, clock, drive):
+    earn(paid_lab, ada, dollar, clock)
+    door = doors.of(ada)
+    door.post("payout-methods", {"address": ADAS_ADDRESS}, 201)
+    payouts.build_epoch(dollar, clock())
+    assert chips(door, ada)[0][:2] == ("sent", "waiting")
+    drive()
+    ready = "Ready: claim it, or wait until the service sends it."
+    assert chips(door, ada) == [("sent", "ready to claim", ready)]
+    door.post("payouts/claim", {"asset": dollar.code}, 202)
+    assert chips(door, ada)[0][:2] == ("sent", "sent")
+    drive()
+    assert chips(door, ada) == [("paid", "paid", "Paid in transaction")]
 
 
 def test_what_a_conflict_moved_is_proved_by_the_entry_that_moved_it(

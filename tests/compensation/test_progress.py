@@ -78,6 +78,7 @@ def test_a_payout_says_each_state_with_its_day_and_reason(ada, euro, our_account
 
     answered = take(pain002(run, [(payout.reference, "ACCP", "")]))
     assert [one.state for one in answered.stages] == ["accrued", "held", "payable", "sent", "sent"]
+    assert answered.stages[1].shown == "waiting period"
     paid = take(camt053([debit(payout, on=(LATER + timedelta(days=1)).date())]))
     assert (paid.state, paid.settled_at.date()) == ("paid", (LATER + timedelta(days=1)).date())
     back = take(camt053([returned(payout, "AC04")], statement="2"))
