@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from compensation import corrections, journal, money
+from compensation import corrections, entry_subjects, journal, money
 from compensation.admin.approving import done_or_put_forward
 from compensation.admin.earnings import earnings_csv, earnings_view, works_csv
 from compensation.admin.statements import (
@@ -31,8 +32,12 @@ from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, viewer_of
-from provenance.models import Conflict, Party, Proposal
+from provenance.models import Conflict, DatasetVersion, Party, Proposal
 
+OWN_WORDS = _lazy(
+    "Every movement of money on your accounts: your lines of each entry. Others' lines are not "
+    "shown; all of an entry's lines add up to zero."
+)
 # What an entry's facts are called.
 _FACTS = {
     "booking": _lazy("Booking"),
@@ -133,7 +138,7 @@ class EntryAdmin(ReadOnlyFacts):
 
     list_title = _lazy("Journal")
     page_template = "compensation/entry.html"
-    list_display = ("number", "kind_word", "moved", "effective_at", "posted_at", "period_id")
+    list_display = ("number", "kind_word", "moved", "effective", "posted", "month")
     list_filter = ("kind", "asset", "period")
     list_select_related = ("asset",)
     ordering = ("-id",)
@@ -178,6 +183,25 @@ class EntryAdmin(ReadOnlyFacts):
         total = sum(line.amount_units for line in entry.lines.all() if line.amount_units > 0)
         return amount(total, entry.asset)
 
+    @column(_lazy("Effective"), ordering="effective_at")
+    def effective(self, entry: Entry) -> datetime:
+        return entry.effective_at
+
+    @column(_lazy("Posted"), ordering="posted_at")
+    def posted(self, entry: Entry) -> datetime:
+        return entry.posted_at
+
+    @column(_lazy("Month"), ordering="period")
+    def month(self, entry: Entry) -> str:
+        return entry.period_id or "–"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list; to a party it says that its own lines alone are shown."""
+        words = {} if viewer_of(request).is_operator else {"list_words": OWN_WORDS}
+        return super().changelist_view(request, words | (extra_context or {}))
+
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [
             named("earnings/", earnings_view, "earnings"),
@@ -196,10 +220,17 @@ class EntryAdmin(ReadOnlyFacts):
         return super().get_queryset(request).prefetch_related("lines__account__party")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """What a whole entry moved is for operators: a party sees its own lines on the page."""
+        """What a whole entry moved is for operators: a party sees the sum of its own lines."""
         shown = super().get_list_display(request)
-        is_operator = viewer_of(request).is_operator
-        return [name for name in shown if name != "moved" or is_operator]
+        viewer = viewer_of(request)
+        if viewer.is_operator:
+            return shown
+
+        @column(_("On your accounts"))
+        def own(entry: Entry) -> str:
+            return _own_in_words(entry, viewer)
+
+        return [own if name == "moved" else name for name in shown]
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         parties = (line.account.party for line in subject.lines.all())
@@ -210,7 +241,11 @@ class EntryAdmin(ReadOnlyFacts):
         lines = subject.lines.select_related("account__party", "account__asset").order_by("pk")
         if not viewer.is_operator:
             lines = lines.filter(account__party=viewer.party)
+        version = DatasetVersion.objects.visible_to(viewer).filter(pk=subject.facts.get("version"))
         return {
+            "payout": entry_subjects.payouts([subject], viewer.party).get(subject.pk),
+            "conflict": entry_subjects.conflicts([subject], viewer.party).get(subject.pk),
+            "version": version.select_related("dataset__owner").first(),
             "title": _("Entry %(pk)s") % {"pk": subject.pk},
             "reversed_by": Entry.objects.filter(reverses=subject).first(),
             "hold_part": HoldPart.objects.filter(entry=subject).select_related("hold").first(),
@@ -228,6 +263,15 @@ def _facts(entry: Entry) -> list[tuple[str, Any]]:
     known = ((name, value) for name, value in entry.facts.items() if name != "batch")
     # Pairs: two names may be one word in a language.
     return [(str(_FACTS.get(name, name)), value) for name, value in known]
+
+
+def _own_in_words(entry: Entry, viewer: Viewer) -> str:
+    """What an entry did to the viewer's accounts together; its lines are read already."""
+    own = [line.amount_units for line in entry.lines.all() if line.account.party == viewer.party]
+    if sum(own):
+        return amount(sum(own), entry.asset)
+    words = _("%(amount)s, from one of them to another")
+    return words % {"amount": amount(sum(one for one in own if one > 0), entry.asset)}
 
 
 def _charges_seen(entry: Entry, viewer: Viewer) -> Any:

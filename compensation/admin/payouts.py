@@ -13,9 +13,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from compensation import payouts, progress, settlement, terms
+from compensation import entry_subjects, payouts, progress, settlement, terms
 from compensation.admin.payees import ACCOUNT, ADDRESS, TERMS, methods_in_force
-from compensation.models import Asset, BankPayout, FailedPush, Payout, PayoutClaim, PayoutLeaf
+from compensation.models import (
+    Asset,
+    BankPayout,
+    Entry,
+    ExportedPayout,
+    FailedPush,
+    Payout,
+    PayoutClaim,
+    PayoutLeaf,
+)
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
@@ -142,13 +151,15 @@ class PayoutAdmin(ReadOnlyFacts):
         if stopped is not None:
             return stopped
         lines = progress.lines_of(found)
+        entries = Entry.objects.filter(pk__in={line.entry_id for line in lines[:LINE_LIMIT]})
+        conflicts = entry_subjects.conflicts(entries, party)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Payout %(reference)s") % {"reference": reference},
             "above": [(self.heading(request), self.url("changelist"))],
             "opts": self.opts,
             "payout": found,
-            "lines": lines[:LINE_LIMIT],
+            "lines": [(line, conflicts.get(line.entry_id)) for line in lines[:LINE_LIMIT]],
             "more_count": max(0, len(lines) - LINE_LIMIT),
         }
         return TemplateResponse(request, "compensation/progress.html", context)
@@ -159,6 +170,9 @@ def _payee(reference: str) -> Party | None:
     bank = BankPayout.objects.filter(reference=reference).select_related("party").first()
     if bank is not None:
         return bank.party
+    exported = ExportedPayout.objects.filter(reference=reference).select_related("party").first()
+    if exported is not None:
+        return exported.party
     number = reference.removeprefix("E")
     leaves = PayoutLeaf.objects.select_related("party")
     leaf = leaves.filter(pk=int(number)).first() if progress.is_number(number) else None

@@ -82,7 +82,7 @@ class LabStatement:
             % {"usage_count": one.usage_count, "why": one.why}
             for one in self.waiting
         ]
-        said += [todo.words for todo in self.todos] or [_("There is nothing that you must do.")]
+        said += [todo.words for todo in self.todos] or [_("Nothing waits for you.")]
         return said
 
     @property

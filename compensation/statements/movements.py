@@ -44,6 +44,9 @@ class Movement:
     payout_epoch: int | None = None
     # The reference of the bank payment that it left by.
     payment: str = ""
+    # The payout that it is of, as its page is called; the conflict after which it was divided.
+    payout: str = ""
+    conflict_id: str = ""
     # What all owners of that data earned together, of which `amount_units` is this one's share.
     gross_units: int = 0
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from compensation import money, payees, progress, settlement, weights
+from compensation import entry_subjects, money, payees, progress, settlement, weights
 from compensation.models import (
     Account,
     Asset,
@@ -56,6 +56,15 @@ class Todo:
     code: str
     words: str
     deadline_at: datetime | None = None
+    conflict_id: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The words with their day, for where nothing stands beside them."""
+        if self.deadline_at is None:
+            return self.words
+        day = f"{self.deadline_at:%Y-%m-%d}"
+        return _("%(words)s, by %(day)s.") % {"words": self.words, "day": day}
 
 
 @dataclass(frozen=True)
@@ -103,8 +112,13 @@ class OwnerStatement:
                 % {"say": self.say(self.owed_units)}
             )
         said.append(self.next_payout)
-        said += [todo.words for todo in self.todos] or [_("There is nothing that you must do.")]
+        said += [todo.sentence for todo in self.todos] or [_("Nothing waits for you.")]
         return said
+
+    @property
+    def waits_for_payout(self) -> bool:
+        """Whether something is to be claimed, or to be said about where it is paid."""
+        return bool(self.claimable_units) or not all(one.conflict_id for one in self.todos)
 
     @property
     def over(self) -> list[str]:
@@ -186,15 +200,7 @@ def _movements(party: Party, asset: Asset, owned: list[Account], period: Period)
     versions = DatasetVersion.objects.select_related("dataset__owner").in_bulk(
         {part.version_id for found in parts.values() for part in found}
     )
-    epochs = dict(
-        PayoutEpoch.objects.filter(entry__in=[one.entry.pk for one in entries]).values_list(
-            "entry", "number"
-        )
-    )
-    by_bank = BankPayout.objects.filter(
-        party=party, run__entry__in=[one.entry.pk for one in entries]
-    )
-    payments = dict(by_bank.values_list("run__entry", "reference"))
+    about = _about([one.entry for one in entries], party)
     lines = []
     for one in entries:
         line = plain(one)
@@ -203,9 +209,27 @@ def _movements(party: Party, asset: Asset, owned: list[Account], period: Period)
             assert sum(part.share_units for part in found) == one.amount_units
             lines += [_of_usage(line, part, versions[part.version_id]) for part in found]
         else:
-            epoch, payment = epochs.get(one.entry.pk), payments.get(one.entry.pk, "")
-            lines.append(_with(line, payout_epoch=epoch, payment=payment))
+            lines.append(_with(line, **about[one.entry.pk]))
     return [line for line in lines if line.amount_units]
+
+
+def _about(entries: list[Entry], party: Party) -> dict[int, dict[str, Any]]:
+    """What a line says of its entry besides its kind: the payout or the conflict it is about."""
+    numbers = [entry.pk for entry in entries]
+    epochs = dict(PayoutEpoch.objects.filter(entry__in=numbers).values_list("entry", "number"))
+    by_bank = BankPayout.objects.filter(party=party, run__entry__in=numbers)
+    payments = dict(by_bank.values_list("run__entry", "reference"))
+    payouts = entry_subjects.payouts(entries, party)
+    conflicts = entry_subjects.conflicts(entries, party)
+    return {
+        number: {
+            "payout_epoch": epochs.get(number),
+            "payment": payments.get(number, ""),
+            "payout": payouts.get(number, ""),
+            "conflict_id": str(conflicts[number].pk) if number in conflicts else "",
+        }
+        for number in numbers
+    }
 
 
 def _of_usage(line: Movement, part: shares.Grown, version: DatasetVersion) -> Movement:
@@ -339,13 +363,14 @@ def _todos(
     is_earning = now[Kind.OWNER] + now[Kind.OWNER_PENDING] > 0
     if found is not None and found.claim is None:
         todos.append(Todo("claim", _("Claim the payout that is ready.")))
-    waiting = Conflict.objects.filter(awaits=party).select_related("later__owner", "earlier__owner")
+    waiting = Conflict.objects.filter(awaits=party).select_related("later", "earlier")
     for conflict in waiting.order_by("deadline_at"):
         todos.append(
             Todo(
                 "answer_conflict",
-                _answer_words(conflict),
+                conflict.asked,
                 conflict.deadline_at,
+                str(conflict.pk),
             )
         )
     method = payees.method_in_force(party, asset)
@@ -359,14 +384,3 @@ def _todos(
     if method is not None and method.flagged_at is not None:
         todos.append(Todo("confirm_account", _("A payout came back: confirm where it went.")))
     return todos
-
-
-def _answer_words(conflict: Conflict) -> str:
-    """What is asked of a side, and until when."""
-    sides = {"later": conflict.later, "earlier": conflict.earlier}
-    if conflict.deadline_at is None:
-        return _("Answer in the conflict over %(later)s and %(earlier)s.") % sides
-    return _("Answer in the conflict over %(later)s and %(earlier)s by %(day)s.") % {
-        **sides,
-        "day": f"{conflict.deadline_at:%Y-%m-%d}",
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
@@ -63,13 +64,21 @@ def _facts(statement: Statement) -> list[tuple[str, object]]:
     else:
         facts.append((_("Paid in"), statement.say(statement.deposited_units)))
         facts.append((_("Spent"), statement.say(statement.spent_units)))
-    return [*facts, (_("Closing balance"), statement.say(statement.closing_units))]
+    return [*facts, (_ended(statement)[1], statement.say(statement.closing_units))]
+
+
+def _ended(statement: Statement) -> tuple[datetime, str]:
+    """Of when the last balance is, and what it is called: an open month has no end yet."""
+    if statement.over:
+        return statement.period.ends_at, _("Closing balance")
+    return statement.made_at, _("Balance so far")
 
 
 def _rows(statement: Statement) -> Sequence[Sequence[object]]:
     """The lines between the two balances, their amounts with equally many decimals."""
     period = statement.period
     opening, closing = statement.opening_units, statement.closing_units
+    ended_at, ended = _ended(statement)
     units = [opening, *(line.amount_units for line in statement.movements), closing]
     amounts = _aligned(units, statement.asset.scale)
     return [
@@ -78,7 +87,7 @@ def _rows(statement: Statement) -> Sequence[Sequence[object]]:
             _row(line, amount)
             for line, amount in zip(statement.movements, amounts[1:], strict=False)
         ),
-        (f"{period.ends_at:%Y-%m-%d}", _("Closing balance"), "", "", amounts[-1]),
+        (f"{ended_at:%Y-%m-%d}", ended, "", "", amounts[-1]),
     ]
 
 

@@ -175,16 +175,10 @@ def _conflicts_waiting(viewer: Viewer) -> list[Todo]:
     """Conflicts in which it is this party's turn."""
     if not viewer.may("rights"):
         return []
-    words = {
-        "open": _("Claim, or let it be released: %(later)s and %(earlier)s"),
-        "claimed": _("Answer the claim: %(later)s and %(earlier)s"),
-        "answered": _("Reply to the answer: %(later)s and %(earlier)s"),
-    }
-    waiting = Conflict.objects.filter(awaits=viewer.party, state__in=words)
+    waiting = Conflict.objects.filter(awaits=viewer.party)
     return [
         Todo(
-            words[conflict.state]
-            % {"later": conflict.later.title, "earlier": conflict.earlier.title},
+            conflict.asked,
             reverse("admin:provenance_conflict_change", args=[conflict.pk]),
             conflict.deadline_at,
         )

@@ -180,6 +180,17 @@ class Conflict(models.Model):
             return str(_("Found; a claim waits for an operator"))
         return self.get_state_display()
 
+    @property
+    def asked(self) -> str:
+        """What the side that it awaits is asked to do."""
+        words = {
+            self.State.OPEN: _("Claim, or let it be released: %(later)s and %(earlier)s"),
+            self.State.CLAIMED: _("Answer the claim: %(later)s and %(earlier)s"),
+            self.State.ANSWERED: _("Reply to the answer: %(later)s and %(earlier)s"),
+        }
+        titles = {"later": self.later.title, "earlier": self.earlier.title}
+        return str(words[self.State(self.state)]) % titles
+
 
 class ContestedRecord(models.Model):
     """A record whose revenue is in question in a conflict, on one of its two sides.

@@ -328,6 +328,18 @@ def test_pages_of_the_operators_are_not_there_for_a_party(ada, payout):
     assert PaymentRun.objects.count() == 1
 
 
+def test_an_entry_leads_its_party_to_the_payout_and_shows_its_own_sum(ada, payout):
+    client = browser(ada)
+    listed = page(client, "compensation_entry_changelist")
+    assert "On your accounts" in listed
+    assert "from one of them to another" in listed
+    shown = page(client, "compensation_entry_change", payout.run.entry_id)
+    way = reverse("admin:compensation_payout_progress", args=[payout.reference])
+    assert way in shown
+    assert "lines are not shown" in shown
+    assert way in page(client, "compensation_entry_statement")
+
+
 def test_an_answer_of_the_bank_shows_on_the_payees_page(ada, operator, payout):
     content = pain002(payout.run, [(payout.reference, "RJCT", "AC04")])
     doors.of(operator).send("bank-files", {"file": upload(content)}, 201)

@@ -104,7 +104,12 @@ def test_both_owners_statements_add_up_through_hold_and_resolution(
     assert add_up(held) == 7_000
     conflicts.claim(conflict=conflict, claimant=ada, statement="Ours.", at=LATER)
     conflicts.answer(conflict=conflict, party=ben, text="No.", agrees=False, at=LATER)
-    assert of_owner(ada, euro).todos[0].code == "answer_conflict"
+    (todo,) = [one for one in of_owner(ada, euro).todos if one.code == "answer_conflict"]
+    assert (todo.words.partition(":")[0], todo.conflict_id) == (
+        "Reply to the answer",
+        str(conflict.pk),
+    )
+    assert todo.sentence == f"{todo.words}, by {todo.deadline_at:%Y-%m-%d}."
     conflicts.reply(conflict=conflict, party=ada, text="Yes.", at=LATER)
     conflicts.decide(
         conflict=conflict, outcome="to_earlier", reasons="Dated.", by=olga, at=LATER + DAY
@@ -112,7 +117,8 @@ def test_both_owners_statements_add_up_through_hold_and_resolution(
     weights.apply_resolutions(at=LATER + DAY)
     adas, bens_now = of_owner(ada, euro), of_owner(ben, euro)
     assert add_up(adas) + add_up(bens_now) == 10_000
-    assert [line.words for line in adas.movements] == ["Divided anew after a conflict"]
+    (line,) = adas.movements
+    assert (line.words, line.conflict_id) == ("Divided anew after a conflict", str(conflict.pk))
     assert not [one for one in bens_now.held if one.conflict_id]
 
 
