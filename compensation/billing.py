@@ -34,7 +34,7 @@ TRY_AGAIN_AFTER = timedelta(minutes=10)
 # nothing whatever the clocks said.
 LOOK_BACK = timedelta(days=3)
 
-# Counting tokens by the sealed count is pricing.tokens_used, in SQL.
+# Counting tokens by the sealed count is plans.tokens_used, in SQL.
 _STAGE = """
 INSERT INTO compensation_stage (batch, usage_id, revision, kind, lab_id, version_id, grant_id,
                                 rate_id, record_count, token_count, epoch_count, fetch_count,

@@ -66,18 +66,6 @@ def counted(basis: str) -> str:
     return "tokens" if basis == Basis.PER_1M_TOKENS else "records"
 
 
-def tokens_used(
-    *, record_count: int, reported_tokens: int, version_records: int, version_tokens: int
-) -> int:
-    """The tokens that are priced: the sealed count times the part that was seen, epochs included.
-
-    The lab's own count is evidence beside it; it is priced only where no records were counted.
-    """
-    if record_count and version_records:
-        return version_tokens * record_count // version_records
-    return reported_tokens
-
-
 def credit(amount: int, total_before: int, weight: int, weight_sum: int) -> int:
     """What an account gains when the running total grows by `amount`; exact in any batching.
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from compensation import periods, pricing
 from compensation.models import Account, Tally
 from compensation.pricing import Count
-from provenance import ledger, licensing
+from provenance import ledger, licensing, plans
 from provenance.models import (
     DatasetVersion,
     Grant,
@@ -147,7 +147,7 @@ def expected(wanted: Wanted) -> Count:
     """
     version, count = wanted.version, wanted.count
     records = count.records or count.epochs * version.record_count
-    tokens = pricing.tokens_used(
+    tokens = plans.tokens_used(
         record_count=records,
         reported_tokens=count.tokens,
         version_records=version.record_count,

@@ -89,13 +89,7 @@ def _uses(
     )
     for row in rows.order_by("used_at", "pk").iterator(chunk_size=2_000):
         assert row.version is not None, "a use of this dataset has its version"
-        tokens = pricing.tokens_used(
-            record_count=row.record_count,
-            reported_tokens=row.token_count,
-            version_records=row.version.record_count,
-            version_tokens=row.version.token_count,
-        )
-        count = Count(row.record_count, tokens, row.epoch_count, row.fetch_count)
+        count = Count(row.record_count, row.tokens_used, row.epoch_count, row.fetch_count)
         yield row.run.lab_id, months.name_of(row.used_at), row.purpose, count
 
 

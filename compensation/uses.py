@@ -114,23 +114,16 @@ def of_model(model: TrainedModel) -> tuple[str, int, list[Use]]:
     for row in rows:
         assert row.version is not None
         assert row.rate is not None
-        used = _used(row, row.version, counted)
+        used = _used(row, counted)
         whole += used * WHOLE
         points = used * row.rate.revenue_basis_points
         weighted[row.version.pk] = weighted.get(row.version.pk, 0) + points
     return counted, whole, _uses(versions, weighted)
 
 
-def _used(row: Usage, version: DatasetVersion, counted: str) -> int:
+def _used(row: Usage, counted: str) -> int:
     """A usage as billing counts it."""
-    if counted == Counted.RECORDS:
-        return row.record_count
-    return pricing.tokens_used(
-        record_count=row.record_count,
-        reported_tokens=row.token_count,
-        version_records=version.record_count,
-        version_tokens=version.token_count,
-    )
+    return row.record_count if counted == Counted.RECORDS else row.tokens_used
 
 
 def _runs_behind(model: TrainedModel) -> set[UUID]:

@@ -132,3 +132,15 @@ def _merged(pieces: Sequence[Piece]) -> list[Piece]:
                 continue
         kept.append(piece)
     return kept
+
+
+def tokens_used(
+    *, record_count: int, reported_tokens: int, version_records: int, version_tokens: int
+) -> int:
+    """The tokens that are priced: the sealed count times the part that was seen, epochs included.
+
+    The lab's own count is evidence beside it; it is priced only where no records were counted.
+    """
+    if record_count and version_records:
+        return version_tokens * record_count // version_records
+    return reported_tokens

@@ -8,12 +8,25 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from datetime import datetime
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from provenance import receipts, sequences
 from provenance.models import Purpose, Usage, UsageReport
 from provenance.refusals import Refused
 
+Words = str | Promise
 # One meter is authoritative for a usage, the highest here that reported; others are evidence.
 METERS = {receipts.METER: 5, "framework": 4, "native": 4, "mlflow": 3, "openlineage": 3, "hub": 2}
+# Who counted, by meter, in words.
+WORDS: dict[str, Words] = {
+    receipts.METER: _("the Tallymark client, in signed receipts"),
+    "framework": _("the training framework"),
+    "native": _("the Tallymark client"),
+    "mlflow": "MLflow",
+    "openlineage": "OpenLineage",
+    "hub": _("the place that the data were fetched from"),
+}
 LEAST_METER = 1
 LARGEST_COUNT = 2**53 - 1
 
@@ -56,7 +69,7 @@ def note(
     signed: receipts.Signed | None,
 ) -> bool:
     """Keep the stream's last word; whether it said anything new. Counters never go back."""
-    report, _ = UsageReport.objects.get_or_create(
+    report, _is_new = UsageReport.objects.get_or_create(
         usage=usage,
         meter=meter,
         stream=stream,

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from compensation import billing, pricing
 from compensation.models import Account, Charge, Waiting, Weight
+from compensation.statements.grounds import counted_of
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import viewer_of
 from provenance.models import Event, Usage
@@ -25,7 +26,12 @@ def _charges(request: HttpRequest, usage: Any) -> Panel | None:
     # Who pays learns nothing of how the owner's money is divided, nor that a conflict holds it.
     party = None if viewer.is_operator else viewer.party.pk
     shown = [
-        {"charge": charge, "shares": shares_of(charge, party), "event": _event_of(charge)}
+        {
+            "charge": charge,
+            "counted": counted_of(charge, usage),
+            "shares": shares_of(charge, party),
+            "event": _event_of(charge),
+        }
         for charge in rows
     ]
     waiting = Waiting.objects.visible_to(viewer).filter(usage=usage).select_related("account")

@@ -118,9 +118,12 @@ def explanation_view(request: HttpRequest, object_id: str) -> HttpResponse:
     stopped = gate(request, f"explanation of charge {found.charge.pk}", found.parties)
     if stopped is not None:
         return stopped
+    used = found.charge.reported
+    is_own = used is not None and used.run.lab_id == viewer_of(request).party.pk
     context = {
         **site.each_context(request),
         "title": _("Charge %(pk)s") % {"pk": found.charge.pk},
+        "own_run": used.run_id if used and is_own else None,
         "found": found,
         "charge": found.charge,
         "asset": found.charge.account.asset if found.charge.account else None,
@@ -152,6 +155,8 @@ def shares_view(request: HttpRequest, object_id: str) -> HttpResponse:
         "entry": entry,
         "party": party,
         "rows": rows,
+        # Who only pays has no part to reckon.
+        "has_weights": any(row.weight is not None for row in rows),
         "total": sum(row.share_units for row in rows),
         "is_first": after == "0",
         "next": f"?weights={chosen}&party={party.pk}&after={rows[-1].charge.pk}" if is_full else "",

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import money
 from compensation.models import Account, Charge, ChargeGroup, Weight
-from compensation.statements.grounds import journal_of, payout_of, pool_of, rate_of, report_of
+from compensation.statements.grounds import journal_of, payout_of, pool_of, rate_of, report_of, when
 from compensation.statements.shares import growth
 from provenance.access import Viewer
 from provenance.ledger import moment
@@ -85,7 +85,7 @@ def explain(charge_id: int, viewer: Viewer) -> Explanation | None:
     usage = _usage_of(charge)
     split = _split(charge, viewer)
     parts = {
-        "report": report_of(charge, usage) if usage else None,
+        "report": report_of(charge, usage, viewer.party) if usage else None,
         "pool": None if usage else pool_of(charge),
         "rate": rate_of(charge),
         "decision": _decision(charge),
@@ -180,7 +180,7 @@ def _words(charge: Charge, parts: dict[str, Facts | None]) -> list[str]:
             if decision["is_automatic"]
             else _("It was allowed under “%(licence)s”, given on %(day)s.")
         )
-        day = (decision["decided_at"] or "")[:10]
+        day = when(charge.grant.decided_at) if charge.grant and charge.grant.decided_at else ""
         said.append(how % {"licence": decision["licence"], "day": day})
     if parts["pool"] is None:
         rate = parts["rate"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.dateformat import format as dated
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
 
 from compensation import billing, commitments, money
 from compensation.models import Asset, BankPayout, Charge, Entry, PoolShare
@@ -14,6 +17,7 @@ from provenance import receipts
 from provenance.ledger import moment
 from provenance.models import Event, Party, Rate, RatePlan, Usage, UsageReport
 from provenance.plans import Schedule
+from provenance.templatetags.tallymark import tally
 
 Facts = dict[str, Any]
 # In which of a charge's columns stands what a basis counts.
@@ -27,7 +31,7 @@ COUNTED: dict[str, str] = {
 EVENT_LIMIT = 100
 
 
-def report_of(charge: Charge, usage: Usage) -> Facts:
+def report_of(charge: Charge, usage: Usage, reader: Party) -> Facts:
     """What was reported: the streams, the ledger's events up to this revision, the signatures."""
     events = Event.objects.filter(
         subject_kind="usage", subject_id=usage.pk, kind="dataset.used",
@@ -35,9 +39,11 @@ def report_of(charge: Charge, usage: Usage) -> Facts:
     ).order_by("-id")[:EVENT_LIMIT]  # fmt: skip
     signature = _signature_of(charge, usage, list(events))
     version = str(usage.version) if usage.version else usage.subject
+    counted = counted_of(charge, usage)
     streams = UsageReport.objects.filter(usage=usage).order_by("meter", "stream")
     return {
         "run": usage.run.pseudonym,
+        "run_name": usage.run.name_for(reader),
         "lab": usage.run.lab.name,
         "version": version,
         "purpose": usage.purpose,
@@ -46,26 +52,42 @@ def report_of(charge: Charge, usage: Usage) -> Facts:
         "tokens": charge.token_count,
         "epochs": charge.epoch_count,
         "fetches": charge.fetch_count,
+        "counted": counted,
         "streams": [_stream(one) for one in streams[:EVENT_LIMIT]],
         "events": [_event(one) for one in reversed(events)],
         "signature": signature,
         "words": (
-            _(
-                "%(pseudonym)s of %(lab)s reported %(record_count)s records and "
-                "%(token_count)s tokens of %(version)s by %(used_at)s."
-            )
+            _("By %(used_at)s, %(run)s of %(lab)s reported of %(version)s: %(counted)s.")
             % {
-                "pseudonym": usage.run.pseudonym,
+                "run": usage.run.name_for(reader),
                 "lab": usage.run.lab,
-                "record_count": f"{charge.record_count:,}",
-                "token_count": f"{charge.token_count:,}",
+                "counted": counted,
                 "version": version,
-                "used_at": f"{charge.used_at:%Y-%m-%d}",
+                "used_at": when(charge.used_at),
             }
         )
         + " "
         + (signature["words"] if signature else _("It is not signed.")),
     }
+
+
+def counted_of(charge: Charge, usage: Usage) -> str:
+    """What was reported by this revision, in words; where they are priced so, its sealed tokens."""
+    is_sealed = usage.is_by_sealed_count and charge.token_count > 0
+    said = tally(
+        records=charge.record_count,
+        tokens=0 if is_sealed else charge.token_count,
+        epochs=charge.epoch_count,
+        fetches=charge.fetch_count,
+    )
+    if not is_sealed:
+        return said
+    words = ngettext(
+        "%(counted)s; by the sealed count these are %(count)s token",
+        "%(counted)s; by the sealed count these are %(count)s tokens",
+        charge.token_count,
+    )
+    return words % {"counted": said, "count": f"{charge.token_count:,}"}
 
 
 def _signature_of(charge: Charge, usage: Usage, events: list[Event]) -> Facts | None:
@@ -172,7 +194,7 @@ def payout_of(charge: Charge, party: Party) -> Facts | None:
     if maturity is None:
         return None
     if maturity.matured_at is None:
-        until = f"{maturity.matures_at:%Y-%m-%d}"
+        until = when(maturity.matures_at)
         return {
             "state": "held",
             "payable_at": moment(maturity.matures_at),
@@ -211,6 +233,11 @@ def _bank_payout(entry: Entry, party: Party, matured_at: Any) -> BankPayout | No
         party=party, asset=entry.asset_id, run__made_at__gte=matured_at
     )
     return found.select_related("run").order_by("run__made_at").first()
+
+
+def when(at: datetime) -> str:
+    """A moment in a sentence: to the minute, with its zone."""
+    return dated(at.astimezone(UTC), pgettext("date and time", "j M Y, H:i")) + " UTC"
 
 
 def _said(units: int, asset: Asset) -> str:

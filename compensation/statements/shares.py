@@ -12,7 +12,7 @@ from django.db.models import Q
 from compensation import billing, pricing
 from compensation.models import Account, Charge, Entry, PayoutLeaf, Weight
 from compensation.wording import price_in_words
-from provenance.models import Event, Party, Usage
+from provenance.models import Event, Party, Run, Usage
 
 # Charges on one page behind a line.
 PAGE = 200
@@ -49,6 +49,8 @@ class Share:
     lab: str
     # The run, what was used and for what; empty where it was shared out of a sum.
     run: str
+    # For its own lab, which knows it by name.
+    own_run: Run | None
     dataset: str
     purpose: str
     rate: str
@@ -132,6 +134,7 @@ def shares_of(
             usage_events=events.get(row.usage_id, []),
             charge_event=charged.sequence if charged else None,
             leaf=leaf,
+            party=party,
         )
         for row in rows
     ]
@@ -167,6 +170,7 @@ def _explain(
     usage_events: list[int | None],
     charge_event: int | None,
     leaf: PayoutLeaf | None,
+    party: Party,
 ) -> Share:
     assert charge.account is not None, "a charge of an entry has an account"
     assert charge.weight_version is not None, "a charge of an entry has weights"
@@ -174,6 +178,7 @@ def _explain(
         charge=charge,
         lab=str(charge.account.party),
         run=usage.run.pseudonym if usage else "",
+        own_run=usage.run if usage and usage.run.lab_id == party.pk else None,
         dataset=str(charge.weight_version.version),
         purpose=usage.get_purpose_display() if usage else "",
         rate=rate_words(charge),

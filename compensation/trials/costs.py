@@ -10,6 +10,7 @@ from uuid import UUID
 from compensation import months, pricing
 from compensation.models import TrialUsage
 from compensation.pricing import Count
+from provenance import plans
 from provenance.models import Party, Rate
 
 
@@ -53,7 +54,7 @@ def total_of(rows: Iterable[TrialUsage]) -> list[Cost]:
 def quantity_of(row: TrialUsage, rate: Rate) -> int:
     """What `rate` counts of a use, as billing does: tokens by the sealed count."""
     version = row.version
-    tokens = pricing.tokens_used(
+    tokens = plans.tokens_used(
         record_count=row.record_count,
         reported_tokens=row.token_count,
         version_records=version.record_count if version else 0,

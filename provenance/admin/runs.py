@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -115,10 +115,15 @@ class UsageAdmin(ReadOnlyFacts):
     empty_title = _lazy("No usage yet")
     empty_words = _lazy("It appears here within seconds of a run's report.")
 
+    def scope(self, viewer: Viewer) -> Any:
+        own = ExpressionWrapper(Q(run__lab=viewer.party), output_field=BooleanField())
+        return super().scope(viewer).annotate(is_own=own)
+
     @column(_lazy("Dataset, run"), header=True)
-    def subject_and_run(self, row: Usage) -> list[str]:
+    def subject_and_run(self, row: Any) -> list[str]:
         name = str(row.version) if row.version else row.subject
-        return [name, _("%(run)s of %(lab)s") % {"run": row.run.pseudonym, "lab": row.run.lab}]
+        run = str(row.run) if row.is_own else row.run.pseudonym
+        return [name, _("%(run)s of %(lab)s") % {"run": run, "lab": row.run.lab}]
 
     @column(_lazy("Purpose"))
     def purpose_word(self, row: Usage) -> str:
@@ -144,7 +149,10 @@ class UsageAdmin(ReadOnlyFacts):
         is_labs = subject.run.lab_id == viewer.party.pk or viewer.is_operator
         return {
             "title": _("%(dataset)s in %(run)s")
-            % {"dataset": subject.version or subject.subject, "run": subject.run.pseudonym},
+            % {
+                "dataset": subject.version or subject.subject,
+                "run": subject.run.name_for(viewer.party),
+            },
             "standing": standing(subject),
             "awaits_until": _awaits_until(subject, timezone.now()),
             "offers": _offers(subject) if is_labs else [],

@@ -14,6 +14,7 @@ from provenance.documents.pdf import Paper
 from provenance.ledger import moment
 from provenance.lineage import Ingredient, Ingredients
 from provenance.templatetags.kept import purpose
+from provenance.templatetags.tallymark import tally
 
 COLUMNS = (
     "owner",
@@ -51,7 +52,7 @@ def ingredients_csv(found: Ingredients) -> str:
 def ingredients_pdf(found: Ingredients) -> bytes:
     """The paper: sums, gaps, then each use; in the active language."""
     made = {"model": found.model, "version": found.version, "lab": found.lab}
-    counted = {"records": f"{found.record_count:,}", "tokens": f"{found.token_count:,}"}
+    counted = tally(records=found.record_count, tokens=found.token_count)
     paper = Paper(
         _("Ingredients of %(model)s") % made, subtitle=_("version %(version)s, %(lab)s") % made
     )
@@ -60,7 +61,7 @@ def ingredients_pdf(found: Ingredients) -> bytes:
             (_("Model id"), found.model_id),
             (_("Made by the runs"), ", ".join(found.runs) or _("none is known")),
             (_("Base models"), ", ".join(found.base_models) or _("none")),
-            (_("Used in all"), _("%(records)s records, %(tokens)s tokens") % counted),
+            (_("Used in all"), counted),
         ]
     )
     paper.heading(_("What is missing or unlicensed"))
@@ -88,7 +89,7 @@ def _row(row: Ingredient) -> tuple[str, ...]:
         row.licence or _("none"),
         purpose(row.purpose),
         f"{row.record_count:,}",
-        f"{row.token_count:,}",
+        f"{row.token_count:,}" if row.token_count else "–",
         _part(row),
     )
 

@@ -23,7 +23,8 @@ ALL_PARTS = 1_000_000
 class Ingredient:
     """One dataset version in a model: whose, on what terms, how much of it was used.
 
-    `parts` are its tokens of all tokens used, in millionths (null where no tokens were counted).
+    Tokens are counted as they are priced: by the version's sealed count where records were counted,
+    else by the lab's. `parts` are those of all tokens used, in millionths (null where none were).
     """
 
     version_id: uuid.UUID | None
@@ -74,7 +75,7 @@ def ingredients(model: TrainedModel, viewer: Viewer) -> Ingredients:
         .select_related("run", "version__dataset__owner", "grant__licence")
         .order_by("used_at", "id")
     )
-    tokens = sum(usage.token_count for usage in usages)
+    tokens = sum(usage.tokens_used for usage in usages)
     bases = [
         f"{base.lab.namespace}/{base}"
         for node in found.nodes.values()
@@ -137,9 +138,9 @@ def _ingredient(usage: Usage, tokens: int) -> Ingredient:
         grant_state=grant.state if grant else "",
         run=str(usage.run),
         record_count=usage.record_count,
-        token_count=usage.token_count,
+        token_count=usage.tokens_used,
         epoch_count=usage.epoch_count,
-        parts=usage.token_count * ALL_PARTS // tokens if tokens else None,
+        parts=usage.tokens_used * ALL_PARTS // tokens if tokens else None,
         used_at=usage.used_at,
         is_unknown=usage.is_unknown,
         is_ungranted=usage.is_ungranted,

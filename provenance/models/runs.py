@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop as _noop
 from django.utils.translation import pgettext_lazy as _named
 
+from provenance import plans
 from provenance.models.datasets import DatasetVersion
 from provenance.models.grants import Grant
 from provenance.models.ids import new_id
@@ -110,6 +111,10 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.pseudonym
+
+    def name_for(self, party: Party) -> str:
+        """What a party knows it by: its own lab by its name, everybody else by its pseudonym."""
+        return str(self) if party.pk == self.lab_id else self.pseudonym
 
     @property
     def top(self) -> Run:
@@ -255,6 +260,21 @@ class Usage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version or self.subject} by {self.run}"
+
+    @property
+    def is_by_sealed_count(self) -> bool:
+        """Whether its tokens follow from its records, rather than from the lab's own count."""
+        return bool(self.record_count and self.version and self.version.record_count)
+
+    @property
+    def tokens_used(self) -> int:
+        """The tokens that it is priced by."""
+        return plans.tokens_used(
+            record_count=self.record_count,
+            reported_tokens=self.token_count,
+            version_records=self.version.record_count if self.version else 0,
+            version_tokens=self.version.token_count if self.version else 0,
+        )
 
 
 class UsageCut(models.Model):

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
-from provenance import event_words, states
+from provenance import event_words, states, streams
 
 register = template.Library()
 
@@ -111,6 +111,12 @@ def purposes(values: list[str] | None) -> str:
     labels = dict(Purpose.choices)
     named = [str(labels.get(value, value)) for value in values or []]
     return pgettext("list", ", ").join(named) or gettext("none")
+
+
+@register.filter
+def meter(code: str) -> str:
+    """Who counted a use."""
+    return str(streams.WORDS.get(code, code))
 
 
 @register.filter

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from compensation import billing, deposits, pricing, tasks
+from compensation import billing, deposits, tasks
 from compensation.models import (
     Account,
     Charge,
@@ -17,7 +17,7 @@ from compensation.models import (
     StageKind,
     Waiting,
 )
-from provenance import licensing, usage
+from provenance import licensing, plans, usage
 from provenance.models import Event
 from tests import factories
 from tests.cast import NOON
@@ -106,7 +106,7 @@ def test_tokens_are_counted_by_the_sealed_count_not_by_the_labs(rich_lab, by_tok
     charge = Charge.objects.get()
     assert charge.token_count == by_tokens.token_count * 333 // 1000
     assert charge.amount_units == charge.token_count * 5
-    tokens = pricing.tokens_used(
+    tokens = plans.tokens_used(
         record_count=333,
         reported_tokens=1,
         version_records=by_tokens.record_count,

@@ -4,9 +4,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from compensation import billing
+from compensation import billing, statements
+from compensation.models import Charge
 from provenance import conflicts, contributors
-from provenance.models import Usage
+from provenance.models import Run, Usage, User
 from tests import factories
 from tests.cast import NOON
 from tests.compensation.conftest import grant, priced, texts, use
@@ -30,10 +31,15 @@ def charged(ada, ben, rich_lab, euro):
     return used
 
 
-def page_of(used: Usage, party):
+def read(party, address):
     client = Client()
-    client.force_login(factories.user(f"{party.pk}@example.org", party=party))
-    return client.get(reverse("admin:provenance_usage_change", args=[used.pk])).content.decode()
+    person = User.objects.filter(memberships__party=party).first()
+    client.force_login(person or factories.user(f"{party.pk}@example.org", party=party))
+    return client.get(address).content.decode()
+
+
+def page_of(used: Usage, party):
+    return read(party, reverse("admin:provenance_usage_change", args=[used.pk]))
 
 
 def test_a_lab_learns_nothing_of_how_what_it_pays_is_divided(charged, rich_lab):
@@ -42,6 +48,37 @@ def test_a_lab_learns_nothing_of_how_what_it_pays_is_divided(charged, rich_lab):
     assert "1.00 EUR" in page
     for word in ("Parts", "held while a conflict is open", "0.10 EUR", "weights"):
         assert word not in page
+
+
+def test_tokens_are_said_to_be_those_of_the_sealed_count(charged, rich_lab, ben):
+    counted = "100 records, 1 epoch; by the sealed count these are 500 tokens"
+    assert counted in page_of(charged, rich_lab)
+    charge = Charge.objects.get()
+    (first, *_) = statements.explain(charge.pk, factories.viewer(ben)).words
+    assert first.startswith(f"By 1 Mar 2026, 12:00 UTC, {charged.run.pseudonym} of Cobalt Labs")
+    assert counted in first
+
+
+def test_a_lab_reads_the_name_of_its_own_run_and_an_owner_its_pseudonym(charged, rich_lab, ben):
+    run, charge = charged.run, Charge.objects.get()
+    Run.objects.filter(pk=run.pk).update(name="nightly")
+    link = reverse("admin:provenance_run_change", args=[run.pk])
+    for name, args in (
+        ("admin:compensation_entry_explanation", [charge.pk]),
+        ("admin:compensation_entry_shares", [charge.entry_id]),
+        ("admin:provenance_usage_change", [charged.pk]),
+    ):
+        mine, theirs = (read(party, reverse(name, args=args)) for party in (rich_lab, ben))
+        assert (link in mine, "nightly" in mine) == (True, True)
+        assert (link in theirs, "nightly" in theirs) == (False, False)
+        assert run.pseudonym in theirs
+
+
+def test_who_only_pays_reads_of_no_part_and_no_weights(charged, rich_lab, ben):
+    address = reverse("admin:compensation_entry_shares", args=[Charge.objects.get().entry_id])
+    for party, has_part in ((rich_lab, False), (ben, True)):
+        page = read(party, address)
+        assert ("Your part" in page, "your weight" in page) == (has_part, has_part)
 
 
 def test_an_owner_sees_its_own_part_of_a_charge_alone(charged, ben):

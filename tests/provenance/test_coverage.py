@@ -92,7 +92,8 @@ def seen_by(party: Party, used: Usage) -> set[str]:
         "events": name in str(door.get("events")["results"]),
         "reviews": bool(door.get("reviews")["results"]),
         "page": page.get(address).status_code == 200,
-        "list": name in page.get(reverse("admin:provenance_usage_changelist")).content.decode(),
+        "list": used.run.name_for(party)
+        in page.get(reverse("admin:provenance_usage_changelist")).content.decode(),
         "graph": name in str(lineage.graph(viewer=viewer, node_id=lineage.node_id(version))),
     }
     if party == version.dataset.owner:
