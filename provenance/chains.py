@@ -12,10 +12,22 @@ from typing import Final
 
 import structlog
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from provenance.refusals import Refused
 
 DEVELOPMENT_CHAIN: Final = 31337
+
+# Of chains that wallets call by a name (https://chainid.network).
+NAMES: Final = {
+    1: "Ethereum",
+    10: "OP Mainnet",
+    100: "Gnosis",
+    137: "Polygon",
+    8453: "Base",
+    42161: "Arbitrum One",
+    11155111: "Sepolia",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +64,14 @@ def home() -> int:
 def ids() -> list[int]:
     """The EIP-155 ids of all chains, home first."""
     return [home(), *sorted(settings.MORE_CHAINS.keys() - {home()})]
+
+
+def name_of(chain_id: int) -> str:
+    """What people call a chain, with its id."""
+    if chain_id == DEVELOPMENT_CHAIN:
+        return _("the development chain (%(chain_id)s)") % {"chain_id": chain_id}
+    name = NAMES.get(chain_id)
+    return f"{name} ({chain_id})" if name else _("chain %(chain_id)s") % {"chain_id": chain_id}
 
 
 def settings_of(chain_id: int) -> ChainSettings:

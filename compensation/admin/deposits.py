@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import deposits, money
 from compensation.admin.approving import done_or_put_forward
+from compensation.admin.paying_in import ways_of
 from compensation.bank.currency import PREFIX
 from compensation.models import Account, Asset, Deposit
 from compensation.templatetags.money import amount
@@ -157,6 +158,7 @@ class DepositAdmin(ReadOnlyFacts):
 
     shown_to = LABS
     page_template = "compensation/deposit.html"
+    list_before_template = "compensation/deposits_head.html"
     list_display = ("amount_word", "lab", "reference", "received_at")
     list_select_related = ("lab", "asset", "entry", "recorded_by")
     search_fields = ("reference", "lab__name")
@@ -221,9 +223,10 @@ class DepositAdmin(ReadOnlyFacts):
         return amount(deposit.amount_units, deposit.asset)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """A lab reads its balance above its deposits."""
-        words = balance_in_words(request) if viewer_of(request).party.is_lab else ""
-        extra = {"list_words": words, **(extra_context or {})}
+        """A lab reads above its deposits how to pay in, and what it has left."""
+        party = viewer_of(request).party
+        own = {"ways": ways_of(party), "list_words": balance_in_words(request)}
+        extra = {**(own if party.is_lab else {}), **(extra_context or {})}
         return super().changelist_view(request, extra)
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import payments, transfers
 from compensation.admin.payees import AddressForm, SignatureForm
+from compensation.admin.paying_in import by_token
 from compensation.models import PayingAddress, Payment, Transfer
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
@@ -73,6 +74,7 @@ class PayingAddressAdmin(ReadOnlyFacts):
     """Where a lab pays from."""
 
     list_title = _lazy("Addresses to pay from")
+    list_before_template = "compensation/paying_addresses_head.html"
     shown_to = LABS
     page_template = "compensation/incoming.html"
     list_display = ("address", "lab", "label", "added_at")
@@ -120,13 +122,8 @@ class PayingAddressAdmin(ReadOnlyFacts):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Where tokens are sent stands above the addresses that they may come from."""
-        place = transfers.pay_to()
-        words = (
-            _("Send tokens to %(place)s from an address that stands here.") % {"place": place}
-            if place
-            else ""
-        )
-        return super().changelist_view(request, {"list_words": words, **(extra_context or {})})
+        extra = {"by_token": by_token(), **(extra_context or {})}
+        return super().changelist_view(request, extra)
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {

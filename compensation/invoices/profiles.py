@@ -93,6 +93,12 @@ def profile_of(party: Party) -> TaxProfile | None:
     return TaxProfile.objects.filter(party=party).order_by("-id").first()
 
 
+def operators_profile() -> TaxProfile | None:
+    """Who the operator is to the tax office now, and where labs pay."""
+    found = TaxProfile.objects.filter(party__is_operator=True).select_related("party")
+    return found.order_by("-id").first()
+
+
 @transaction.atomic
 def set_rule(
     *,
@@ -148,9 +154,7 @@ def terms_for(side: str, party: Party, period: Period) -> Terms:
 
     Its words are kept with what waits: in English, said in the reader's language on pages.
     """
-    operator = (
-        TaxProfile.objects.filter(party__is_operator=True).select_related("party").order_by("-id")
-    ).first()
+    operator = operators_profile()
     if operator is None:
         raise Waits(Reason.NO_SELLER, _noop("The operator has yet to enter its own tax data."))
     other = profile_of(party)

@@ -9,7 +9,7 @@ import stripe
 from django.test import Client
 from django.utils import timezone
 
-from compensation import budgets, payments, transfers
+from compensation import budgets, deposits, invoices, payments, transfers
 from compensation.models import Account, Asset, Budget, Payment, PaymentEvent, Transfer
 from provenance import projects
 from provenance.models import Party, Project, Run, User
@@ -214,3 +214,37 @@ def test_what_had_been_spent_is_said_on_the_page(lab: Party, euro: Asset) -> Non
     shown = signed_in(lab).get(f"/admin/compensation/payment/{payment.pk}/").content.decode()
     assert "It had been spent." in shown
     assert payments.replay(at=NOON) == 1
+
+
+# ---- how a lab pays in ----
+
+
+def deposits_page(party: Party) -> str:
+    page = signed_in(party).get("/admin/compensation/deposit/")
+    return page.content.decode()
+
+
+def test_a_lab_reads_where_to_pay_under_which_reference(lab, operator, euro, settings) -> None:
+    settings.DEPOSIT_ADDRESS = treasury = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+    contract = "0x" + "ab" * 20
+    deposits.register_asset(
+        code=f"eip155:31337/erc20:{contract}", symbol="TUSD", scale=6, name="", token_decimals=18
+    )
+    page = deposits_page(lab)
+    assert "has not said here where to pay" in page
+    assert f"<code>{lab.namespace}</code>" in page
+    profile = {
+        "legal_name": "Tallymark GmbH", "street": "Weg 1", "postal_code": "1", "city": "Ulm",
+        "country": "DE", "tax_country": "DE", "payment_details": "IBAN DE02 1203",
+    }  # fmt: skip
+    invoices.set_profile(party=operator, by=None, at=NOON, **profile)
+    lab_again = Client()
+    lab_again.force_login(User.objects.get(memberships__party=lab))
+    page = lab_again.get("/admin/compensation/deposit/").content.decode()
+    assert "Tallymark GmbH, IBAN DE02 1203" in page
+    assert "Stripe" in page
+    senders = lab_again.get("/admin/compensation/payingaddress/").content.decode()
+    for words in (treasury, "TUSD on the development chain (31337)", f"<code>{contract}</code>"):
+        assert words in page
+        assert words in senders
+    assert "How to pay in" not in deposits_page(operator)
