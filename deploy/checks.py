@@ -26,7 +26,7 @@ from django.db.models import Min
 from django.utils import timezone, translation
 from django.utils.dateformat import format as dated
 from django.utils.functional import Promise
-from django.utils.translation import get_language, pgettext
+from django.utils.translation import get_language, pgettext, pgettext_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
@@ -219,7 +219,7 @@ def _chain(chain_id: int) -> str:
         served = int(json.load(answer)["result"], 16)
     if served != chain_id:
         raise Broken(_("it serves chain %(served)d") % {"served": served})
-    return f"chain {chain_id}"
+    return _("chain %(number)s") % {"number": chain_id}
 
 
 def _gas() -> str:
@@ -357,7 +357,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "sealer",
-        _lazy("Sealing"),
+        pgettext_lazy("a task of the service", "Sealing"),
         _lazy("Numbers and chains events, every second; a worker and the clock do it."),
         _sealer,
         _lazy(

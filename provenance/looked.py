@@ -9,7 +9,9 @@ from functools import lru_cache
 
 from django.apps import apps
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import gettext_noop as _noop
+from django.utils.translation import pgettext_lazy
 
 from provenance import kept
 
@@ -25,13 +27,13 @@ LIST = "list of "
 BEGAN = _noop("began to look as you do")
 # What stands between the two names of a thing that has two.
 _JOINED = {
-    "conflict": (" and ", _noop("%(one)s and %(other)s")),
-    "overlap": (" and ", _noop("%(one)s and %(other)s")),
-    "grant": (" to ", _noop("%(one)s to %(other)s")),
-    "invitation": (" to ", _noop("%(one)s to %(other)s")),
-    "upload": (" to ", _noop("%(one)s to %(other)s")),
-    "usage": (" by ", _noop("%(one)s by %(other)s")),
-    "licence": (" for ", _noop("%(one)s for %(other)s")),
+    "conflict": (" and ", _lazy("%(one)s and %(other)s")),
+    "overlap": (" and ", _lazy("%(one)s and %(other)s")),
+    "grant": (" to ", pgettext_lazy("a grant", "%(one)s to %(other)s")),
+    "invitation": (" to ", _lazy("%(one)s to %(other)s")),
+    "upload": (" to ", _lazy("%(one)s to %(other)s")),
+    "usage": (" by ", _lazy("%(one)s by %(other)s")),
+    "licence": (" for ", _lazy("%(one)s for %(other)s")),
 }
 # Sentences that doors of all apps write.
 _SENTENCES = (
@@ -60,7 +62,7 @@ def in_words(what: str) -> str:
     link, joined = _JOINED.get(name, ("", ""))
     one, found, other = called.partition(link) if link else (called, "", "")
     if found:
-        called = _(joined) % {"one": one, "other": other}
+        called = joined % {"one": one, "other": other}
     return _("%(thing)s %(name)s") % {"thing": _(name), "name": called}
 
 

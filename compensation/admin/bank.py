@@ -11,6 +11,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 
 from compensation import bank_files, bookings, money, payment_runs, terms
 from compensation.admin.approving import done_or_put_forward
@@ -73,6 +74,7 @@ class AccountForm(VerbForm):
 class BoundsForm(AmountForm):
     """Between what payees may choose."""
 
+    amount = forms.CharField(label=_lazy("Least"), help_text=_lazy("Such as 1500.00"))
     most = forms.CharField(required=False, help_text=_lazy("Empty: any amount may gather."))
     schedules = forms.MultipleChoiceField(
         choices=Schedule.choices,
@@ -466,7 +468,17 @@ class BankBookingAdmin(OperatorPages):
         return [subject.payout.party] if subject.payout else []
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        return {"booked": booked_in_words(subject), "age": subject.age_days(timezone.now())}
+        return {
+            "booked": booked_in_words(subject),
+            "age": age_in_words(subject.age_days(timezone.now())),
+        }
+
+
+def age_in_words(days: int) -> str:
+    """How long ago something was, in whole days."""
+    if days < 1:
+        return _("less than a day ago")
+    return ngettext("%(age)s day ago", "%(age)s days ago", days) % {"age": days}
 
 
 def booked_in_words(booking: BankBooking) -> str:

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext_lazy
 
 from compensation import corrections, entry_subjects, journal, money
 from compensation.admin.approving import done_or_put_forward
@@ -174,7 +175,7 @@ class EntryAdmin(ReadOnlyFacts):
     def number(self, entry: Entry) -> str:
         return f"{entry.pk:,}"
 
-    @column(_lazy("For"), ordering="kind")
+    @column(pgettext_lazy("why money moved", "For"), ordering="kind")
     def kind_word(self, entry: Entry) -> str:
         return str(entry.get_kind_display())
 

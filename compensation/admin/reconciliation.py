@@ -9,11 +9,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext_lazy
 
 from compensation import reconciliation
-from compensation.admin.bank import OperatorPages
+from compensation.admin.bank import OperatorPages, age_in_words
 from compensation.models import Difference
 from compensation.templatetags.money import amount
+from provenance import kept
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, VerbForm, person_of
@@ -48,7 +50,7 @@ class DifferenceAdmin(OperatorPages):
 
     list_title = _lazy("Reconciliation")
     page_template = "compensation/difference.html"
-    list_display = ("words", "side", "amount_word", "age_word", "label", "advice")
+    list_display = ("words", "where", "amount_word", "age_word", "label", "advice")
     list_select_related = ("asset",)
     ordering = ("since", "pk")
     list_words = _lazy(
@@ -86,15 +88,17 @@ class DifferenceAdmin(OperatorPages):
         is_list = match is not None and (match.url_name or "").endswith("changelist")
         return rows.filter(gone_at=None) if is_list else rows
 
+    @column(pgettext_lazy("bank or chain", "Where"), ordering="side")
+    def where(self, difference: Difference) -> str:
+        return str(difference.get_side_display())
+
     @column(_lazy("Amount"), ordering="amount_units")
     def amount_word(self, difference: Difference) -> str:
         return amount(int(difference.amount_units), difference.asset)
 
-    @column(_lazy("Age"), ordering="since")
+    @column(_lazy("Since"), ordering="since")
     def age_word(self, difference: Difference) -> str:
-        return _("%(age_days)s days") % {
-            "age_days": reconciliation.age_days(difference, timezone.now())
-        }
+        return age_in_words(reconciliation.age_days(difference, timezone.now()))
 
     @column(_lazy("State"), label={"explained": "success", "unexplained": "danger", "gone": "info"})
     def label(self, difference: Difference) -> str:
@@ -102,9 +106,10 @@ class DifferenceAdmin(OperatorPages):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {
+            "title": kept.said(subject.words),
             "state": state_of(subject),
             "units": int(subject.amount_units),
-            "age": reconciliation.age_days(subject, timezone.now()),
+            "age": age_in_words(reconciliation.age_days(subject, timezone.now())),
             "explanations": subject.explanations.select_related("by"),
         }
 

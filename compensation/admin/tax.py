@@ -77,7 +77,12 @@ class RuleForm(VerbForm):
         required=False,
         help_text=_lazy("What the law asks for where there is no VAT."),
     )
-    valid_from = forms.DateField(help_text=_lazy("The first day on which it counts."))
+    valid_from = forms.DateField(widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        words = _("The first day on which it counts, in the zone %(zone)s.")
+        self.fields["valid_from"].help_text = words % {"zone": settings.PERIOD_ZONE}
 
     def clean_rate(self) -> int:
         """Hundredths of a percent."""

@@ -8,6 +8,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext, pgettext_lazy
 
 from provenance.admin.verbs import VerbForm
 from provenance.models import Claim, Conflict, MatchKind, Opening, Resolution
@@ -84,7 +85,7 @@ class OpenForm(VerbForm):
 class ClaimChoiceForm(VerbForm):
     """Which claim waits to be let in."""
 
-    claim = forms.ChoiceField(label=_lazy("Claim"))
+    claim = forms.ChoiceField(label=pgettext_lazy("on records", "Claim"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,7 +93,9 @@ class ClaimChoiceForm(VerbForm):
         choices = [
             (str(claim.pk), f"{claim.claimant}: {claim.statement[:80]}") for claim in waiting
         ]
-        self.fields["claim"] = forms.ChoiceField(label=_("Claim"), choices=choices)
+        self.fields["claim"] = forms.ChoiceField(
+            label=pgettext("on records", "Claim"), choices=choices
+        )
 
 
 class RejectForm(ClaimChoiceForm):

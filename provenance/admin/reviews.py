@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext
 
 from provenance import signals
 from provenance.access import Viewer
@@ -205,7 +206,9 @@ class ReviewAdmin(ReadOnlyFacts):
 
     @column(_lazy("Who looks"), ordering="assignee")
     def who_looks(self, review: Review) -> str:
-        return review.assignee.email if review.assignee else _("nobody yet")
+        if review.assignee is None:
+            return pgettext("who looks after a case", "nobody yet")
+        return review.assignee.email
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         owners = [one.dataset.owner for one in (subject.version, subject.other_version) if one]

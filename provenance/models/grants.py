@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, F, Q, When
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 from django.utils.translation import pgettext_lazy as _named
 
 from provenance.models.bundles import Subscription
@@ -96,4 +96,7 @@ class Grant(models.Model):
     objects = GrantQuerySet.as_manager()
 
     def __str__(self) -> str:
-        return _("%(one)s to %(other)s") % {"one": self.dataset, "other": self.lab}
+        return pgettext("a grant", "%(one)s to %(other)s") % {
+            "one": self.dataset,
+            "other": self.lab,
+        }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -33,11 +33,11 @@ def moment(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
-def day(value: datetime | None) -> SafeString | str:
-    """The UTC day of a moment."""
+def day(value: date | None) -> SafeString | str:
+    """A day, or the UTC day of a moment."""
     if value is None:
         return "–"
-    at = value.astimezone(UTC)
+    at = value.astimezone(UTC) if isinstance(value, datetime) else value
     text = dated(at, pgettext("date", "j M Y"))
     return format_html('<time class="tm-nowrap" datetime="{}">{}</time>', at.isoformat(), text)
 

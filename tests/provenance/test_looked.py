@@ -18,7 +18,7 @@ SAID = [
     ("list of api keys", "API 密钥列表"),
     ("sheet of grants", "授权的表格"),
     ("conflict birch-books/reader and aurora/notes", "争议：birch-books/reader 与 aurora/notes"),
-    ("grant aurora/notes to Smith and Sons", "授权：aurora/notes 至 Smith and Sons"),
+    ("grant aurora/notes to Smith and Sons", "授权：aurora/notes 授予 Smith and Sons"),
     ("statement of reasons hold to Aurora", "理由说明书：hold to Aurora"),
     ("as you: /admin/", "以您的视角：/admin/"),
     ("queue", "待办队列"),
@@ -66,4 +66,4 @@ def test_things_of_two_names_are_called_in_the_readers_language(ada: Party, lab:
     given = Grant(dataset=factories.dataset(ada), lab=lab)
     assert str(given) == "aurora-archive/essays to Cobalt Labs"
     with translation.override("zh-hans"):
-        assert str(given) == "aurora-archive/essays 至 Cobalt Labs"
+        assert str(given) == "aurora-archive/essays 授予 Cobalt Labs"
