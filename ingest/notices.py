@@ -16,12 +16,12 @@ register(
     Kind(
         _DONE,
         Topic.CONFLICTS,
-        _("A registration is done, and nothing like it was found"),
-        _("%(dataset)s is registered, and like nothing of others"),
+        _("A registration is done, and nothing was found"),
+        _("%(dataset)s is registered: what is new in it is like nothing of others"),
         _(
-            "Your registration %(dataset)s is sealed and was compared with everything that others "
-            "registered before. Records: %(records)s. Nothing like them was found. Its certificate "
-            "is on its page."
+            "Your registration %(dataset)s is sealed. Records that this version adds or changes: "
+            "%(records)s. They were compared with everything that others registered before, and "
+            "nothing like them was found. Its certificate is on its page."
         ),
         "admin:provenance_datasetversion_change",
         "rights",
@@ -59,7 +59,7 @@ def _compared(event: Event) -> None:
             key=event.pk,
             at=event.occurred_at,
             dataset=version,
-            records=version.record_count,
+            records=int(event.body["compared"]),
         )
 
 

@@ -25,7 +25,7 @@ def test_an_upload_that_is_like_nothing_of_others_is_told_when_it_is_done(ada: P
     assert told(ada) == ["registration.done"]
     said = notices.say(Notice.objects.get(party=ada))
     assert "aurora-archive/essays@1" in said.title
-    assert "Records: 3." in said.words
+    assert "adds or changes: 3." in said.words
     assert str(upload.version.pk) in said.path
 
 
@@ -47,6 +47,19 @@ def test_a_failed_upload_is_told_with_the_page_that_says_why(ada: Party):
     assert upload.state == "failed"
     assert told(ada) == ["registration.failed"]
     assert str(upload.pk) in notices.say(Notice.objects.get(party=ada)).path
+
+
+def test_of_a_delta_is_said_what_was_compared_and_no_more(ada: Party, ben: Party):
+    sealed(factories.dataset(ada), texts(1, 2, 3))
+    copies = factories.dataset(ben, "copies")
+    first = sealed(copies, texts(*range(2, 12)))
+    upload = ingest(copies, texts(50, 51), mode="delta")
+    drive(pipeline.confirm_delta(upload=upload, at=NOON))
+    later = first.dataset.versions.get(number=2)
+    assert (later.record_count, later.mode) == (12, "delta")
+    said = notices.say(Notice.objects.get(party=ben, kind="registration.done"))
+    assert "what is new in it" in said.title
+    assert "adds or changes: 2." in said.words
 
 
 def test_who_discards_an_upload_is_not_told_of_it(ada: Party):
