@@ -111,7 +111,7 @@ class Standing:
     def words(self) -> str:
         """The budget in a sentence."""
         asset = self.budget.asset
-        said = [money.to_text(units, asset.scale) for units in (self.spent_units, self._limit)]
+        said = [money.grouped(units, asset.scale) for units in (self.spent_units, self._limit)]
         return _("%(budget)s: %(value)s of %(value_2)s %(symbol)s are spent.") % {
             "budget": self.budget,
             "value": said[0],
@@ -410,7 +410,7 @@ def _months(every: str, month: str) -> tuple[str, str]:
 
 
 def _say(units: int, asset: Asset) -> str:
-    return f"{money.to_text(units, asset.scale)} {asset.symbol}"
+    return f"{money.grouped(units, asset.scale)} {asset.symbol}"
 
 
 def _record(kind: str, budget: Budget, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What parties are told of money: payouts, where they go, budgets. Declared into the one table."""
+"""What parties are told of money: payouts and where they go, invoices, budgets."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Collection
 from datetime import date, datetime
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as _noop
 
 from compensation import money
-from compensation.models import Account, Asset, BudgetNotice, PayoutMethod
+from compensation.models import Account, Asset, BudgetNotice, Invoice, PayoutMethod
 from provenance.models import Event, Notice, Sending
 from provenance.notices import LABS, OWNERS, Kind, Topic, follows, register, tell
 
 _MATURED = "credit.matured"
+NOTHING = _noop("nothing")
 _METHOD = "admin:compensation_payoutmethod_change"
 
 register(
@@ -75,6 +77,20 @@ register(
         reaches=OWNERS,
     ),
     Kind(
+        "invoice.issued",
+        Topic.MONEY,
+        _("An invoice or a credit note was issued"),
+        _("%(what_is)s %(number)s of %(period)s"),
+        _(
+            "%(number)s was issued for %(period)s. It comes to %(amount)s with VAT. To be paid "
+            "outside of the balance: %(due)s."
+        ),
+        "admin:compensation_invoice_change",
+        "finance",
+        _("See the document"),
+        reaches=(*OWNERS, *LABS),
+    ),
+    Kind(
         "budget.warning",
         Topic.MONEY,
         _("Much of a budget, or all of it, is spent"),
@@ -135,6 +151,24 @@ def _paid(event: Event) -> None:
         )
 
 
+@follows("invoice.issued")
+def _invoiced(event: Event) -> None:
+    invoice = Invoice.objects.select_related("asset", "party").get(pk=event.subject_id)
+    due = _amount(invoice.due_units, invoice.asset) if invoice.due_units else NOTHING
+    tell(
+        "invoice.issued",
+        party=invoice.party,
+        about=invoice.pk,
+        key=event.pk,
+        at=event.occurred_at,
+        what_is=invoice.get_kind_display(),
+        number=invoice.number,
+        period=invoice.period_id,
+        amount=_amount(invoice.gross_units, invoice.asset),
+        due=due,
+    )
+
+
 def tell_of_maturity(account: Account, units: int, *, day: date, at: datetime) -> None:
     """Tell an owner what came out of the hold-back on a day, once."""
     assert account.party is not None, "an owner's account is a party's"
@@ -181,4 +215,4 @@ def _where(method: PayoutMethod) -> str:
 
 
 def _amount(units: int, asset: Asset) -> str:
-    return f"{money.to_text(units, asset.scale)} {asset.symbol}"
+    return f"{money.grouped(units, asset.scale)} {asset.symbol}"

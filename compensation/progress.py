@@ -280,7 +280,7 @@ def waits_for(*, party: Party, asset: Asset, units: int, at: datetime) -> tuple[
         )
     own = terms.terms_of(party, asset)
     if units < own.threshold_units:
-        least = f"{money.to_text(own.threshold_units, asset.scale)} {asset.symbol}"
+        least = f"{money.grouped(own.threshold_units, asset.scale)} {asset.symbol}"
         return PAYABLE, _("It is paid once %(least)s have gathered.") % {"least": least}
     last = terms.last_payouts(asset, party).get(party.pk)
     if not own.is_due(at, last):

@@ -199,11 +199,11 @@ def _require_within(
     bounds: Bounds, asset: Asset, threshold_units: int, schedule: str, day: int | None
 ) -> None:
     """Refuse a choice outside of the operator's bounds, or a day that the schedule has not."""
-    say = f"{money.to_text(bounds.least_units, asset.scale)} {asset.symbol}"
+    say = f"{money.grouped(bounds.least_units, asset.scale)} {asset.symbol}"
     if threshold_units < bounds.least_units:
         raise OutsideBounds(_("Payouts begin at %(say)s.") % {"say": say})
     if bounds.most_units is not None and threshold_units > bounds.most_units:
-        most = f"{money.to_text(bounds.most_units, asset.scale)} {asset.symbol}"
+        most = f"{money.grouped(bounds.most_units, asset.scale)} {asset.symbol}"
         raise OutsideBounds(
             _("No more than %(most)s may gather before it is paid.") % {"most": most}
         )

@@ -355,7 +355,7 @@ class Payout(models.Model):
         indexes: ClassVar = [models.Index(fields=["party", "-settled_at"], name="payout_by_party")]
 
     def __str__(self) -> str:
-        amount = money.to_text(self.amount_units, self.asset.scale)
+        amount = money.grouped(self.amount_units, self.asset.scale)
         return _("%(one)s to %(other)s") % {"one": f"{amount} {self.asset}", "other": self.party}
 
 

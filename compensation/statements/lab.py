@@ -92,7 +92,7 @@ class LabStatement:
 
     def say(self, units: int) -> str:
         """An amount with its asset."""
-        return f"{money.to_text(units, self.asset.scale)} {self.asset.symbol}"
+        return f"{money.grouped(units, self.asset.scale)} {self.asset.symbol}"
 
 
 def lab_statement(*, party: Party, asset: Asset, period: Period, at: datetime) -> LabStatement:

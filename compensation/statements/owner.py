@@ -127,7 +127,7 @@ class OwnerStatement:
 
     def say(self, units: int) -> str:
         """An amount with its asset."""
-        return f"{money.to_text(units, self.asset.scale)} {self.asset.symbol}"
+        return f"{money.grouped(units, self.asset.scale)} {self.asset.symbol}"
 
 
 def owner_statement(*, party: Party, asset: Asset, period: Period, at: datetime) -> OwnerStatement:
@@ -333,9 +333,9 @@ def _held_for(conflict: Conflict, party: Party, amount: int) -> Held:
 def _next_payout(
     party: Party, asset: Asset, payable: int, found: settlement.Claimable | None, at: datetime
 ) -> str:
-    say = f"{money.to_text(payable, asset.scale)} {asset.symbol}"
+    say = f"{money.grouped(payable, asset.scale)} {asset.symbol}"
     if found is not None:
-        ready = f"{money.to_text(found.open_units, asset.scale)} {asset.symbol}"
+        ready = f"{money.grouped(found.open_units, asset.scale)} {asset.symbol}"
         if found.claim is not None:
             return _("%(ready)s is being sent to %(address)s.") % {
                 "ready": ready,

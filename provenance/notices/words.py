@@ -21,7 +21,7 @@ from provenance.notices.kinds import Topic, kind_of
 
 FACT_LENGTH = 200
 # Facts that hold a word of ours, not of a person.
-OUR_WORDS = frozenset({"outcome", "purpose", "role", "rule", "what_became", "what_is"})
+OUR_WORDS = frozenset({"due", "outcome", "purpose", "role", "rule", "what_became", "what_is"})
 # Control, format and surrogate characters, line and paragraph ends: they begin new header lines,
 # turn what follows around, or hide it.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})

@@ -19,8 +19,8 @@ from compensation.models import (
     InvoiceWaiting,
     Period,
 )
-from provenance import licensing
-from provenance.models import DatasetVersion, Event, Party
+from provenance import licensing, notices
+from provenance.models import DatasetVersion, Event, Notice, Party
 from tests import factories
 from tests.cast import NOON
 from tests.compensation import conftest as money
@@ -60,6 +60,38 @@ def used(essays: DatasetVersion, rich_lab: Party, euro: Asset) -> Party:
 
 def of(party: Party) -> Invoice:
     return Invoice.objects.get(party=party)
+
+
+# What its party is told.
+
+
+def test_each_document_is_told_to_its_party_with_what_is_due_outside_of_the_balance(
+    known: None, used: Party, ada: Party, ben: Party
+) -> None:
+    issue()
+    for party, title in (
+        (used, "Invoice INV-2026-000001 of 2026-03"),
+        (ada, "Self-billed invoice SBI-2026-000001 of 2026-03"),
+    ):
+        said = notices.say(Notice.objects.get(party=party, kind="invoice.issued"))
+        assert said.title == title
+        assert "comes to 3.96 EUR with VAT" in said.words
+        assert "outside of the balance: 0.63 EUR." in said.words
+        assert str(of(party).pk) in said.path
+    assert not Notice.objects.filter(party=ben).exists()
+    invoices.take_back(invoice=of(used), reason="Wrong.", by=None, at=NEXT_MONTH + MINUTE)
+    told = Notice.objects.filter(party=used, kind="invoice.issued").order_by("made_at")
+    assert "Credit note" in notices.say(told[1]).title
+    assert "balance: −0.63 EUR." in notices.say(told[1]).words
+
+
+def test_a_document_of_which_nothing_is_due_says_so(
+    known: None, used: Party, operator: Party
+) -> None:
+    rule("lab", category="O", basis_points=0, wording="Outside.", valid_from=NOON - MINUTE)
+    issue()
+    told = Notice.objects.get(party=used, kind="invoice.issued")
+    assert "outside of the balance: nothing." in notices.say(told).words
 
 
 # What a document says.
