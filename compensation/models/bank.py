@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
@@ -75,9 +76,9 @@ class BankPayout(models.Model):
     """One payment of a run. Where it stands follows from its steps; `state` says it."""
 
     class State(models.TextChoices):
-        SENT = "sent", _("Sent")
-        PAID = "paid", _("Paid")
-        RETURNED = "returned", _("Returned")
+        SENT = "sent", pgettext_lazy("state", "Sent")
+        PAID = "paid", pgettext_lazy("state", "Paid")
+        RETURNED = "returned", pgettext_lazy("state", "Returned")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(PaymentRun, on_delete=models.PROTECT, related_name="payouts")

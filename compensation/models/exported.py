@@ -6,7 +6,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
@@ -37,9 +37,9 @@ class ExportedPayout(models.Model):
     """One line of an export: what one payee is to get, and what became of it."""
 
     class State(models.TextChoices):
-        SENT = "sent", _("Sent")
-        PAID = "paid", _("Paid")
-        RETURNED = "returned", _("Returned")
+        SENT = "sent", pgettext_lazy("state", "Sent")
+        PAID = "paid", pgettext_lazy("state", "Paid")
+        RETURNED = "returned", pgettext_lazy("state", "Returned")
 
     export = models.ForeignKey(PayoutExport, on_delete=models.PROTECT, related_name="payouts")
     party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="exported_payouts")
