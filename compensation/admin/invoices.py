@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import invoices, money
-from compensation.models import Invoice, InvoiceWaiting, Period
+from compensation.models import Invoice, InvoiceWaiting, Period, Side
 from compensation.templatetags.money import amount
 from provenance import kept
 from provenance.access import Viewer
@@ -199,10 +199,16 @@ class InvoiceAdmin(ReadOnlyFacts):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         document = invoices.as_document(subject)
+        is_labs = subject.side == Side.LAB
         return {
             "title": f"{subject.get_kind_display()} {subject.number}",
             "document": document,
-            "lines": subject.lines.all(),
+            "lines": subject.lines.select_related("rate__plan", "invoice__asset"),
+            "settled_units": -subject.settled_units,
+            "is_sellers": not is_labs and subject.party_id == viewer_of(request).party.pk,
+            "lacks_details": (
+                is_labs and subject.due_units > 0 and not document["payment_instructions"]
+            ),
             "successor": getattr(subject, "corrected_by", None),
             "pdf_url": self.url("pdf", subject.pk),
             "json_url": self.url("json", subject.pk),

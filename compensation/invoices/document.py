@@ -11,16 +11,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils.translation import gettext_noop as _noop
 
 from compensation import money
 from compensation.models import Invoice, InvoiceLine, Side
+from provenance import kept
 from provenance.ledger import moment
 
 # UN/ECE Recommendation 20: one.
 ONE = "C62"
-SELF_BILLING = "Self-billing"
 
 
+@kept.in_english()
 def as_document(invoice: Invoice) -> dict[str, Any]:
     """The document; every amount has its asset's scale, and whole units beside the totals."""
     say = _Amounts(invoice)
@@ -62,40 +64,44 @@ def currency(invoice: Invoice) -> str:
 
 
 def notes(invoice: Invoice) -> list[str]:
-    """What the law, or the reader, asks to be written."""
+    """What the law, or the reader, asks to be written; in English, and known again on pages."""
     said = []
     if invoice.side == Side.OWNER:
         # Directive 2006/112/EC, article 226 (10a).
-        said.append(f"{SELF_BILLING}: the buyer issues this document for the seller.")
+        said.append(_noop("Self-billing: the buyer issues this document for the seller."))
     if invoice.corrects is not None:
-        said.append(f"Takes back {invoice.corrects.number} as a whole: {invoice.reason}")
+        words = _noop("Takes back %(number)s as a whole: %(reason)s")
+        said.append(words % {"number": invoice.corrects.number, "reason": invoice.reason})
     if invoice.wording:
         said.append(invoice.wording)
     if invoice.side == Side.LAB:
-        said.append("Amounts are sums of uses, each rounded down to the unit of the asset.")
+        said.append(_noop("Amounts are sums of uses, each rounded down to the unit of the asset."))
     return said
 
 
 def terms(invoice: Invoice) -> str:
     """How it is paid, in words."""
     if invoice.corrects is not None:
-        return "Nothing moves in the balance: the document that is correct follows this one."
+        return _noop("Nothing moves in the balance: the document that is correct follows this one.")
     if invoice.side == Side.OWNER:
         if invoice.is_credit:
-            return "The net amount was taken from the seller's balance with the buyer."
-        return (
+            return _noop("The net amount was taken from the seller's balance with the buyer.")
+        return _noop(
             "The net amount is credited to the seller's balance with the buyer, and paid out "
             "from it."
         )
     if invoice.is_credit:
-        return "The net amount was credited to the buyer's balance with the seller."
+        return _noop("The net amount was credited to the buyer's balance with the seller.")
     if invoice.limit_units:
         limit = money.to_text(invoice.limit_units, invoice.asset.scale)
-        return (
-            f"Account with a limit of {limit} {currency(invoice)}: what the balance did not cover "
-            f"at the end of {invoice.period.name} is due now."
+        words = _noop(
+            "Account with a limit of %(limit)s: what the balance did not cover at the end of "
+            "%(period)s is due now."
         )
-    return f"Prepaid account: the net amount was paid from the balance in {invoice.period.name}."
+        said = {"limit": f"{limit} {currency(invoice)}", "period": invoice.period.name}
+        return words % said
+    words = _noop("Prepaid account: the net amount was paid from the balance in %(period)s.")
+    return words % {"period": invoice.period.name}
 
 
 def instructions(invoice: Invoice) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
+from django.utils.translation import gettext_noop as _noop
 
 from compensation import wording
 from compensation.models import Account, Asset, Charge, Entry, Period, Side
@@ -27,10 +28,10 @@ TURNOVER: Final = (
     Entry.Kind.ADJUSTMENT,
 )
 _WORDS: Final = {
-    Entry.Kind.RESTATEMENT: "Divided anew after a conflict",
-    Entry.Kind.RECOVERY: "Recovered after a conflict",
-    Entry.Kind.ADJUSTMENT: "Adjusted by the operator",
-    Entry.Kind.REVERSAL: "Taken back by the operator",
+    Entry.Kind.RESTATEMENT: _noop("Divided anew after a conflict"),
+    Entry.Kind.RECOVERY: _noop("Recovered after a conflict"),
+    Entry.Kind.ADJUSTMENT: _noop("Adjusted by the operator"),
+    Entry.Kind.REVERSAL: _noop("Taken back by the operator"),
 }
 
 # What the journal holds of a period, by side, party and asset.
@@ -187,7 +188,7 @@ def _earned(account: int, period: Period) -> list[Part]:
     parts = [
         Part(
             name=str(versions[version_id]),
-            detail="Your share of what its use was charged",
+            detail=_noop("Your share of what its use was charged"),
             quantity=int(charges),
             counted="charges",
             amount_units=int(share),
@@ -204,7 +205,7 @@ def _others(accounts: Iterable[int], period: Period, *, sign: int) -> list[Part]
     return [
         Part(
             name=_WORDS[Entry.Kind(kind)],
-            detail=f"Entry {number} of the journal",
+            detail=_noop("Entry %(number)s of the journal") % {"number": number},
             quantity=1,
             counted="entries",
             amount_units=sign * units,

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from rest_framework.test import APIClient
 
 from compensation import invoices, tasks
@@ -184,6 +184,35 @@ def test_the_pages_of_an_invoice(issued: Invoice, used: Party, ada: Party) -> No
     other = signed_in(ada, "ada@aurora.example")
     for address in (page, f"{page}document.pdf", f"{page}document.json", f"{page}take-back/"):
         assert other.get(address).status_code == 404
+
+
+def test_the_page_adds_up_and_says_who_tells_where_to_pay(
+    issued: Invoice, used: Party, operator: Party, olga: User
+) -> None:
+    shown = read_page(signed_in(used, "lea@cobalt.example"), issued)
+    for words in ("With VAT", "Settled in the balance", "The operator tells you where to pay."):
+        assert words in shown
+    client = signed_in(operator, olga.email)
+    client.post(reverse("admin:reason"), {"reason": "billing"})
+    assert "Your payment details are missing" in read_page(client, issued)
+
+
+def test_what_an_invoice_keeps_is_said_in_the_readers_language(
+    issued: Invoice, used: Party
+) -> None:
+    digest = invoices.digest_of(issued)
+    client = signed_in(used, "lea@cobalt.example")
+    client.cookies["django_language"] = "zh-hans"
+    shown = read_page(client, issued)
+    assert issued.lines.get().detail not in shown
+    assert "每 1,000 条记录" in shown
+    with translation.override("zh-hans"):
+        assert invoices.digest_of(issued) == digest
+
+
+def read_page(client: Client, invoice: Invoice) -> str:
+    page = reverse("admin:compensation_invoice_change", args=[invoice.pk])
+    return str(client.get(page).content.decode())
 
 
 def test_an_operator_works_in_the_browser(
