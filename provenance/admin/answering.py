@@ -92,11 +92,11 @@ class Reach:
     @property
     def label(self) -> str:
         """The answer with its reach, as one chooses it."""
-        words = _("%(answer)s (pairs: %(pairs)s; conflicts: %(conflicts)s)")
+        words = _("%(answer)s (records: %(records)s; conflicts: %(conflicts)s)")
         return words % {
             "answer": self.choice.label,
             "conflicts": f"{self.conflict_count:,}",
-            "pairs": f"{self.pair_count:,}",
+            "records": f"{self.pair_count:,}",
         }
 
 

@@ -64,7 +64,7 @@ def test_a_publisher_answers_all_matches_of_thousands_of_articles_in_one_action(
     send_delta(ada, place, f"Wire {tag}", file_of(tmp_path, f"delta-{tag}", delta))
 
     answer_all(ada, place, f"Wire {tag}")
-    sees(ada, f"Pairs answered: {MATCHES:,}; conflicts: 2.")
+    sees(ada, f"Records answered: {MATCHES:,}; conflicts: 2.")
 
     again = [(f"again/{key}", text) for key, text in wire[: half // 2]]
     send_delta(ben, place, f"Reader {tag} 0", file_of(tmp_path, f"again-{tag}", again))
