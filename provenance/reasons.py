@@ -5,14 +5,16 @@ Text only, from the facts that stand beside it; whoever reads it must be able to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from django.utils.translation import get_language, pgettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
 
 from provenance import kept
+from provenance.figures import by_kind, moment_in_words, per_million
 
 RULE_OF_ORDER = _noop(
     "The order of registration is a date and not a right: it decides who is asked first, not who "
@@ -198,27 +200,28 @@ _OPENING = _noop(
 
 
 def _found(facts: Mapping[str, Any]) -> str:
-    """Kinds, counts, interval, detector and its false-accusation rate, always together."""
-    between = pgettext("list", ", ").join(
-        f"{count:,} {_(kind)}" for kind, count in facts["counts"].items() if count
-    )
+    """Kinds, counts, interval, detector and how often it is wrong, always together."""
     text = _("{later} and {earlier} have records that match closely: {counts}.").format(
         later=facts["later"],
         earlier=facts["earlier"],
-        counts=between or _("claimed by a person"),
+        counts=by_kind(facts["counts"]) or _("claimed by a person"),
     )
     if facts.get("detector"):
-        low, high = facts["interval"]
         text += " " + _(
-            "Between {low} and {high} records match, by detector {detector}, which names unrelated "
-            "records alike at a rate of {rate}."
+            "Records that match, by detector {detector}: {count}. Of 1,000,000 unrelated records "
+            "it would match at most {rate} by mistake."
         ).format(
-            low=f"{low:,}",
-            high=f"{high:,}",
             detector=facts["detector"],
-            rate=f"{facts['false_accusation_rate']:g}",
+            count=interval_in_words(facts["interval"]),
+            rate=per_million(facts["false_accusation_rate"]),
         )
     return text
+
+
+def interval_in_words(interval: Sequence[int]) -> str:
+    """How many records match: from the one to the other, or so many where that is one."""
+    first, last = (f"{bound:,}" for bound in interval)
+    return first if first == last else _("%(first)s to %(last)s") % {"first": first, "last": last}
 
 
 def _decision(facts: Mapping[str, Any]) -> str:
@@ -228,4 +231,4 @@ def _decision(facts: Mapping[str, Any]) -> str:
 
 def _day(until: Any) -> str:
     """An ISO moment as a reader takes it in."""
-    return f"{str(until)[:16].replace('T', ' ')} UTC" if until else _("further notice")
+    return moment_in_words(datetime.fromisoformat(until)) if until else _("further notice")

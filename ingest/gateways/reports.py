@@ -274,7 +274,7 @@ def _facts(screening: Screening) -> list[tuple[str, object]]:
         (_("Compared with"), _("everything registered up to event %(number)s") % said),
         (_("Hash of that event"), told["corpus"]["event_hash"] or "–"),
         (_("Detector"), told["detector"]),
-        (_("False accusations"), _("at most %(rate)s of innocent records") % said),
+        (_("Wrong matches"), _("at most %(rate)s of unrelated records") % said),
         (_("Finished"), f"{told['finished_at'][:19].replace('T', ' ')} UTC"),
         (_("Time"), _("%(seconds)s seconds") % said),
         (_("Signed by"), screening.signer or _("nobody: this service has no key here")),

@@ -22,6 +22,7 @@ from provenance.admin import (
     reviews,
     runs,
     splits,
+    statements,
     webhooks,
 )
 
@@ -47,5 +48,6 @@ __all__ = [
     "reviews",
     "runs",
     "splits",
+    "statements",
     "webhooks",
 ]

@@ -25,11 +25,8 @@ from provenance.admin.inbox import LIST_FILTERS, chosen
 from provenance.admin.overlaps import pairs_context
 from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
-from provenance.documents import reasons
-from provenance.models import Claim, Conflict, Match, Opening, Party, StatementOfReasons, Submission
-from provenance.reasons import translated
-from provenance.templatetags.kept import named
-from provenance.templatetags.tallymark import moment, per_million
+from provenance.models import Claim, Conflict, Match, Opening, Party, Submission
+from provenance.templatetags.tallymark import moment
 
 _TONES = {
     "open": "warning",
@@ -247,79 +244,4 @@ def _awaited(conflict: Conflict) -> str:
     return words.get(Conflict.State(conflict.state), _("nothing is awaited")) % {"who": who}
 
 
-class StatementOfReasonsAdmin(ReadOnlyFacts):
-    """What a side was told of a hold or a decision, and why."""
-
-    list_title = _lazy("Statements of reasons")
-    shown_to = OWNERS
-    page_template = "provenance/statement_of_reasons.html"
-    list_display = ("kind_words", "conflict", "party", "made_at")
-    list_select_related = ("party", "conflict__later__owner", "conflict__earlier__owner")
-    ordering = ("-made_at",)
-
-    def scope(self, viewer: Viewer) -> Any:
-        rows = StatementOfReasons.objects.select_related(*self.list_select_related)
-        return rows if viewer.is_operator else rows.filter(party=viewer.party)
-
-    @column(_lazy("About"))
-    def kind_words(self, statement: StatementOfReasons) -> str:
-        return _(statement.kind.replace("_", " ")).capitalize()
-
-    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        rows = [(_fact(name), _in_words(name, value)) for name, value in subject.facts.items()]
-        title = _("%(what)s, to %(party)s")
-        named = {"what": self.kind_words(subject), "party": subject.party}
-        in_words = translated(subject.kind, subject.facts, subject.text)
-        return {"title": title % named, "facts": rows, "in_words": in_words}
-
-    def more_urls(self, named: Any) -> list[URLPattern]:
-        return [named("<str:object_id>/statement.pdf", self.pdf, "pdf")]
-
-    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The statement on paper."""
-        statement = self.found(request, object_id)
-        stopped = self.look(request, statement)
-        if stopped is not None:
-            return stopped
-        name = f'inline; filename="statement-of-reasons-{statement.pk}.pdf"'
-        return HttpResponse(
-            reasons.statement_pdf(statement),
-            content_type="application/pdf",
-            headers={"Content-Disposition": name},
-        )
-
-
-def _fact(name: str) -> str:
-    """What a fact is called; `later` and `side` mean something else elsewhere."""
-    own = {
-        "later": pgettext("a dataset of a conflict", "later"),
-        "earlier": pgettext("a dataset of a conflict", "earlier"),
-        "side": pgettext("a dataset of a conflict", "side"),
-    }
-    return own.get(name) or named(name)
-
-
-def _in_words(name: str, value: Any) -> str:
-    """What a fact says: moments with their zone, a rate as a count in a million."""
-    if name == "side":
-        return _fact(value)
-    if name == "until" and value:
-        return moment(datetime.fromisoformat(value))
-    if name == "false_accusation_rate":
-        rate = _("%(count)s of 1,000,000 innocent records at most")
-        return rate % {"count": per_million(value)}
-    return _plain(value)
-
-
-def _plain(value: Any) -> str:
-    """A fact without brackets and braces."""
-    if isinstance(value, dict):
-        return pgettext("list", ", ").join(f"{each} {_(name)}" for name, each in value.items())
-    if isinstance(value, list):
-        first, last = value
-        return _("%(first)s to %(last)s") % {"first": first, "last": last}
-    return str(value)
-
-
 site.register(Conflict, ConflictAdmin)
-site.register(StatementOfReasons, StatementOfReasonsAdmin)

@@ -51,6 +51,8 @@ KIND_WORDS = {
     ),
 }
 """By what is compared; what is not named here is said as of texts."""
+KIND_NAMES = {**dict(MatchKind.choices), MatchKind.SEMANTIC: _lazy("Same meaning")}
+"""What kinds of matches are called on pages."""
 SHOWN_WORDS = {
     Kind.TEXT: _lazy(
         "Shared passages are marked. Of the other side you see those passages with up to "
@@ -138,6 +140,11 @@ class Pair:
     left: Side
     right: Side
     cells: SharedCells | None
+
+    @property
+    def kind_name(self) -> str:
+        """What its kind is called."""
+        return str(KIND_NAMES[MatchKind(self.match.kind)])
 
 
 def pair(match: Match, viewer: Viewer) -> Pair:

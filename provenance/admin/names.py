@@ -165,7 +165,6 @@ FACTS = (
     _noop("detector"),
     _noop("earlier"),
     _noop("entry"),
-    _noop("false accusation rate"),
     _noop("given by"),
     _noop("held"),
     _noop("hold"),

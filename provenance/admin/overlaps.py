@@ -10,24 +10,24 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import pgettext
 
 from provenance import debts
 from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.dashboard import OPEN
-from provenance.admin.evidence import Pair, pair
+from provenance.admin.evidence import KIND_NAMES, Pair, pair
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import viewer_of
+from provenance.figures import per_million
 from provenance.models import Conflict, Dataset, Match, MatchKind, Overlap, Party
-from provenance.templatetags.tallymark import per_million
+from provenance.templatetags.tallymark import kinds as kinds_of
 
 PAIRS_PER_PAGE = 5
 MOST_NAMED = 10
 """So many open conflicts the page of a dataset names."""
 POSSIBLE = "possible"
-KINDS = [*MatchKind.choices, (POSSIBLE, _lazy("Possible"))]
+KINDS = [*KIND_NAMES.items(), (POSSIBLE, _lazy("Possible"))]
 """What a page of matches can be narrowed to."""
 
 
@@ -55,7 +55,7 @@ class OverlapAdmin(ReadOnlyFacts):
 
     @column(_lazy("Records by kind"))
     def kinds(self, overlap: Overlap) -> str:
-        return kinds_in_words(overlap)
+        return kinds_of(overlap)
 
     @column(_lazy("Matching; estimate"), ordering="matching_count")
     def matching(self, overlap: Overlap) -> str:
@@ -66,11 +66,15 @@ class OverlapAdmin(ReadOnlyFacts):
             "low": f"{low:,}",
             "high": f"{high:,}",
         }
+        if low == high:
+            return _("%(matching)s; %(estimate)s") % named
         return _("%(matching)s; %(estimate)s (%(low)s to %(high)s)") % named
 
-    @column(_lazy("Detector; errors in a million"))
+    @column(_lazy("Detector; its wrong matches"))
     def detector_and_rate(self, overlap: Overlap) -> str:
-        return f"{overlap.detector}; {per_million(overlap.false_accusation_rate)}"
+        rate = per_million(overlap.false_accusation_rate)
+        words = _("%(detector)s; at most %(rate)s of 1,000,000")
+        return words % {"detector": overlap.detector, "rate": rate}
 
     def parties_of(self, subject: Any) -> Iterable[Party]:
         return [subject.later.dataset.owner, subject.earlier.dataset.owner]
@@ -110,19 +114,6 @@ def _why_none(overlap: Overlap) -> str:
     return _("No conflict was opened.")
 
 
-def kinds_in_words(overlap: Overlap) -> str:
-    """Counts by kind, those that are there."""
-    counts = {
-        _("%(count)s exact"): overlap.exact_count,
-        _("%(count)s near"): overlap.near_count,
-        _("%(count)s contained"): overlap.contained_count,
-        _("%(count)s possible, holds nothing"): overlap.possible_count,
-        _("%(count)s semantic, a lead only"): overlap.semantic_count,
-    }
-    said = [words % {"count": f"{count:,}"} for words, count in counts.items() if count]
-    return pgettext("list", ", ").join(said) or _("none")
-
-
 def pairs_context(request: HttpRequest, matches: QuerySet[Match], viewer: Viewer) -> dict[str, Any]:
     """A page of pairs, of one kind where the address says so."""
     kind = request.GET.get("kind", "")
@@ -138,7 +129,13 @@ def pairs_context(request: HttpRequest, matches: QuerySet[Match], viewer: Viewer
     )
     page: Page[Match] = Paginator(rows, PAIRS_PER_PAGE).get_page(request.GET.get("pairs"))
     pairs: list[Pair] = [pair(match, viewer) for match in page.object_list]
-    return {"pairs": pairs, "pairs_page": page, "kind": kind, "kinds": KINDS}
+    return {
+        "pairs": pairs,
+        "pairs_page": page,
+        "pairs_records": rows.values("later").order_by().distinct().count(),
+        "kind": kind,
+        "kinds": KINDS,
+    }
 
 
 def of_kind(kind: str) -> Q:

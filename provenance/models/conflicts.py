@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop as _noop
 from django.utils.translation import pgettext_lazy as _named
@@ -344,7 +345,12 @@ class StatementOfReasons(models.Model):
         verbose_name_plural = _noop("statements of reasons")
 
     def __str__(self) -> str:
-        return f"{self.kind} to {self.party}"
+        return _("%(what)s, to %(party)s") % {"what": self.kind_words, "party": self.party}
+
+    @property
+    def kind_words(self) -> str:
+        """What it is about, as `Claim waits`."""
+        return gettext(self.kind.replace("_", " ")).capitalize()
 
 
 class Opening(models.Model):

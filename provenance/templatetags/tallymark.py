@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.conf import settings
@@ -17,8 +17,13 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
 from provenance import event_words, states, streams
+from provenance.figures import by_kind, moment_in_words, per_million
+
+if TYPE_CHECKING:
+    from provenance.models import Overlap
 
 register = template.Library()
+register.filter(per_million)
 
 
 @register.filter
@@ -27,9 +32,8 @@ def moment(value: datetime | None) -> SafeString | str:
     if value is None:
         return "–"
     at = value.astimezone(UTC)
-    # Django's letters: "j M Y, H:i" is 3 May 2031, 14:00.
-    text = dated(at, pgettext("date and time", "j M Y, H:i"))
-    return format_html('<time class="tm-nowrap" datetime="{}">{} UTC</time>', at.isoformat(), text)
+    words = moment_in_words(at)
+    return format_html('<time class="tm-nowrap" datetime="{}">{}</time>', at.isoformat(), words)
 
 
 @register.filter
@@ -139,13 +143,6 @@ def entry(mapping: dict[str, Any], key: str) -> Any:
 
 
 @register.filter
-def per_million(rate: float) -> str:
-    """A rate as a count in a million, which people read better than 0.00001."""
-    count = float(rate) * 1_000_000
-    return f"{count:,.0f}" if count >= 10 else f"{count:.3g}"
-
-
-@register.filter
 def percent(share: float) -> str:
     """A share of 0 to 1 in percent: whole ones, or one decimal near either end."""
     value = 100 * float(share)
@@ -162,10 +159,23 @@ def likely(score: float) -> str:
 def interval(estimate: tuple[float, float, float]) -> str:
     """A share with the bounds that it lies in, where it is not counted exactly."""
     share, low, high = (percent(value) for value in estimate)
-    if estimate[1] == estimate[2]:
+    if low == high:
         return share
     words = gettext("%(share)s (%(low)s to %(high)s)")
     return words % {"share": share, "low": low, "high": high}
+
+
+@register.filter
+def kinds(overlap: Overlap) -> str:
+    """The records that an overlap found, by kind."""
+    counts = {
+        "exact": overlap.exact_count,
+        "near": overlap.near_count,
+        "contained": overlap.contained_count,
+        "possible": overlap.possible_count,
+        "lead": overlap.semantic_count,
+    }
+    return by_kind(counts) or gettext("none")
 
 
 @register.simple_tag

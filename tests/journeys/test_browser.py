@@ -40,7 +40,7 @@ def test_an_owner_registers_watches_claims_and_is_paid(
     ada = page_of(browser, place, "aurora-archive", watched)
     register(ada, place, f"Ropes {tag}", file_of(tmp_path, f"ropes-{tag}", texts[10:]))
     sees(ada, "10 exact")
-    sees(ada, "false-accusation rate")
+    sees(ada, "Detector and its wrong matches")
 
     ada.get_by_role("link", name="Conflict with Birch Books").click()
     ada.locator("mark").first.wait_for()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from provenance.models import Conflict, DatasetVersion, Overlap, Party, User
+from provenance.models import Conflict, DatasetVersion, Party, User
 from tests import factories
 from tests.cast import NOON
 from tests.provenance.conftest import DAY, SAME, claimed, decided, fresh, held, to_decide
@@ -19,12 +20,12 @@ pytestmark = pytest.mark.django_db
 State = Conflict.State
 
 
-def page(subject: Conflict | Overlap, *verb: str) -> str:
+def page(subject: Model, *verb: str) -> str:
     name = f"admin:provenance_{subject._meta.model_name}_{'verb' if verb else 'change'}"
     return reverse(name, args=[subject.pk, *verb])
 
 
-def read(client: Client, subject: Conflict | Overlap) -> str:
+def read(client: Client, subject: Model) -> str:
     return client.get(page(subject)).content.decode()
 
 
@@ -94,3 +95,45 @@ def test_a_dataset_names_the_conflicts_in_which_its_records_are_in_question(
     to_decide(conflict)
     decided(conflict, olga)
     assert "Conflicts that are open" not in signed_in(ada).get(address).content.decode()
+
+
+def test_the_facts_of_a_statement_stand_in_one_order_without_codes_and_iso_dates(
+    conflict: Conflict, ada: Party, olga: User
+) -> None:
+    to_decide(conflict)
+    decided(conflict, olga)
+    client = signed_in(ada)
+    statement = ada.statements.get(kind="decision")
+    shown = read(client, statement)
+    assert f"Decision, to {ada.name}" in shown
+    facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", shown.split("The facts it rests on")[1])
+    assert [name for name, _value in facts] == [
+        "Side", "Later", "Earlier", "Records by kind", "Records that match, as estimated",
+        "Detector", "Wrong matches", "Outcome", "From when it holds", "Records concerned",
+        "Until", "Reasons",
+    ]  # fmt: skip
+    said = dict(facts)
+    assert said["Records by kind"] == "3 exact"
+    assert said["Records that match, as estimated"] == "3"
+    assert said["Wrong matches"] == "at most 1,000 of 1,000,000 unrelated records"
+    assert said["Outcome"] == "The records are the earlier registrant&#x27;s"
+    assert "31 Mar 2026, 12:00 UTC" in said["Until"]
+
+
+def test_an_overlap_counted_exactly_has_no_interval_and_kinds_are_told_apart(
+    conflict: Conflict, ada: Party
+) -> None:
+    found = conflict.overlap
+    assert found is not None
+    found.semantic_count = 2000
+    found.save(update_fields=["semantic_count"])
+    client = signed_in(ada)
+    shown = read(client, found)
+    assert "3 exact, 2,000 same meaning (a lead only)" in shown
+    assert "about 3 of the 5 records truly overlap: corrected" in shown
+    listed = client.get(reverse("admin:provenance_overlap_changelist")).content.decode()
+    assert re.search(r"field-matching[^>]*>\s*3; 3\s*<", listed)
+    assert "at most 1,000 of 1,000,000" in listed
+    found.interval_high = 4
+    found.save(update_fields=["interval_high"])
+    assert "with 95 % certainty 3 to 4" in read(client, found)

@@ -45,8 +45,8 @@ def test_who_reads_english_reads_the_statement_that_was_kept() -> None:
         assert reasons.translated("hold", FACTS, "") == ""
         assert reasons.write("hold", FACTS).startswith(
             "What was found\n北/二 and 南/一 have records that match closely: 5 exact, 3 near. "
-            "Between 7 and 8 records match, by detector 甲/2, which names unrelated records alike "
-            "at a rate of 0.000958."
+            "Records that match, by detector 甲/2: 7 to 8. Of 1,000,000 unrelated records it would "
+            "match at most 958 by mistake."
         )
 
 
