@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from compensation import money
 from compensation.models import Asset
 from compensation.simulation import simulate
-from compensation.wording import assets_named, price_in_words
+from compensation.wording import asset_of, assets_named, price_in_words
 from provenance import licensing
 from provenance.access import Viewer
 from provenance.admin.columns import column
@@ -76,6 +76,16 @@ class RateForm(VerbForm):
         help_text=_lazy("Of what a lab reports for models made with the data, shared by use."),
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rate = licensing.rate_in_force(self.subject, timezone.now())
+        asset = asset_of(rate.asset) if rate is not None else None
+        if rate is None or asset is None:
+            return
+        self.initial = {**self.initial, **_as_written(rate, asset)}
+        now = _("In force now: %(price)s.") % {"price": price_in_words(rate)}
+        self.fields["price"].help_text = f"{self.fields['price'].help_text} {now}"
+
     def clean(self) -> dict[str, Any]:
         """The terms in whole units of their asset."""
         cleaned = super().clean() or {}
@@ -110,6 +120,29 @@ class RateForm(VerbForm):
             else:
                 found.append((int(digits), units))
         return found
+
+
+def _as_written(rate: Rate, asset: Asset) -> dict[str, Any]:
+    """A rate as its form holds it."""
+    written = {
+        "basis": rate.basis,
+        "price": money.to_text(rate.price_units, asset.scale),
+        "asset": asset,
+        "revenue_percent": money.to_text(rate.revenue_basis_points, 2)
+        if rate.revenue_basis_points
+        else "",
+    }
+    plan = rate.plan
+    if plan is None:
+        return written
+    tiers = [f"{start}: {money.to_text(units, asset.scale)}" for start, units in plan.tiers[1:]]
+    return written | {
+        "tiers": "\n".join(tiers),
+        "mode": plan.mode,
+        "free_quantity": plan.free_quantity or None,
+        "minimum": money.to_text(plan.minimum_units, asset.scale) if plan.minimum_units else "",
+        "cap": money.to_text(plan.cap_units, asset.scale) if plan.cap_units is not None else "",
+    }
 
 
 def _set(request: HttpRequest, licence: Any, cleaned: dict[str, Any]) -> str:

@@ -166,3 +166,8 @@ def test_the_page_takes_a_price_with_tiers_and_names_a_line_it_cannot_read(
     rate = Rate.objects.get()
     assert rate.plan.tiers == [[0, 2_000_000], [100_000, 1_500_000]]
     assert "at most 500.00 EUR a month" in adas.get(address.removesuffix("price/")).content.decode()
+    again = adas.get(address).context["form"]
+    assert "In force now: 2.00 EUR per 1,000 records" in again.fields["price"].help_text
+    assert {name: again[name].value() for name in ("price", "asset", "tiers", "cap")} == {
+        "price": "2.00", "asset": euro.pk, "tiers": "100000: 1.50", "cap": "500.00",
+    }  # fmt: skip
