@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import money, statements
-from compensation.models import Asset
+from compensation.models import Account, Asset, Entry
 from compensation.statements import Period, earnings
 from compensation.statements.earnings import Earned, Group
 from compensation.statements.works import Works, works
@@ -141,9 +142,19 @@ def _asked(request: HttpRequest, at: datetime) -> Asked | None:
     if not assets:
         return None
     chosen = request.GET.get("asset", "")
-    asset = next((one for one in assets if str(one.pk) == chosen), assets[0])
+    asset = next((one for one in assets if str(one.pk) == chosen), None)
+    asset = asset or _most_used(party, assets)
     last = Period.holding(at).name
     return Asked(party, asset, assets, _months_before(last, MONTHS - 1), last)
+
+
+def _most_used(party: Party, assets: list[Asset]) -> Asset:
+    """The asset in which use was charged most often; the first where none was."""
+    earned = Account.objects.filter(
+        party=party, kind=Account.Kind.OWNER_PENDING, lines__entry__kind=Entry.Kind.USAGE
+    )
+    most = earned.values("asset").annotate(count=Count("lines")).order_by("-count", "asset").first()
+    return next((one for one in assets if most and one.pk == most["asset"]), assets[0])
 
 
 def _months_before(name: str, count: int) -> str:
@@ -155,9 +166,15 @@ def _months_before(name: str, count: int) -> str:
 def _in_words(asked: Asked, rows: list[Earned], groups: dict[str, list[Group]]) -> list[str]:
     """The year in sentences: how much, from whom most, by what most."""
     total = sum(row.amount_units for row in rows)
-    facts: dict[str, Any] = {"total": amount(total, asked.asset), "months": MONTHS}
+    facts: dict[str, Any] = {
+        "total": amount(total, asked.asset),
+        "months": MONTHS,
+        "asset": asked.asset,
+    }
     if not total:
-        return [_("In the last %(months)s months no use of your data was charged.") % facts]
+        return [
+            _("In the last %(months)s months no use of your data was charged in %(asset)s.") % facts
+        ]
     said = [_("In the last %(months)s months the use of your data earned you %(total)s.") % facts]
     for by, words in (
         ("lab", _("Most of it, %(units)s, came from %(name)s.")),

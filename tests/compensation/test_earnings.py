@@ -10,6 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from compensation import deposits, journal
+from compensation.models import Account
 from compensation.statements import earnings
 from provenance.models import Party, User
 from tests import factories
@@ -67,6 +69,18 @@ def test_the_page_and_its_sheet_say_the_same_in_words(ada, rich_lab, essays, eur
     assert "earned you 0.50 EUR" in page.content.decode()
     (row,) = csv.DictReader(io.StringIO(sheet))
     assert (row["dataset"], row["earned"], row["asset"]) == ("Essays", "0.50", "EUR")
+
+
+def test_the_page_opens_on_what_use_is_charged_in_and_speaks_of_that_alone(
+    ada, rich_lab, essays, euro
+):
+    aussie = deposits.register_asset(code="iso4217:AUD", symbol="AUD", scale=2)
+    journal.account(Account.Kind.OWNER_PENDING, aussie, party=ada)
+    bill(rich_lab, essays)
+    address, client = reverse("admin:compensation_entry_earnings"), signed_in(ada)
+    assert client.get(address).context["asked"].asset == euro
+    other = client.get(address, {"asset": aussie.pk}).content.decode()
+    assert "no use of your data was charged in AUD." in other
 
 
 def test_who_has_earned_nothing_is_told_what_to_do_next(ada):
