@@ -86,6 +86,7 @@ class AccountAdmin(ReadOnlyFacts):
         lines = Line.objects.filter(account=subject).select_related("entry__period")
         return {
             "form": form,
+            "credit_units": -(subject.balance.floor or 0),
             "then": then,
             "holds": subject.holds.order_by("-pk")[:SHOWN_LINES],
             "lines": lines.order_by("-entry")[:SHOWN_LINES],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from compensation.models.assets import Asset
@@ -63,8 +64,11 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        whose = _(" of %(party)s") % {"party": self.party} if self.party else ""
-        return f"{self.get_kind_display()}{whose} ({self.asset})"
+        kind = self.get_kind_display()
+        if self.party is None:
+            return f"{kind} ({self.asset})"
+        words = gettext("%(kind)s: %(party)s (%(asset)s)")
+        return words % {"kind": kind, "party": self.party, "asset": self.asset}
 
 
 class Balance(models.Model):

@@ -189,6 +189,7 @@ def test_the_page_of_an_account_says_what_it_held(everything, office):
     for at, words in (("2020-05-05T11:00", "0.00 EUR at"), ("2020-05-05T13:00", "0.0007 EUR at")):
         shown = office.get(page, {"at": at, "by": "effective"}).content.decode()
         assert words in " ".join(shown.split()), at
+        assert "none, prepaid" in shown
 
 
 def test_an_entry_says_what_took_it_back(paid_in, office):
