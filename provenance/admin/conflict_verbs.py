@@ -265,6 +265,7 @@ VERBS: tuple[Verb, ...] = (
             "claim these records again."
         ),
         offered=_may_withdraw,
+        tone="danger",
     ),
     Verb(
         "appeal",

@@ -175,6 +175,7 @@ WITHDRAW = Verb(
     WithdrawForm,
     _lazy("Labs may no longer begin to use it. What was used stays owed, and the facts stay."),
     offered=lambda viewer, version: _is_own(viewer, version) and version.state == State.SEALED,
+    tone="danger",
 )
 ERASE = Verb(
     "erase",

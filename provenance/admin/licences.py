@@ -127,6 +127,7 @@ RETIRE = Verb(
         "Nobody can ask for it any more. Grants that were given keep their frozen terms."
     ),
     offered=lambda viewer, licence: _is_own(viewer, licence) and licence.retired_at is None,
+    tone="danger",
 )
 ASK = Verb(
     "request",
