@@ -110,3 +110,8 @@ def on_each(work: Callable[[int], int], *, unless: tuple[type[Exception], ...], 
         except unless as reason:
             log.warning(waits, chain=chain_id, reason=str(reason))
     return done
+
+
+def shortened(text: str) -> str:
+    """The two ends of a long hash, address or id; the whole stands on its page."""
+    return text if len(text) <= 18 else f"{text[:10]}…{text[-6:]}"

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateformat import format as dated
 from django.utils.dates import WEEKDAYS
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import pgettext
+from django.utils.translation import ngettext, pgettext
 
 from compensation import money, payees, terms
 from compensation.bank import currency
@@ -194,17 +196,42 @@ def _is_mine(viewer: Viewer, method: PayoutMethod) -> bool:
     return method.party_id == viewer.party.pk and method.removed_at is None
 
 
+def _hold() -> str:
+    """How long nothing is paid at a new place."""
+    hours = settings.PAYOUT_ACCOUNT_HOLD_HOURS
+    days, rest = divmod(hours, 24)
+    if rest:
+        return ngettext("%(count)s hour", "%(count)s hours", hours) % {"count": hours}
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": days}
+
+
+def _on_an_address() -> str:
+    if chains.is_development():
+        return _("For tokens. On the development chain it takes effect at once.")
+    if not settings.PAYOUT_ACCOUNT_HOLD_HOURS:
+        return _("For tokens. You prove that the address is yours by signing a text.")
+    return _(
+        "For tokens. You prove that the address is yours by signing a text; then nothing is paid "
+        "there for %(time)s, as with a new bank account."
+    ) % {"time": _hold()}
+
+
+def _on_an_account() -> str:
+    if not settings.PAYOUT_ACCOUNT_HOLD_HOURS:
+        return _("For a currency. Its number is kept encrypted and shown masked.")
+    return _(
+        "For a currency. Its number is kept encrypted and shown masked. Nothing is paid there for "
+        "%(time)s, and everybody who minds your money is told, so that nobody changes it unnoticed."
+    ) % {"time": _hold()}
+
+
 ADDRESS = Verb(
     "address",
     _lazy("Name an address to be paid at"),
     "finance",
     _name_address,
     AddressForm,
-    _lazy(
-        "For tokens. On the development chain it takes effect at once; elsewhere you "
-        "sign a text to prove that the address is yours, and it waits for a while "
-        "like a bank account."
-    ),
+    lazy(_on_an_address, str)(),
     offered=_is_owner,
     needs_second_factor=True,
 )
@@ -214,11 +241,7 @@ ACCOUNT = Verb(
     "finance",
     _name_account,
     AccountForm,
-    _lazy(
-        "For a currency. Its number is kept encrypted and shown masked. Nothing is "
-        "paid there for some days, and everybody who minds your money is told, so "
-        "that nobody changes it unnoticed."
-    ),
+    lazy(_on_an_account, str)(),
     offered=lambda viewer, subject: (
         viewer.party.is_owner and Asset.objects.filter(code__startswith=currency.PREFIX).exists()
     ),
@@ -286,7 +309,12 @@ class PayoutMethodAdmin(ReadOnlyFacts):
             _lazy("Stop paying there"),
             "finance",
             _remove,
+            explains=_lazy(
+                "Nothing new is paid there. What is in a payout tree can still be claimed; what "
+                "gathers waits until you name another place."
+            ),
             offered=_is_mine,
+            tone="danger",
             needs_second_factor=True,
         ),
     )
@@ -297,11 +325,7 @@ class PayoutMethodAdmin(ReadOnlyFacts):
 
     @column(_lazy("For"))
     def for_word(self, method: PayoutMethod) -> str:
-        return (
-            str(method.asset)
-            if method.asset
-            else _("tokens on %(chain)s") % {"chain": method.chain}
-        )
+        return _paid_in(method)
 
     @column(
         _lazy("State"),
@@ -317,7 +341,20 @@ class PayoutMethodAdmin(ReadOnlyFacts):
         return state_of(method)
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        return {"title": self.shown_word(subject), "state": state_of(subject)}
+        return {
+            "title": self.shown_word(subject),
+            "state": state_of(subject),
+            "since": subject.held_until or subject.verified_at,
+        }
+
+
+def _paid_in(method: PayoutMethod) -> str:
+    """What is paid there: a currency, or the tokens of a chain."""
+    if method.asset:
+        return str(method.asset)
+    if method.chain == evm.caip2(chains.DEVELOPMENT_CHAIN):
+        return _("tokens on the development chain")
+    return _("tokens on %(chain)s") % {"chain": chains.shortened(method.chain)}
 
 
 def state_of(method: PayoutMethod) -> str:
@@ -340,7 +377,7 @@ def methods_in_force(viewer: Viewer) -> list[dict[str, Any]]:
         {
             "method": one,
             "state": state_of(one),
-            "for": str(one.asset) if one.asset else _("tokens on %(chain)s") % {"chain": one.chain},
+            "for": _paid_in(one),
         }
         for one in rows.order_by("kind", "asset")
     ]

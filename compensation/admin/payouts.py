@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from compensation import entry_subjects, payouts, progress, settlement, terms
+from compensation import entry_subjects, money, payouts, progress, settlement, terms
 from compensation.admin.payees import ACCOUNT, ADDRESS, TERMS, methods_in_force
 from compensation.models import (
     Asset,
@@ -46,7 +46,11 @@ class ClaimForm(VerbForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         found = open_amounts(self.viewer.party)
-        choices = [(str(one["asset"].pk), one["words"]) for one in found]
+        words = _("%(words)s to %(address)s")
+        choices = [
+            (str(one["asset"].pk), words % {"words": one["words"], "address": one["leaf"].address})
+            for one in found
+        ]
         self.fields["asset"] = forms.ChoiceField(
             label=_("Claim"),
             choices=choices,
@@ -187,9 +191,17 @@ class PayoutLeafAdmin(ReadOnlyFacts):
     list_display = ("epoch", "party", "address")
     list_select_related = ("party", "epoch__asset", "epoch__contract")
     ordering = ("-epoch__number",)
+    list_words = _lazy(
+        "Each tree of payouts has a leaf for every payee: what it is owed in all, and the path by "
+        "which the contract pays it without asking us."
+    )
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        return {"proof": payouts.proof_of(subject)}
+        asset = subject.epoch.asset
+        in_all = money.floor_from_tokens(
+            int(subject.cumulative), asset.scale, asset.token_decimals or 0
+        )
+        return {"proof": payouts.proof_of(subject), "in_all": amount(in_all, asset)}
 
 
 site.register(Payout, PayoutAdmin)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from compensation import money
 from compensation.models.assets import Asset
 from compensation.models.entries import Entry
+from provenance import chains
 from provenance.models import ChainContract, Event, OutboxTransaction, Party, StoredTree, User
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class PayoutMethod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.address
+        return self.address if self.is_bank else chains.shortened(self.chain_address)
 
     @property
     def is_bank(self) -> bool:

@@ -16,11 +16,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
-from provenance import event_words, states, streams
-from provenance.figures import by_kind, moment_in_words, per_million
+from provenance import chains, event_words, states, streams
+from provenance.figures import chains, by_kind, moment_in_words, per_million
 
 if TYPE_CHECKING:
-    from provenance.models import Overlap
+    from provenance.models import chains, Overlap
 
 register = template.Library()
 register.filter(per_million)
@@ -89,9 +89,8 @@ def hexed(value: bytes | memoryview | None) -> str:
 
 @register.filter
 def shortened(value: object) -> str:
-    """The two ends of a long hash or id, for tables; the whole stands on its page."""
-    text = str(value)
-    return text if len(text) <= 18 else f"{text[:10]}…{text[-6:]}"
+    """The two ends of a long hash or id, for tables."""
+    return chains.shortened(str(value))
 
 
 @register.filter

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.humanize.templatetags.humanize import intcomma
 from tallymark.rpc import Node
 from tallymark.verify import verify
 
 from compensation import billing, holdback, payouts, progress, weights
+from compensation.models import PayoutLeaf
+from compensation.templatetags.money import amount
 from provenance import anchor, conflicts, evm, ledger
 from tests import doors, factories
 from tests.compensation.conftest import grant, priced, texts, use
+from tests.compensation.test_bank_doors import browser, page
 from tests.paying import ADAS_ADDRESS, earn
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,6 +79,14 @@ def test_what_can_be_claimed_is_not_called_sent(ada, paid_lab, dollar, clock, dr
     drive()
     ready = "Ready: claim it, or wait until the service sends it."
     assert chips(door, ada) == [("sent", "ready to claim", ready)]
+    client = browser(ada)
+    assert "Ready to claim" in page(client, "compensation_payout_changelist")
+    leaf = PayoutLeaf.objects.get()
+    owed = amount(leaf.added_units, dollar)
+    to = f"{owed} to {leaf.address}"
+    assert to in page(client, "compensation_payout_list_verb", "claim")
+    in_all = f"{owed} ({intcomma(leaf.cumulative)} in the contract"
+    assert in_all in page(client, "compensation_payoutleaf_change", leaf.pk)
     door.post("payouts/claim", {"asset": dollar.code}, 202)
     assert chips(door, ada)[0][:2] == ("sent", "sent")
     drive()

@@ -214,7 +214,8 @@ def do(client: Client, name: str, *args, **fields):
     return answer.content.decode()
 
 
-def test_a_payee_chooses_and_reads_on_pages(ada, ben, euro, payout):
+def test_a_payee_chooses_and_reads_on_pages(ada, ben, euro, payout, settings):
+    settings.PAYOUT_ACCOUNT_HOLD_HOURS = 36
     client = browser(ada)
     shown = page(client, "compensation_payout_changelist")
     assert payout.reference in shown
@@ -227,6 +228,9 @@ def test_a_payee_chooses_and_reads_on_pages(ada, ben, euro, payout):
         iban=BENS_IBAN,
     )  # fmt: skip
     assert "nothing is paid there before" in named
+    assert "In force from" in named
+    asks = page(client, "compensation_payoutmethod_list_verb", "account")
+    assert "Nothing is paid there for 36 hours" in asks
     assert BENS_IBAN not in named
     said = do(
         client, "compensation_payout_list_verb", "terms", asset=euro.pk, amount="25",
