@@ -17,10 +17,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
 from provenance import chains, event_words, states, streams
-from provenance.figures import chains, by_kind, moment_in_words, per_million
+from provenance.figures import by_kind, moment_in_words, per_million
 
 if TYPE_CHECKING:
-    from provenance.models import chains, Overlap
+    from provenance.models import Overlap
 
 register = template.Library()
 register.filter(per_million)
