@@ -14,8 +14,11 @@ from django.utils.translation import gettext_noop as _noop
 from django.utils.translation import pgettext_lazy
 
 from provenance import kept
+from provenance.event_words import happened
 
-LIST_REASON = _noop("overview list")
+LIST_REASON = _noop("from a list; no reason is asked for lists")
+QUEUE = _noop("the operators' queue")
+FOR_ACCOUNTING = _noop("the books of a month, for accounting")
 # A thing that is work for an operator is its own reason.
 OWN_REASONS = ("case ", "restriction ", "review ")
 CASE = OWN_REASONS[0]
@@ -29,16 +32,18 @@ BEGAN = _noop("began to look as you do")
 _JOINED = {
     "conflict": (" and ", _lazy("%(one)s and %(other)s")),
     "overlap": (" and ", _lazy("%(one)s and %(other)s")),
+    "event": (" ", _lazy("%(one)s (%(other)s)")),
     "grant": (" to ", pgettext_lazy("a grant", "%(one)s to %(other)s")),
     "invitation": (" to ", _lazy("%(one)s to %(other)s")),
     "upload": (" to ", _lazy("%(one)s to %(other)s")),
     "usage": (" by ", _lazy("%(one)s by %(other)s")),
     "licence": (" for ", _lazy("%(one)s for %(other)s")),
 }
-# Sentences that doors of all apps write.
+# Sentences that doors of all apps write, or wrote.
 _SENTENCES = (
     _noop("explanation of charge %(number)s"),
     _noop("export of month %(month)s"),
+    _noop("overview list"),
     _noop("policies"),
     _noop("queue"),
     _noop("shares of entry %(number)s"),
@@ -58,12 +63,20 @@ def in_words(what: str) -> str:
     name = next((name for name in _names() if what.startswith(f"{name} ")), "")
     if not name:
         return kept.said(what)
-    called = what.removeprefix(name).strip()
+    called = without_noun(what.removeprefix(name).strip(), name)
     link, joined = _JOINED.get(name, ("", ""))
     one, found, other = called.partition(link) if link else (called, "", "")
     if found:
-        called = joined % {"one": one, "other": other}
+        called = joined % {"one": one, "other": happened(other)}
     return _("%(thing)s %(name)s") % {"thing": _(name), "name": called}
+
+
+def without_noun(called: str, noun: str) -> str:
+    """A thing's name without the noun that it begins with: "payment run 2" is payment run "2"."""
+    for beginning in (noun, noun.rpartition(" ")[2]):
+        if called.startswith(f"{beginning} "):
+            return called.removeprefix(beginning).strip()
+    return called
 
 
 def reason_in_words(reason: str) -> str:

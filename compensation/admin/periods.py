@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from compensation import month_end, periods
 from compensation.models import Period, PeriodTotal, TurnoverMark
 from compensation.templatetags.money import bare
+from provenance import looked
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
 from provenance.admin.columns import column
@@ -40,6 +41,7 @@ def _export(request: HttpRequest, period: Any, cleaned: dict[str, Any]) -> Strea
         request,
         f"export of month {period.name}",
         Party.objects.filter(accounts__isnull=False).distinct(),
+        looked.FOR_ACCOUNTING,
     )
     name = month_end.file_name(book)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

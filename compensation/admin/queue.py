@@ -31,7 +31,7 @@ from compensation.models import (
     Transfer,
 )
 from compensation.templatetags.money import amount
-from provenance import casework, kept, signals
+from provenance import casework, kept, looked, signals
 from provenance.access import Viewer
 from provenance.admin import queue
 from provenance.admin.looking import note_list
@@ -356,7 +356,7 @@ def _note_looks(request: HttpRequest, shown: list[Case]) -> None:
         | Q(runs__reviews__in=keys[CaseKind.REVIEW])
         | Q(payout_methods__in=keys[CaseKind.PAYOUT])
     )
-    note_list(request, "queue", touched.distinct())
+    note_list(request, looked.QUEUE, touched.distinct())
 
 
 @require_POST

@@ -163,7 +163,7 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         shown = getattr(answer, "context_data", None) or {}
         if "cl" in shown:
             shown["cl"].next_step = self._next_step(offered)
-            self.prepare(list(shown["cl"].result_list))
+            self.prepare_for(request, list(shown["cl"].result_list))
             touched = {p.pk: p for row in shown["cl"].result_list for p in self.parties_of(row)}
             with kept.in_english():
                 what = _("list of %(things)s") % {"things": self.opts.verbose_name_plural}
@@ -177,6 +177,10 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             return makes[0]
         words, name = self.empty_step or (_("To what waits for you"), "admin:index")
         return words, reverse(name)
+
+    def prepare_for(self, request: HttpRequest, rows: list[Any]) -> None:
+        """The same where it depends on who looks; else that of `prepare`."""
+        self.prepare(rows)
 
     def prepare(self, rows: list[Any]) -> None:
         """Look up what the columns say of these rows, all at once and before any is asked."""

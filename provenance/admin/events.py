@@ -7,20 +7,26 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import F, OuterRef, Subquery
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from provenance import anchor, ledger
 from provenance.access import Viewer
+from provenance.admin import event_subjects
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
-from provenance.event_words import about, happened
+from provenance.event_words import happened
 from provenance.models import Anchor, Event, Party
 from provenance.refusals import Refused
+
+# More than any number of an event has.
+_MOST_DIGITS = 18
 
 
 class EventAdmin(ReadOnlyFacts):
@@ -35,7 +41,7 @@ class EventAdmin(ReadOnlyFacts):
     ordering = ("-id",)
     list_words = _lazy(
         "Every fact that concerns you, numbered and chained by hashes: changing one would break "
-        "all that follow. Its proof leads to a transaction on the chain; check it at /verify."
+        "all that follow. Its proof leads to a transaction on the chain."
     )
     empty_title = _lazy("No event yet")
     empty_words = _lazy("The first one is written when you register, ask, use or decide something.")
@@ -47,6 +53,31 @@ class EventAdmin(ReadOnlyFacts):
             first_sequence__gt=OuterRef("sequence") - F("event_count"),
         )
         return super().scope(viewer).annotate(batch_final_at=Subquery(batch.values("final_at")[:1]))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Where a proof is checked stands above the events that it is of."""
+        link = (self.list_words, reverse("verify"), get_language(), _("Check a proof file"))
+        words = format_html('{} <a href="{}#{}">{}</a>', *link)
+        return super().changelist_view(request, {"list_words": words, **(extra_context or {})})
+
+    def prepare_for(self, request: HttpRequest, rows: list[Any]) -> None:
+        """With what each event is about, as far as this reader may see it."""
+        super().prepare_for(request, rows)
+        found = event_subjects.find(request, rows)
+        for event in rows:
+            event.about = found[event.pk]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """A number finds the event of that number, with or without marks between thousands."""
+        digits = search_term.replace(",", "").strip()
+        if digits.isdecimal() and len(digits) <= _MOST_DIGITS:
+            return queryset.filter(sequence=int(digits)), False
+        found: tuple[Any, bool] = super().get_search_results(request, queryset, search_term)
+        return found
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Pages of other facts link here by their id."""
@@ -61,8 +92,11 @@ class EventAdmin(ReadOnlyFacts):
         return [happened(event.kind), event.kind]
 
     @column(_lazy("About"))
-    def subject(self, event: Event) -> str:
-        return f"{about(event.subject_kind)} {str(event.subject_id)[:8]}"
+    def subject(self, event: Any) -> str:
+        about: event_subjects.Subject = event.about
+        if not about.url:
+            return f"{about.noun} {about.name}"
+        return format_html('{} <a href="{}">{}</a>', about.noun, about.url, about.name)
 
     @column(_lazy("On the chain"), label={"final": "success", "not yet": "info"})
     def anchored(self, event: Any) -> str:
@@ -94,7 +128,7 @@ class EventAdmin(ReadOnlyFacts):
         return {
             "title": _titled(subject),
             "happened": happened(subject.kind),
-            "about": about(subject.subject_kind),
+            "about": event_subjects.find(request, [subject])[subject.pk],
             "batch": _batch(subject),
             "canonical": json.dumps(canonical, indent=2, ensure_ascii=False, default=str),
         }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import strip_tags
+from django.utils.safestring import SafeString
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -48,7 +51,7 @@ def sheet_of(admin: ReadOnlyFacts, request: HttpRequest) -> HttpResponse:
     listed = admin.get_changelist_instance(request)
     found = listed.queryset
     rows = list(found[: MOST_ROWS + 1])
-    admin.prepare(rows)
+    admin.prepare_for(request, rows)
     touched = {p.pk: p for row in rows[:MOST_ROWS] for p in admin.parties_of(row)}
     with kept.in_english():
         what = f"sheet of {admin.opts.verbose_name_plural}"
@@ -91,7 +94,9 @@ def _column(admin: ReadOnlyFacts, named: Any) -> tuple[str, Cell]:
 
 
 def _plain(value: object) -> object:
-    """A value as a cell: two lines are one, a moment is ISO 8601 with its zone."""
+    """A value as a cell: two lines are one, a link is its words, a moment is ISO 8601."""
+    if isinstance(value, SafeString):
+        return unescape(strip_tags(value))
     if isinstance(value, list | tuple):
         return " / ".join(str(part) for part in value if part)
     if isinstance(value, datetime):

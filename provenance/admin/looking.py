@@ -94,8 +94,13 @@ def gate(
     return None
 
 
-def note_list(request: HttpRequest, what: str, touched: Iterable[Party]) -> None:
-    """Log that an operator saw these parties' rows in a list: once an hour, party and list."""
+def note_list(
+    request: HttpRequest, what: str, touched: Iterable[Party], reason: str = looked.LIST_REASON
+) -> None:
+    """Log that an operator saw these parties' rows in a list: once an hour, party and list.
+
+    `reason` stands where the operator stated none.
+    """
     viewer = viewer_of(request)
     if not viewer.is_operator:
         return
@@ -112,7 +117,7 @@ def note_list(request: HttpRequest, what: str, touched: Iterable[Party]) -> None
             seen[mark] = at.isoformat()
     if fresh:
         request.session["lists_seen"] = seen
-        _log(request, what, fresh.values(), stated_reason(request, at) or looked.LIST_REASON, at)
+        _log(request, what, fresh.values(), stated_reason(request, at) or reason, at)
 
 
 def _log(

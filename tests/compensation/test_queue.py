@@ -174,7 +174,8 @@ def test_the_page_takes_a_line_and_opens_where_one_acts(
     assert answer["Location"] == f"{page}?kind=conflict"
     assert "olga@operations.example" in client.get(f"{page}?whose=mine").content.decode()
     assert "Nothing of this waits" in client.get(f"{page}?kind=review").content.decode()
-    assert AccessLog.objects.filter(what="queue", party=conflict.later.owner).exists()
+    looks = AccessLog.objects.filter(party=conflict.later.owner)
+    assert looks.filter(what="the operators' queue").exists()
     assert str(conflict.pk) in client.get("/admin/").content.decode()
 
 
