@@ -6,11 +6,14 @@ from collections import defaultdict
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 
 from compensation import quotes
 from compensation.models import Asset
@@ -73,6 +76,15 @@ def _ask(request: HttpRequest, licence: Any, cleaned: dict[str, Any]) -> Outcome
 def _newest(licence: Licence) -> DatasetVersion | None:
     sealed = licence.dataset.versions.filter(state=DatasetVersion.State.SEALED)
     return sealed.order_by("-number").first()
+
+
+def _what_a_quote_is() -> str:
+    count = settings.QUOTE_VALIDITY_DAYS
+    return ngettext(
+        "An exact price for what you expect to use; it binds for %(count)s day.",
+        "An exact price for what you expect to use; it binds for %(count)s days.",
+        count,
+    ) % {"count": count}
 
 
 def _may_ask(viewer: Viewer, licence: Any) -> bool:
@@ -178,7 +190,7 @@ site.add_verb(
         "develop",
         _ask,
         QuoteForm,
-        _lazy("An exact price for what you expect to use; it binds for some days."),
+        lazy(_what_a_quote_is, str)(),
         offered=_may_ask,
     ),
 )

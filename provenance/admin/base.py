@@ -309,6 +309,9 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             "object": subject,
             "verb": verb,
             "form": form,
+            "panels": self.admin_site.panels(request, subject)
+            if subject is not None and form.about_template
+            else [],
             "back": back,
             "viewer": viewer,
         }

@@ -29,6 +29,11 @@ State = Grant.State
 _MOMENTS = frozenset({"accepted_at", "valid_from", "valid_to"})
 _TONES = {"requested": "warning", "given": "success", "refused": "danger", "revoked": "danger"}
 _LEFT_OUT = ("rate", "licence", "given_by", "accepted_by")
+# As people read them; the database keeps its own order.
+_ORDER = (
+    "name", "purposes", "term_days", "valid_from", "valid_to", "subscription", "shows_model_name",
+    "spdx", "text", "text_sha256", "accepted_at",
+)  # fmt: skip
 
 
 class ReasonForm(VerbForm):
@@ -153,7 +158,13 @@ class GrantAdmin(ReadOnlyFacts):
             % {"dataset": subject.dataset.title, "lab": subject.lab},
             "gives": subject.dataset.owner_id == viewer.party.pk,
             "frozen": _frozen(subject.terms),
+            "is_labs": subject.lab_id == viewer.party.pk,
         }
+
+
+def _place(term: tuple[str, Any]) -> int:
+    """Where a term stands among the others; one that is not known here comes last."""
+    return _ORDER.index(term[0]) if term[0] in _ORDER else len(_ORDER)
 
 
 def _frozen(terms: dict[str, Any]) -> list[tuple[str, str, Any]]:
@@ -172,7 +183,7 @@ def _frozen(terms: dict[str, Any]) -> list[tuple[str, str, Any]]:
             said.get(name) or capfirst(named(name)),
             datetime.fromisoformat(value) if name in _MOMENTS else value,
         )
-        for name, value in terms.items()
+        for name, value in sorted(terms.items(), key=_place)
         if value not in ("", None) and name not in _LEFT_OUT
     ]
 

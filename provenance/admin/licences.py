@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -64,6 +64,7 @@ class OfferForm(VerbForm):
 class RequestForm(VerbForm):
     """What a lab asks for."""
 
+    about_template = "provenance/parts/licence_asked.html"
     purposes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     message = forms.CharField(
         label=_lazy("Message to the owner"),
@@ -79,6 +80,17 @@ class RequestForm(VerbForm):
         self.fields["purposes"] = forms.MultipleChoiceField(
             label=_("For"), choices=choices, widget=forms.CheckboxSelectMultiple
         )
+        self.standing = _standing(self.viewer, self.subject)
+
+
+def _standing(viewer: Viewer, licence: Licence) -> Grant | None:
+    """The viewer's grant under a licence that holds longest from now on, if one is in force."""
+    at = timezone.now()
+    found = Grant.objects.filter(
+        lab=viewer.party, licence=licence, state=Grant.State.GIVEN, valid_from__lte=at
+    )
+    in_force = found.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=at))
+    return in_force.order_by(F("valid_to").desc(nulls_first=True)).first()
 
 
 def _offer(request: HttpRequest, dataset: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -172,6 +184,12 @@ class LicenceAdmin(ReadOnlyFacts):
         """Owners read of their offers, labs of a catalogue."""
         return _("Catalogue") if viewer_of(request).party.is_lab else _("Licences and prices")
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """A lab reads above its catalogue what to do with it."""
+        words = _("Open one to ask for a quote or a grant.")
+        own = {"list_words": words} if viewer_of(request).party.is_lab else {}
+        return super().changelist_view(request, {**own, **(extra_context or {})})
+
     @column(_lazy("Licence"), header=True)
     def name_and_dataset(self, licence: Licence) -> list[str]:
         return [
@@ -209,6 +227,7 @@ class LicenceAdmin(ReadOnlyFacts):
         return {
             "title": subject.name,
             "is_own": _is_own(viewer, subject),
+            "standing": _standing(viewer, subject),
             "newest": newest.order_by("-number").first(),
             "grants": Grant.objects.visible_to(viewer)
             .filter(licence=subject)

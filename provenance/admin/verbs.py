@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -35,6 +35,8 @@ class VerbForm(forms.Form):
     """A verb's form; it knows who asks and about what, so that its choices can be theirs."""
 
     required_css_class = "tm-required"
+    # What must be read before it is done, above the form; it may show the subject's panels.
+    about_template: ClassVar[str] = ""
 
     def __init__(self, *args: Any, viewer: Viewer, subject: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
