@@ -14,14 +14,16 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from provenance import conflicts
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
+from provenance.admin.evidence import KIND_NAMES
 from provenance.admin.inbox import NARROWINGS, chosen, narrowed
 from provenance.admin.site import site
 from provenance.admin.verbs import VerbForm, person_of, viewer_of
-from provenance.models import BulkAnswer, Conflict, ContestedRecord
+from provenance.models import BulkAnswer, Conflict, ContestedRecord, MatchKind
 from provenance.refusals import Refused
 
 Choice = BulkAnswer.Choice
@@ -187,7 +189,13 @@ class BulkAnswerAdmin(ReadOnlyFacts):
         if request.GET.get("only") == "refused":
             cases = cases.exclude(refusal="")
         page = Paginator(cases.order_by("pk"), CASES_PER_PAGE).get_page(request.GET.get("page"))
-        return {"cases": page, "explains": EXPLAINED[subject.choice], **standing(subject)}
+        kinds = [str(KIND_NAMES[MatchKind(kind)]) for kind in subject.filter.get("kind", [])]
+        return {
+            "cases": page,
+            "explains": EXPLAINED[subject.choice],
+            "kinds": pgettext("list", ", ").join(kinds),
+            **standing(subject),
+        }
 
     def more_urls(self, named: Any) -> list[URLPattern]:
         return [named("<str:object_id>/progress/", self.progress, "progress")]

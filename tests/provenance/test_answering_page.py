@@ -66,8 +66,9 @@ def test_one_action_answers_the_filtered_set_and_its_page_says_what_came_of_it(
     client = signed_in(ada)
     page = client.get(reverse(ANSWER)).content.decode()
     assert "records: 6; conflicts: 2" in page
-    done = answered(client, {"other": str(ben.pk)}, choice="keep").content.decode()
-    assert "Records answered: 3; conflicts: 1." in done
+    done = answered(client, {"other": str(ben.pk), "kind": "exact"}, choice="keep")
+    assert "<dd>Exact</dd>" in done.content.decode()
+    assert "Records answered: 3; conflicts: 1." in done.content.decode()
     assert [fresh(one).state for one in inbox] == [State.CLOSED, State.OPEN]
     assert BulkAnswer.objects.get().made_by is not None
 
