@@ -17,6 +17,7 @@ from django.utils.translation import pgettext_lazy
 from compensation import corrections, entry_subjects, journal, money
 from compensation.admin.approving import done_or_put_forward
 from compensation.admin.earnings import earnings_csv, earnings_view, works_csv
+from compensation.admin.entry_facts import facts_of
 from compensation.admin.statements import (
     explanation_view,
     shares_view,
@@ -39,26 +40,6 @@ OWN_WORDS = _lazy(
     "Every movement of money on your accounts: your lines of each entry. Others' lines are not "
     "shown; all of an entry's lines add up to zero."
 )
-# What an entry's facts are called.
-_FACTS = {
-    "booking": _lazy("Booking"),
-    "code": _lazy("Code"),
-    "conflict": _lazy("Conflict"),
-    "cumulative": _lazy("Paid in all"),
-    "entries": _lazy("Entries"),
-    "from": _lazy("From"),
-    "number": _lazy("Number"),
-    "payout": _lazy("Payout"),
-    "reason": _lazy("Reason"),
-    "reference": _lazy("Reference"),
-    "reverses": _lazy("Reverses entry"),
-    "state": _lazy("State"),
-    "step": _lazy("Step"),
-    "tx_hash": _lazy("Transaction"),
-    "version": _lazy("Version"),
-    "weight_version": _lazy("Weights"),
-    "why": _lazy("Why"),
-}
 
 
 class ReverseForm(VerbForm):
@@ -254,16 +235,9 @@ class EntryAdmin(ReadOnlyFacts):
                 Q(out_entry=subject) | Q(in_entry=subject)
             ).first(),
             "lines": lines,
-            "facts": _facts(subject) if viewer.is_operator else [],
+            "facts": facts_of(subject) if viewer.is_operator else [],
             "charges": _charges_seen(subject, viewer),
         }
-
-
-def _facts(entry: Entry) -> list[tuple[str, Any]]:
-    """What an entry says of why it was made; a batch of uses has its uses beside it instead."""
-    known = ((name, value) for name, value in entry.facts.items() if name != "batch")
-    # Pairs: two names may be one word in a language.
-    return [(str(_FACTS.get(name, name)), value) for name, value in known]
 
 
 def _own_in_words(entry: Entry, viewer: Viewer) -> str:

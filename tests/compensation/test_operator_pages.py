@@ -10,9 +10,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from compensation.models import Asset, Difference
-from provenance.models import User
+from compensation.models import Asset, BankAccount, Difference
+from provenance.models import Party, User
 from provenance.templatetags.tallymark import day
+from tests.compensation.banking import account, earn, our_account, run_of
+
+__all__ = ["our_account"]
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +52,19 @@ def test_a_difference_of_today_is_not_nought_days_old(office: Client, euro: Asse
     ):
         assert "less than a day ago" in shown
         assert "0 days" not in shown
+
+
+def test_an_entry_leads_to_the_payment_run_that_it_sent(
+    office: Client, ada: Party, euro: Asset, our_account: BankAccount
+) -> None:
+    account(ada, euro)
+    earn(ada, euro, 10_000_000)
+    run = run_of(euro)
+    shown = page(office, "compensation_entry_change", run.entry_id)
+    assert f'/compensation/paymentrun/{run.pk}/">payment run 1</a>' in shown
+    assert "<dt>Message</dt>" in shown
+    shown = page(office, "compensation_paymentrun_change", run.pk)
+    assert "<time" in shown
 
 
 def test_the_bounds_of_payees_and_the_first_day_of_a_rule_say_what_they_ask(office: Client) -> None:
