@@ -55,6 +55,7 @@ def health_page(request: HttpRequest) -> HttpResponse:
         "title": _("Health"),
         "findings": found,
         "is_well": all(one.state in (checks.State.WELL, checks.State.UNKNOWN) for one in found),
+        "unknown_count": sum(one.state == checks.State.UNKNOWN for one in found),
         "node": settings.NODE_NAME,
         "looked_at": timezone.now(),
     }

@@ -73,6 +73,19 @@ def test_a_back_up_is_unknown_fresh_late_or_missing(settings, tmp_path: Path) ->
     assert look("backup").state == State.ATTENTION
 
 
+def test_what_nobody_knows_is_not_called_working(
+    settings, monkeypatch: pytest.MonkeyPatch, olga: User
+) -> None:
+    settings.BACKUP_MARK = None
+    known = [checks.Finding(checks.CHECKS[0], State.WELL, "it is there"), look("backup")]
+    monkeypatch.setattr(checks, "findings", lambda: known)
+    client = Client()
+    client.force_login(olga)
+    shown = client.get("/admin/health/").content.decode()
+    assert "Everything that is known works; 1 thing is unknown." in shown
+    assert "Everything works." not in shown
+
+
 def test_letters_that_do_not_go_out_need_somebody(
     ada: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
