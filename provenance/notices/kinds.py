@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from provenance.models import Sending
 
 if TYPE_CHECKING:
-    from provenance.models import Notice, Party
+    from provenance.models import Notice, Party, User
 
 
 class Topic(models.TextChoices):
@@ -62,6 +62,8 @@ class Kind:
     is_list: bool = False
     reaches: tuple[str, ...] = EVERYBODY
     sending: Sending = Sending.NOW
+    # The member who did it, and is not told.
+    but: Callable[[Notice], User] | None = None
     # Of notices with a deadline: those that are still awaited at a moment, with their parties
     # loaded; and what follows if it passes.
     awaited: Callable[[Sequence[Notice], datetime], set[UUID]] | None = None

@@ -17,6 +17,7 @@ from provenance.models import (
     Proposal,
     ReportingKey,
     Review,
+    User,
 )
 from provenance.notices.awaiting import RECALL
 from provenance.notices.kinds import LABS, OPERATORS, Kind, Topic, register
@@ -26,6 +27,10 @@ from provenance.notices.telling import follows, operators, tell
 def _proposals(rows: Sequence[Notice], at: datetime) -> set[UUID]:
     waiting = Proposal.objects.waiting(at).in_bulk({row.about for row in rows})
     return {row.pk for row in rows if UUID(row.about) in waiting}
+
+
+def _proposer(notice: Notice) -> User:
+    return Proposal.objects.select_related("proposed_by").get(pk=notice.about).proposed_by
 
 
 register(
@@ -137,6 +142,7 @@ register(
         "admin:provenance_proposal_change",
         "read",
         _("Approve or refuse"),
+        but=_proposer,
         awaited=_proposals,
         reaches=OPERATORS,
     ),

@@ -115,7 +115,9 @@ def day_begins(day: NoticeDay | None, after: datetime) -> datetime:
 
 def _address(notice: Notice, kind: Kind) -> None:
     """A copy for each member, to be mailed as each wants it; and for the contact address."""
-    members = list(Membership.objects.filter(party=notice.party).select_related("user"))
+    everybody = Membership.objects.filter(party=notice.party).select_related("user")
+    spared = kind.but(notice) if kind.but else None
+    members = [one for one in everybody if one.user != spared]
     people = [member.user_id for member in members]
     choices = dict(
         NoticeChoice.objects.filter(user__in=people, kind=kind.code).values_list("user", "sending")

@@ -26,7 +26,7 @@ from compensation.models import Account, Asset, Entry, PaymentRun
 from deploy.environment import TwoPeople
 from provenance import conflicts, proposals
 from provenance.conflicts import NotAnOperator
-from provenance.models import Conflict, Event, Membership, Party, Proposal, Resolution, User
+from provenance.models import Conflict, Event, Letter, Membership, Party, Proposal, Resolution, User
 from tests import doors, factories
 from tests.cast import NOON
 from tests.compensation.banking import LATER, account, earn, our_account  # noqa: F401
@@ -92,6 +92,8 @@ def test_over_the_limit_nothing_moves_until_a_second_operator_agrees(
     assert "Published." in proposal.words
     assert (fresh(rich_conflict).state, Resolution.objects.count()) == ("deciding", 0)
     assert [case.kind for case in queue.cases(at=NOON, limit=9)] == ["proposal"]
+    asked = Letter.objects.filter(notice__kind="operator.approve", user__isnull=False)
+    assert [letter.user for letter in asked] == [otto]
     approve(proposal, otto)
     made = Resolution.objects.get()
     assert (made.decided_by, made.reasons) == (olga, "Published.")
