@@ -23,6 +23,7 @@ from provenance.admin.columns import column
 from provenance.admin.conflict_verbs import VERBS, may_claim
 from provenance.admin.inbox import LIST_FILTERS, chosen
 from provenance.admin.overlaps import pairs_context
+from provenance.admin.queue import CLAIMS
 from provenance.admin.site import site
 from provenance.admin.verbs import viewer_of
 from provenance.models import Claim, Conflict, Match, Opening, Party, Submission
@@ -95,7 +96,8 @@ class ConflictAdmin(ReadOnlyFacts):
 
     @column(_lazy("Until"), ordering="deadline_at")
     def until_when(self, conflict: Conflict) -> str:
-        return moment(conflict.deadline_at)
+        # What runs for the sides is not until when an operator judges a claim.
+        return moment(None if conflict.has_claim_waiting else conflict.deadline_at)
 
     @column(_lazy("Opened"), ordering="opened_at")
     def opened(self, conflict: Conflict) -> str:
@@ -203,6 +205,9 @@ def steps(conflict: Conflict) -> list[Step]:
     done.sort(key=lambda step: step.at or conflict.opened_at)
     if conflict.closed_at:
         done.append(Step(conflict.closed_at, pgettext("state", "Closed")))
+    elif conflict.has_claim_waiting:
+        first = conflict.claims.waiting().earliest("made_at")
+        done.append(Step(CLAIMS.due_at(first), _awaited(conflict), is_awaited=True))
     elif conflict.deadline_at:
         done.append(Step(conflict.deadline_at, _awaited(conflict), is_awaited=True))
     return done

@@ -15,7 +15,7 @@ from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from provenance import casework
+from provenance import casework, kept
 from provenance.models import (
     CaseKind,
     Claim,
@@ -84,11 +84,8 @@ class Source:
 
     def _case(self, row: Any) -> Case:
         title, words, url = self.show(row)
-        due = getattr(row, self.due) if self.due else None
-        since = getattr(row, self.since) if self.since else None
-        if since is None:
-            assert due is not None, "a case has a deadline, or a moment since when it waits"
-            since = due - self.patience
+        due_at = self.due_at(row)
+        since = getattr(row, self.since) if self.since else due_at - self.patience
         return Case(
             kind=self.kind,
             key=str(row.pk),
@@ -96,8 +93,17 @@ class Source:
             words=words,
             url=url,
             since=since,
-            due_at=due or since + self.patience,
+            due_at=due_at,
         )
+
+    def due_at(self, row: Any) -> datetime:
+        """Until when operators have time for it."""
+        due: datetime | None = getattr(row, self.due) if self.due else None
+        if due is not None:
+            return due
+        assert self.since, "a case has a deadline, or a moment since when it waits"
+        since: datetime = getattr(row, self.since)
+        return since + self.patience
 
 
 def holders(found: Collection[Case]) -> dict[str, User]:
@@ -165,10 +171,12 @@ def _reverted(at: datetime) -> QuerySet[Any]:
 
 def _transaction(row: OutboxTransaction) -> tuple[str, str, str]:
     words = _("the chain refused it; nothing is sent again by itself")
-    return row.purpose, words, reverse("admin:provenance_outboxtransaction_change", args=[row.pk])
+    url = reverse("admin:provenance_outboxtransaction_change", args=[row.pk])
+    return kept.said(row.purpose), words, url
 
 
 STEP = timedelta(days=14)
+CLAIMS = Source(CaseKind.CLAIM, _claims, _claim, "made_at", patience=timedelta(days=7))
 SOURCES: tuple[Source, ...] = (
     Source(
         CaseKind.CONFLICT, _conflicts("deciding"), _conflict, "", due="deadline_at", patience=STEP
@@ -176,7 +184,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         CaseKind.APPEAL, _conflicts("appealed"), _conflict, "", due="deadline_at", patience=STEP
     ),
-    Source(CaseKind.CLAIM, _claims, _claim, "made_at", patience=timedelta(days=7)),
+    CLAIMS,
     Source(CaseKind.REVIEW, _reviews, _review, "raised_at", patience=STEP),
     Source(CaseKind.TRANSACTION, _reverted, _transaction, "created_at", patience=timedelta(days=1)),
 )

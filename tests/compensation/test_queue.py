@@ -13,6 +13,7 @@ from compensation import billing, reconciliation
 from compensation.admin import queue
 from compensation.models import Asset, Difference
 from provenance import casework, conflicts
+from provenance.admin.conflicts import steps
 from provenance.models import (
     AccessLog,
     Assignment,
@@ -64,6 +65,16 @@ def reverted(db: None) -> OutboxTransaction:
         chain_id=31337, account="0x" + "1" * 40, purpose="propose payout epoch 3",
         idempotency_key="x", data=b"", gas_limit=1, state="review", nonce=1, created_at=NOON,
     )  # fmt: skip
+
+
+def test_a_conflict_says_until_when_a_claim_is_judged_as_the_queue_does(
+    conflict: Conflict,  # noqa: F811
+    ben: Party,
+) -> None:
+    claimed(conflict, ben, evidence="Published in 1999.")
+    (case,) = queue.cases(at=NOON, limit=9, kind="claim")
+    awaited = steps(fresh(conflict))[-1]
+    assert (awaited.is_awaited, awaited.at) == (True, case.due_at)
 
 
 def test_what_is_due_first_stands_on_top_with_its_deadline_and_its_money(
