@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -57,6 +58,11 @@ def _push(request: HttpRequest, epoch: Any, cleaned: dict[str, Any]) -> str:
     )
 
 
+def _active(**of: Any) -> QuerySet[PayoutEpoch]:
+    """Active trees. All that an earlier one owed stands in the newest, too."""
+    return PayoutEpoch.objects.filter(state=PayoutEpoch.State.ACTIVE, **of).select_related("asset")
+
+
 class PayoutEpochAdmin(ReadOnlyFacts):
     """Trees of all that is owed, from proposal to activation."""
 
@@ -74,7 +80,10 @@ class PayoutEpochAdmin(ReadOnlyFacts):
             _lazy("Build what is due"),
             "finance",
             _build,
-            explains=_lazy("For every asset."),
+            explains=_lazy(
+                "A tree of what every payee is owed, for each asset of which something is "
+                "payable on the chain. It is funded, proposed and activated by itself."
+            ),
         ),
     )
     verbs = (
@@ -85,13 +94,17 @@ class PayoutEpochAdmin(ReadOnlyFacts):
             _push,
             explains=_lazy("The service sends all open amounts of the active tree with one proof."),
             offered=lambda viewer, epoch: (
-                viewer.is_operator and epoch.state == PayoutEpoch.State.ACTIVE
+                viewer.is_operator
+                and epoch.state == PayoutEpoch.State.ACTIVE
+                and not epoch.is_replaced
             ),
         ),
     )
 
     def scope(self, viewer: Viewer) -> Any:
+        later = _active(contract=OuterRef("contract"), number__gt=OuterRef("number"))
         rows = PayoutEpoch.objects.select_related(*self.list_select_related)
+        rows = rows.annotate(is_replaced=Exists(later))
         return rows if viewer.is_operator else rows.none()
 
     @column(_lazy("Epoch"), ordering="number")
@@ -102,8 +115,8 @@ class PayoutEpochAdmin(ReadOnlyFacts):
         _lazy("State"),
         label={"active": "success", "failed": "danger", "proposed": "warning"},
     )
-    def label(self, epoch: PayoutEpoch) -> str:
-        return str(epoch.state)
+    def label(self, epoch: Any) -> str:
+        return "over" if epoch.is_replaced else str(epoch.state)
 
     @column(_lazy("Payees"), ordering="leaf_count")
     def payee_count(self, epoch: PayoutEpoch) -> str:
@@ -111,6 +124,7 @@ class PayoutEpochAdmin(ReadOnlyFacts):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {
+            "replaced_by": subject.is_replaced and _active(contract=subject.contract).last(),
             "leaves": subject.leaves.select_related("party").order_by("position")[:200],
             "sent": subject.outbox.order_by("pk"),
         }

@@ -62,7 +62,14 @@ class DifferenceAdmin(OperatorPages):
     empty_words = _lazy("Journal, bank and chain agree, as far as statements have been uploaded.")
     list_verbs = (
         Verb(
-            "compare", _lazy("Compare now"), "finance", _compare, explains=_lazy("Bank and chain.")
+            "compare",
+            _lazy("Compare now"),
+            "finance",
+            _compare,
+            explains=_lazy(
+                "Holds the journal against what the bank booked and what the chain holds. No money "
+                "moves."
+            ),
         ),
     )
     verbs = (

@@ -14,6 +14,8 @@ import pytest
 import tallymark
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from tallymark.rpc import Node
 from tallymark.verify import verify
@@ -138,8 +140,24 @@ def check_proof(ada, epoch, clock, drive):
     assert not verify(proof).is_true
 
 
+def _first_tree_leads_to_the_second(operator):
+    """Only the newest tree is offered for payment; the page of the first says where it went on."""
+    pages = {
+        epoch.number: reverse("admin:compensation_payoutepoch_change", args=[epoch.pk])
+        for epoch in PayoutEpoch.objects.all()
+    }
+    client = Client()
+    client.force_login(operator)
+    client.post(reverse("admin:reason"), {"reason": "books"})
+    first, second = (client.get(pages[number]).content.decode() for number in (1, 2))
+    assert "Replaced by epoch 2" in first
+    assert pages[2] in first
+    assert "Pay everybody who has not claimed" not in first
+    assert "Pay everybody who has not claimed" in second
+
+
 def test_a_second_epoch_pays_only_what_is_new_and_an_old_leaf_nothing(
-    ada, ben, paid_lab, dollar, clock, drive
+    ada, ben, olga, paid_lab, dollar, clock, drive
 ):
     essays = earn(paid_lab, ada, dollar, clock)
     earn(paid_lab, ben, dollar, clock, name="notes")
@@ -154,6 +172,7 @@ def test_a_second_epoch_pays_only_what_is_new_and_an_old_leaf_nothing(
     drive()
     leaves = PayoutLeaf.objects.filter(epoch__number=2)
     assert {leaf.party: int(leaf.cumulative) for leaf in leaves} == {ada: 350_000, ben: 250_000}
+    _first_tree_leads_to_the_second(olga)
     assert settlement.push(asset=dollar, at=clock()) == 2
     assert settlement.push(asset=dollar, at=clock()) == 0
     drive()
