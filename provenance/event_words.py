@@ -63,6 +63,7 @@ WORDS = {
     "member.changed": _noop("A member was changed"),
     "member.invited": _noop("A member was invited"),
     "member.joined": _noop("A member joined"),
+    "member.left": _noop("A member left"),
     "model.registered": _noop("A model was registered"),
     "money.converted": _noop("Money was converted"),
     "outbox.dismissed": _noop("A transaction was dismissed"),

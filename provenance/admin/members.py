@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext
 
-from provenance import letters, looked, parties
+from provenance import leaving, letters, looked, parties
 from provenance.access import Viewer
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
@@ -79,6 +82,49 @@ def _change_role(request: HttpRequest, member: Any, cleaned: dict[str, Any]) -> 
     return _("%(email)s is now %(role)s.") % named
 
 
+class LeaveForm(VerbForm):
+    """Whether the keys that the person made end with it."""
+
+    revokes_keys = forms.BooleanField(required=False, initial=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        keys = leaving.keys_made_by(self.subject)
+        if not keys:
+            del self.fields["revokes_keys"]
+            return
+        names = pgettext("list", ", ").join(key.name for key in keys)
+        self.fields["revokes_keys"].label = _(
+            "Revoke the API keys made by this person: %(keys)s"
+        ) % {"keys": names}
+        self.fields["revokes_keys"].help_text = _(
+            "A key belongs to the organisation and goes on speaking for it; but whoever made it "
+            "has seen its secret."
+        )
+
+
+def _remove(request: HttpRequest, member: Any, cleaned: dict[str, Any]) -> Outcome:
+    _end(request, member, cleaned)
+    words = _("%(email)s no longer acts for %(party)s.")
+    messages.success(request, words % {"email": member.user.email, "party": member.party})
+    return HttpResponseRedirect(reverse("admin:provenance_membership_changelist"))
+
+
+def _leave(request: HttpRequest, member: Any, cleaned: dict[str, Any]) -> Outcome:
+    _end(request, member, cleaned)
+    messages.success(request, _("You no longer act for %(party)s.") % {"party": member.party})
+    return HttpResponseRedirect(reverse("choose-party"))
+
+
+def _end(request: HttpRequest, member: Membership, cleaned: dict[str, Any]) -> None:
+    leaving.leave(
+        member=member,
+        by=person_of(request),
+        revokes_keys=cleaned.get("revokes_keys", False),
+        at=timezone.now(),
+    )
+
+
 INVITE = Verb(
     "invite",
     _lazy("Invite a person"),
@@ -110,6 +156,36 @@ class MembershipAdmin(ReadOnlyFacts):
             offered=lambda viewer, member: (
                 member.party_id == viewer.party.pk and member.user != viewer.user
             ),
+        ),
+        Verb(
+            "remove",
+            _lazy("Remove from the organisation"),
+            "members",
+            _remove,
+            LeaveForm,
+            _lazy(
+                "This person can no longer act for your organisation, from this moment on. What "
+                "was done stays, under that name; to let the person in again, invite them."
+            ),
+            offered=lambda viewer, member: (
+                member.party_id == viewer.party.pk and member.user != viewer.user
+            ),
+            tone="danger",
+        ),
+        Verb(
+            "leave",
+            _lazy("Leave the organisation"),
+            "read",
+            _leave,
+            LeaveForm,
+            _lazy(
+                "You can no longer act for this organisation, from this moment on; only an admin "
+                "of it can invite you again."
+            ),
+            offered=lambda viewer, member: (
+                member.party_id == viewer.party.pk and member.user == viewer.user
+            ),
+            tone="danger",
         ),
     )
 

@@ -14,6 +14,7 @@ from provenance.models import (
     Event,
     Invitation,
     Notice,
+    Party,
     Proposal,
     ReportingKey,
     Review,
@@ -95,6 +96,19 @@ register(
         "admin:provenance_invitation_change",
         "members",
         _("See the invitation"),
+    ),
+    Kind(
+        "member.left",
+        Topic.SECURITY,
+        _("Somebody no longer acts for you"),
+        _("%(email)s no longer acts for you"),
+        _(
+            "%(by)s ended it. Keys of theirs that were revoked: %(keys)s. Other keys, and "
+            "passwords that they knew, stay as they are: look through them."
+        ),
+        "admin:provenance_apikey_changelist",
+        "members",
+        _("Look at the keys"),
     ),
     Kind(
         "review.raised",
@@ -225,6 +239,23 @@ def _invited(event: Event) -> None:
         by=invitation.invited_by.email,
         role=invitation.role,
         until_at=invitation.expires_at,
+    )
+
+
+@follows("member.left")
+def _left(event: Event) -> None:
+    people = User.objects.in_bulk([event.body["user"], event.body["by"]])
+    by = people.get(event.body["by"])
+    party = Party.objects.get(pk=event.subject_id)
+    tell(
+        "member.left",
+        party=party,
+        about=party.pk,
+        key=event.pk,
+        at=event.occurred_at,
+        email=people[event.body["user"]].email,
+        by=by.email if by else "–",
+        keys=event.body["keys"],
     )
 
 
