@@ -15,7 +15,6 @@ import provenance.admin.dashboard
 from provenance.admin.guide import open_guide
 from provenance.admin.notices import newest
 from provenance.admin.verbs import viewer_of
-from provenance.models import Event
 
 # How much of the queue the operators' first page shows.
 QUEUE_LINES = 8
@@ -26,13 +25,12 @@ def compose(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the home page for this viewer."""
     viewer, at = viewer_of(request), timezone.now()
     todos = [todo for part in _PARTS for todo in part.todos(viewer, at)]
-    events = Event.objects.visible_to(viewer).order_by("-id")[:8]
     return {
         **context,
         "viewer": viewer,
         "cards": [card for part in _PARTS for card in part.cards(viewer, at)],
         "todos": sorted(todos, key=lambda one: (one.deadline_at is None, one.deadline_at or at)),
-        "events": events,
+        "facts": provenance.admin.dashboard.newest_facts(viewer),
         **(_queue(at) if viewer.is_operator else {}),
         "told": newest(viewer),
         "guide": open_guide(request),

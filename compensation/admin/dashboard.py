@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from compensation import budgets, payees
 from compensation.admin import invoices_waiting
@@ -86,23 +87,34 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
 
 def _of_owner(viewer: Viewer) -> list[Card]:
     own = Account.objects.filter(party=viewer.party)
-    ready = _held(own.filter(kind=Kind.OWNER))
     pending = _held(own.filter(kind=Kind.OWNER_PENDING))
     side = Q(conflict__later__owner=viewer.party) | Q(conflict__earlier__owner=viewer.party)
     disputed = _held(Account.objects.filter(side, kind=Kind.ESCROW))
     url = reverse("admin:compensation_payout_changelist")
+    held = _("is held while conflicts are open") if disputed else _("is held because of a conflict")
+    later = _("is earned and becomes payable later") if pending else _("waits to become payable")
     return [
-        Card(_("Payable"), ready or _("Nothing"), _("goes out with the next payout"), url),
-        Card(
-            _("Held back"), pending or _("Nothing"), _("is earned and becomes payable later"), url
-        ),
+        *_payable(viewer, _held(own.filter(kind=Kind.OWNER)), url),
+        Card(_("Held back"), pending or _("Nothing"), later, url),
         Card(
             _("In question"),
             disputed or _("Nothing"),
-            _("is held while conflicts are open"),
+            held,
             reverse("admin:provenance_conflict_changelist"),
         ),
     ]
+
+
+def _payable(viewer: Viewer, ready: str, url: str) -> list[Card]:
+    """What is payable, and what is ready to be claimed; that nothing is, where neither is."""
+    to_claim = [one["words"] for one in open_amounts(viewer.party) if one["claim"] is None]
+    found = []
+    if to_claim:
+        words = _("is ready for you on the chain")
+        found.append(Card(_("To claim"), _listed(to_claim), words, url, calls=True))
+    if ready:
+        found.append(Card(_("Payable"), ready, _("goes out with the next payout"), url))
+    return found or [Card(_("Payable"), _("Nothing"), _("is to be paid to you now"), url)]
 
 
 def _owed(viewer: Viewer) -> QuerySet[Account]:
@@ -121,4 +133,8 @@ def _held(accounts: QuerySet[Account]) -> str:
     sums: dict[Asset, int] = defaultdict(int)
     for account in accounts.select_related("asset", "balance"):
         sums[account.asset] += account.balance.posted
-    return ", ".join(amount(units, asset) for asset, units in sums.items() if units)
+    return _listed([amount(units, asset) for asset, units in sums.items() if units])
+
+
+def _listed(amounts: list[str]) -> str:
+    return pgettext("list", ", ").join(amounts)
