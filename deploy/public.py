@@ -21,6 +21,7 @@ from deploy import checks
 from provenance import concerns, tenures
 from provenance.documents import cards
 from provenance.models import Dataset, DatasetVersion, Licence
+from provenance.models.concerns import ANSWERED_WITHIN
 from provenance.refusals import Refused
 
 HOURLY_LIMIT = 10
@@ -118,7 +119,8 @@ def notice_page(request: HttpRequest) -> HttpResponse:
             return render(request, "public/notice_sent.html", {"concern": made})
     elif request.method == "POST":
         status = 422
-    return render(request, "public/notice.html", {"form": form}, status=status)
+    days = ANSWERED_WITHIN.days
+    return render(request, "public/notice.html", {"form": form, "days": days}, status=status)
 
 
 def _count(request: HttpRequest) -> None:

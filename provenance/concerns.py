@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from provenance.models import Concern, User
+from provenance.models.concerns import ANSWERED_WITHIN
 from provenance.refusals import Refused
 
 DAILY_LIMIT = 5
@@ -44,10 +45,10 @@ def tell(*, name: str, email: str, what: str, place: str, why: str, at: datetime
     date = dated(at, pgettext("date and time", "d F Y, H:i"))
     words = _(
         "We have your notice of %(date)s (UTC), number %(number)s. A person reads it and answers "
-        "to this address. It blocks nothing by itself: if records of yours are registered by "
-        "somebody else, sign up and claim them, and money for them is held.\n\n"
+        "to this address within %(days)s days. It blocks nothing by itself: if records of yours "
+        "are registered by somebody else, sign up and claim them, and money for them is held.\n\n"
         "What you told us:\n\n%(what)s\n"
-    ) % {"date": date, "number": made.pk, "what": what}
+    ) % {"date": date, "number": made.pk, "days": ANSWERED_WITHIN.days, "what": what}
     _mail(email, _("Tallymark: we have your notice"), words)
     return made
 

@@ -16,6 +16,7 @@ from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, VerbForm, person_of
 from provenance.models import Concern
+from provenance.templatetags.tallymark import until
 
 
 class AnswerForm(VerbForm):
@@ -54,7 +55,7 @@ class ConcernAdmin(ReadOnlyFacts):
     shown_to = OPERATORS
     page_template = "provenance/concern.html"
     list_title = _lazy("Notices from outside")
-    list_display = ("made_at", "sender", "state")
+    list_display = ("made_at", "sender", "state", "until_when")
     ordering = ("-made_at",)
     list_words = _lazy("People without an account say that something of theirs is registered.")
     empty_title = _lazy("Nobody has written")
@@ -68,6 +69,10 @@ class ConcernAdmin(ReadOnlyFacts):
     @column(_lazy("State"), label={"answered": "success", "waits": "warning"})
     def state(self, concern: Concern) -> str:
         return _("answered") if concern.answered_at else "waits"
+
+    @column(_lazy("Until"), ordering="made_at")
+    def until_when(self, concern: Concern) -> str:
+        return "–" if concern.answered_at else until(concern.due_at)
 
 
 site.register(Concern, ConcernAdmin)

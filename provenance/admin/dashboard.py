@@ -16,6 +16,7 @@ from provenance.admin.cards import Card, Todo
 from provenance.models import (
     Anchor,
     ChainAccount,
+    Concern,
     Conflict,
     Dataset,
     DatasetVersion,
@@ -59,6 +60,8 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
             )
             for grant in asked[:10]
         ]
+    if viewer.is_operator:
+        found += _concerns()
     if viewer.party.is_lab:
         found += _ungranted(viewer)
         found += _reviews(Review.objects.filter(run__lab=viewer.party))
@@ -234,6 +237,19 @@ def _ungranted(viewer: Viewer) -> list[Todo]:
         count,
     )
     return [Todo(words % {"count": f"{count:,}"}, url)]
+
+
+def _concerns() -> list[Todo]:
+    """What strangers wrote and nobody has answered, counted, with when the first is due."""
+    waiting = Concern.objects.filter(answered_at=None).order_by("made_at")
+    first, count = waiting.first(), waiting.count()
+    if first is None:
+        return []
+    words = ngettext(
+        "Answer %(count)s notice from outside", "Answer %(count)s notices from outside", count
+    )
+    url = reverse("admin:provenance_concern_changelist")
+    return [Todo(words % {"count": f"{count:,}"}, url, first.due_at)]
 
 
 def _reviews(rows: QuerySet[Review]) -> list[Todo]:

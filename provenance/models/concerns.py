@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
@@ -13,6 +14,10 @@ from provenance.models.parties import User
 
 if TYPE_CHECKING:
     from provenance.access import Viewer
+
+
+# Within this time everybody who wrote is answered.
+ANSWERED_WITHIN = timedelta(days=14)
 
 
 class ConcernQuerySet(models.QuerySet["Concern"]):
@@ -51,6 +56,11 @@ class Concern(models.Model):
             )
         ]
         indexes: ClassVar = [models.Index(fields=["email", "-made_at"], name="concern_by_sender")]
+
+    @property
+    def due_at(self) -> datetime:
+        """Until when it is answered."""
+        return self.made_at + ANSWERED_WITHIN
 
     def __str__(self) -> str:
         return _("Concern of %(day)s") % {"day": f"{self.made_at:%Y-%m-%d}"}

@@ -14,6 +14,7 @@ from django.utils.translation import override
 from deploy import checks
 from provenance import licensing, publishing
 from provenance.models import Concern, Dataset, Event, Party, User
+from provenance.templatetags.tallymark import until
 from tests import factories
 from tests.factories import NOON
 
@@ -121,17 +122,24 @@ def test_a_stranger_tells_is_confirmed_and_answered_by_mail(
         sent = Client().post("/notice", NOTICE)
     assert "Your notice is here" in sent.content.decode()
     concern = Concern.objects.get()
+    assert f'datetime="{concern.due_at.isoformat()}"' in sent.content.decode()
+    assert "answers by mail within 14 days" in Client().get("/notice").content.decode()
+    assert "within 14 days" in mailoutbox[0].body
     assert mailoutbox[0].to == ["nora@example.org"]
     assert "The Marsh" in mailoutbox[0].body
     operator = Client()
     operator.force_login(olga)
     page = f"/admin/provenance/concern/{concern.pk}/"
     assert "The Marsh" in operator.get(page).content.decode()
+    for address in ("/admin/", "/admin/provenance/concern/", page):
+        assert until(concern.due_at) in operator.get(address).content.decode()
     with django_capture_on_commit_callbacks(execute=True):
         operator.post(f"{page}answer/", {"answer-text": "We looked: it is not among the records."})
     assert "not among the records" in mailoutbox[1].body
     concern.refresh_from_db()
     assert concern.answered_by == olga
+    for address in ("/admin/", "/admin/provenance/concern/", page):
+        assert until(concern.due_at) not in operator.get(address).content.decode()
 
 
 def test_a_notice_lacks_nothing_and_comes_five_times_a_day_at_most() -> None:
