@@ -12,12 +12,15 @@ import compensation.admin.dashboard
 import compensation.admin.queue
 import ingest.admin.dashboard
 import provenance.admin.dashboard
+from provenance.admin import event_subjects
 from provenance.admin.guide import open_guide
 from provenance.admin.notices import newest
 from provenance.admin.verbs import viewer_of
+from provenance.models import Event
 
 # How much of the queue the operators' first page shows.
 QUEUE_LINES = 8
+FACTS = 8
 _PARTS = (provenance.admin.dashboard, compensation.admin.dashboard, ingest.admin.dashboard)
 
 
@@ -30,11 +33,22 @@ def compose(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "viewer": viewer,
         "cards": [card for part in _PARTS for card in part.cards(viewer, at)],
         "todos": sorted(todos, key=lambda one: (one.deadline_at is None, one.deadline_at or at)),
-        "facts": provenance.admin.dashboard.newest_facts(viewer),
+        "facts": _newest_facts(request),
         **(_queue(at) if viewer.is_operator else {}),
         "told": newest(viewer),
         "guide": open_guide(request),
     }
+
+
+def _newest_facts(request: HttpRequest) -> list[tuple[Event, event_subjects.Subject | None]]:
+    """The last events that concern the viewer, each with what it is about, if that has a page.
+
+    An operator finds that on the ledger's pages, which log who looked.
+    """
+    viewer = viewer_of(request)
+    events = list(Event.objects.visible_to(viewer).order_by("-id")[:FACTS])
+    found = {} if viewer.is_operator else event_subjects.find(request, events)
+    return [(event, found.get(event.pk)) for event in events]
 
 
 def _queue(at: datetime) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime
-from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
@@ -66,37 +64,6 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
         found += _ungranted(viewer)
         found += _reviews(Review.objects.filter(run__lab=viewer.party))
     return sorted(found, key=lambda todo: (todo.deadline_at is None, todo.deadline_at or at))
-
-
-def newest_facts(viewer: Viewer, limit: int = 8) -> list[tuple[Event, str]]:
-    """The last events that concern the viewer, each with what it is about where that has a name.
-
-    Operators find names on pages that log who looked.
-    """
-    events = list(Event.objects.visible_to(viewer).order_by("-id")[:limit])
-    names = {} if viewer.is_operator else _names(viewer, events)
-    return [(event, names.get(event.subject_id, "")) for event in events]
-
-
-def _names(viewer: Viewer, events: list[Event]) -> dict[UUID, str]:
-    """What the subjects of events are called that the viewer may see."""
-    ids: dict[str, set[UUID]] = defaultdict(set)
-    for event in events:
-        ids[event.subject_kind].add(event.subject_id)
-    found: dict[UUID, str] = {}
-    if pks := ids["dataset"]:
-        datasets = Dataset.objects.visible_to(viewer).select_related("owner")
-        found |= {one.pk: str(one) for one in datasets.filter(pk__in=pks)}
-    if pks := ids["version"]:
-        versions = DatasetVersion.objects.visible_to(viewer).select_related("dataset__owner")
-        found |= {one.pk: str(one) for one in versions.filter(pk__in=pks)}
-    if pks := ids["grant"]:
-        grants = Grant.objects.visible_to(viewer).select_related("dataset__owner")
-        found |= {one.pk: str(one.dataset) for one in grants.filter(pk__in=pks)}
-    if pks := ids["usage"]:
-        uses = Usage.objects.visible_to(viewer).select_related("version__dataset__owner")
-        found |= {one.pk: str(one.version or one.subject) for one in uses.filter(pk__in=pks)}
-    return found
 
 
 def _of_owner(viewer: Viewer) -> list[Card]:
