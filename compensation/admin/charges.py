@@ -1,18 +1,24 @@
-"""What a usage cost, which part of it is the viewer's own, and the proof of it."""
+"""What runs and usages cost, which part of it is the viewer's own, and the proof of it."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from compensation import billing, pricing
-from compensation.models import Account, Charge, Waiting, Weight
+from compensation.models import Account, Asset, Charge, Waiting, Weight
 from compensation.statements.grounds import counted_of
+from compensation.templatetags.money import amount
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import viewer_of
-from provenance.models import Event, Usage
+from provenance.models import Event, Run, Usage
+
+# As many uses of a run stand on its page.
+USES = 200
 
 
 def _charges(request: HttpRequest, usage: Any) -> Panel | None:
@@ -74,4 +80,36 @@ def _event_of(charge: Charge) -> Event | None:
     return billing.event_of(charge.entry) if charge.entry is not None else None
 
 
+def _run_cost(request: HttpRequest, run: Any) -> Panel | None:
+    """What a job has cost its lab so far, asset by asset, and by which uses."""
+    viewer = viewer_of(request)
+    if run.lab_id != viewer.party.pk and not viewer.is_operator:
+        return None
+    charged = Charge.objects.filter(usage__run=run.top, account__isnull=False)
+    sums = charged.values("usage", "account__asset").annotate(units=Sum("amount_units"))
+    assets = Asset.objects.in_bulk()
+    totals: Counter[int] = Counter()
+    for row in sums:
+        totals[row["account__asset"]] += row["units"]
+    latest = list(sums.order_by("-usage")[:USES])
+    usages = Usage.objects.select_related("version__dataset__owner").in_bulk(
+        [row["usage"] for row in latest]
+    )
+    rows = [
+        {
+            "usage": usages[row["usage"]],
+            "amount": amount(row["units"], assets[row["account__asset"]]),
+        }
+        for row in latest
+    ]
+    said = [amount(units, assets[pk]) for pk, units in totals.items()]
+    context = {
+        "rows": rows,
+        "totals": _(" and ").join(said),
+        "is_cut": sums.count() > len(rows),
+    }
+    return Panel(_("What it cost"), "compensation/run_cost.html", context)
+
+
 site.add_panel(Usage, _charges)
+site.add_panel(Run, _run_cost)

@@ -74,6 +74,14 @@ def test_a_lab_reads_the_name_of_its_own_run_and_an_owner_its_pseudonym(charged,
         assert run.pseudonym in theirs
 
 
+def test_the_page_of_a_run_says_what_it_cost_its_lab_use_by_use(charged, rich_lab):
+    page = read(rich_lab, reverse("admin:provenance_run_change", args=[charged.run_id]))
+    cost = page[page.index("What it cost") :]
+    assert "1.00 EUR so far." in cost
+    assert reverse("admin:provenance_usage_change", args=[charged.pk]) in cost
+    assert "See its lineage" in page
+
+
 def test_who_only_pays_reads_of_no_part_and_no_weights(charged, rich_lab, ben):
     address = reverse("admin:compensation_entry_shares", args=[Charge.objects.get().entry_id])
     for party, has_part in ((rich_lab, False), (ben, True)):
