@@ -79,7 +79,9 @@ def terms_of(
 
 def words(terms: Terms) -> str:
     """The terms in a sentence."""
-    valid_to = str(terms.get("valid_to") or "")[:10] or _("it is ended")
+    # Kept as the ledger writes moments: 2026-03-01T12:00:00.000000Z.
+    until = str(terms.get("valid_to") or "")[:16].replace("T", " ")
+    valid_to = f"{until} UTC" if until else _("it is ended")
     return str(WORDS[Standing(terms["standing"])]) % {
         "valid_to": valid_to,
         "name": terms.get("licence_name"),

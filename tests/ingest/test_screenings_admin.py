@@ -108,7 +108,9 @@ def test_what_changed_waits_on_the_first_page_until_it_is_read(lab: Party, essay
     )
     notices.check_terms(at=timezone.now() + notices.CHECKED_EVERY)
     assert "which you screened" in client.get(home).content.decode()
-    assert "Open terms" in client.get(page).content.decode()
+    shown = client.get(page).content.decode()
+    for words in ("Open terms", "Terms changed", "When it was screened, "):
+        assert words in shown
     client.post(f"{page}seen/")
     assert "which you screened" not in client.get(home).content.decode()
 
