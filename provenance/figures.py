@@ -1,4 +1,4 @@
-"""How moments, rates and counts by kind are said, on pages and in what is kept alike."""
+"""How moments, rates and counts are said, on pages, on papers and in what is kept alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from django.utils.dateformat import format as dated
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext, ngettext, pgettext
 
 
 def moment_in_words(value: datetime) -> str:
@@ -32,4 +32,19 @@ def by_kind(counts: Mapping[str, int]) -> str:
         "lead": gettext("%(count)s same meaning (a lead only)"),
     }
     said = [words[kind] % {"count": f"{counts[kind]:,}"} for kind in words if counts.get(kind)]
+    return pgettext("list", ", ").join(said)
+
+
+def tally(*, records: int, tokens: int = 0, epochs: int = 0, fetches: int = 0) -> str:
+    """What a report counted, in words; of what it did not count, nothing."""
+    said = [ngettext("%(count)s record", "%(count)s records", records) % {"count": f"{records:,}"}]
+    if tokens:
+        words = ngettext("%(count)s token", "%(count)s tokens", tokens)
+        said.append(words % {"count": f"{tokens:,}"})
+    if epochs:
+        words = ngettext("%(count)s epoch", "%(count)s epochs", epochs)
+        said.append(words % {"count": f"{epochs:,}"})
+    if fetches:
+        words = ngettext("%(count)s fetch", "%(count)s fetches", fetches)
+        said.append(words % {"count": f"{fetches:,}"})
     return pgettext("list", ", ").join(said)

@@ -14,10 +14,10 @@ from compensation.models import Asset, BankPayout, Charge, Entry, PoolShare
 from compensation.statements.shares import leaf_for
 from compensation.wording import NOUNS
 from provenance import receipts
+from provenance.figures import tally
 from provenance.ledger import moment
 from provenance.models import Event, Party, Rate, RatePlan, Usage, UsageReport
 from provenance.plans import Schedule
-from provenance.templatetags.tallymark import tally
 
 Facts = dict[str, Any]
 # In which of a charge's columns stands what a basis counts.

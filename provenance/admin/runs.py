@@ -18,8 +18,8 @@ from provenance.admin.base import LABS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
 from provenance.admin.verbs import Verb, viewer_of
+from provenance.figures import tally
 from provenance.models import Licence, Party, Run, Usage
-from provenance.templatetags.tallymark import tally
 
 
 def _end(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from provenance.documents import sheets
 from provenance.documents.pdf import Paper
+from provenance.figures import tally
 from provenance.ledger import moment
 from provenance.lineage import Ingredient, Ingredients
 from provenance.templatetags.kept import purpose
-from provenance.templatetags.tallymark import tally
 
 COLUMNS = (
     "owner",

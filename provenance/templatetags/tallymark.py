@@ -14,16 +14,17 @@ from django.utils import timezone
 from django.utils.dateformat import format as dated
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import gettext, pgettext
 
 from provenance import chains, event_words, states, streams
-from provenance.figures import by_kind, moment_in_words, per_million
+from provenance.figures import by_kind, moment_in_words, per_million, tally
 
 if TYPE_CHECKING:
     from provenance.models import Overlap
 
 register = template.Library()
 register.filter(per_million)
+register.simple_tag(tally)
 
 
 @register.filter
@@ -194,19 +195,3 @@ def guide_strip(context: Context) -> dict[str, Any]:
     guide = open_guide(request)
     is_here = guide is not None and guide.next is not None and guide.next.url == request.path
     return {"guide": guide, "is_here": is_here}
-
-
-@register.simple_tag
-def tally(*, records: int, tokens: int = 0, epochs: int = 0, fetches: int = 0) -> str:
-    """What a report counted, in words; of what it did not count, nothing."""
-    said = [ngettext("%(count)s record", "%(count)s records", records) % {"count": f"{records:,}"}]
-    if tokens:
-        words = ngettext("%(count)s token", "%(count)s tokens", tokens)
-        said.append(words % {"count": f"{tokens:,}"})
-    if epochs:
-        words = ngettext("%(count)s epoch", "%(count)s epochs", epochs)
-        said.append(words % {"count": f"{epochs:,}"})
-    if fetches:
-        words = ngettext("%(count)s fetch", "%(count)s fetches", fetches)
-        said.append(words % {"count": f"{fetches:,}"})
-    return pgettext("list", ", ").join(said)
