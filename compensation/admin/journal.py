@@ -245,7 +245,7 @@ def _own_in_words(entry: Entry, viewer: Viewer) -> str:
     own = [line.amount_units for line in entry.lines.all() if line.account.party == viewer.party]
     if sum(own):
         return amount(sum(own), entry.asset)
-    words = _("%(amount)s, from one of them to another")
+    words = _("%(amount)s between them")
     return words % {"amount": amount(sum(one for one in own if one > 0), entry.asset)}
 
 

@@ -336,7 +336,7 @@ def test_an_entry_leads_its_party_to_the_payout_and_shows_its_own_sum(ada, payou
     client = browser(ada)
     listed = page(client, "compensation_entry_changelist")
     assert "On your accounts" in listed
-    assert "from one of them to another" in listed
+    assert "between them" in listed
     shown = page(client, "compensation_entry_change", payout.run.entry_id)
     way = reverse("admin:compensation_payout_progress", args=[payout.reference])
     assert way in shown
