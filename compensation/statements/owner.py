@@ -116,6 +116,12 @@ class OwnerStatement:
         return said
 
     @property
+    def on_its_way_units(self) -> int:
+        """What was sent and has not arrived; what waits to be claimed is not sent yet."""
+        is_waiting = any(todo.code == "claim" for todo in self.todos)
+        return max(0, self.in_flight_units - (self.claimable_units if is_waiting else 0))
+
+    @property
     def waits_for_payout(self) -> bool:
         """Whether something is to be claimed, or to be said about where it is paid."""
         return bool(self.claimable_units) or not all(one.conflict_id for one in self.todos)

@@ -69,6 +69,7 @@ def test_from_use_to_a_paid_and_verified_proof(ada, paid_lab, dollar, clock, dri
     )
     assert ready.claimable_units == 250_000
     assert [todo.code for todo in ready.todos] == ["claim"]
+    assert (ready.in_flight_units, ready.on_its_way_units) == (ready.claimable_units, 0)
     made = settlement.claim(party=ada, asset=dollar, at=clock())
     assert settlement.claim(party=ada, asset=dollar, at=clock()) == made
     assert held(dollar, Kind.PAYOUTS_IN_FLIGHT, ada) == 250_000
