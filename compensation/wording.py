@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import pgettext
 
 from compensation import money
 from compensation.models import Asset
@@ -40,7 +41,7 @@ def price_in_words(rate: Rate | None, assets: dict[str, Asset] | None = None) ->
             _("%(share)s %% of the revenue of models made with it, shared by use")
             % {"share": share}
         )
-    return "; ".join(parts)
+    return pgettext("list", "; ").join(parts)
 
 
 def bundle_in_words(bundle: Bundle, assets: dict[str, Asset] | None = None) -> str:

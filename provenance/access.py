@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 
 from provenance.refusals import Refused
 
@@ -24,7 +25,7 @@ ROLE_VERBS: dict[str, frozenset[str]] = {
     "viewer": frozenset({"read"}),
 }
 # What each verb but `members` lets a key do.
-VERB_WORDS = {
+VERB_WORDS: dict[str, str | Promise] = {
     "read": pgettext_lazy("what a key may", "read"),
     "rights": _lazy("register, license, claim and answer"),
     "finance": _lazy("deposits and payouts"),
@@ -40,9 +41,17 @@ class NotAllowed(Refused):
     hint = "Ask an admin of your organisation for the role or the key scope that is named here."
 
 
-def in_words(verbs: Iterable[str]) -> str:
-    """What a key may, for people to read."""
-    return "; ".join(str(VERB_WORDS.get(verb, verb)) for verb in verbs)
+def words_of(party: Party) -> Mapping[str, str | Promise]:
+    """What each verb lets a key of this party do; a party that is a lab alone asks for grants."""
+    if party.is_lab and not party.is_owner:
+        return VERB_WORDS | {"rights": _lazy("ask for grants and subscribe to bundles")}
+    return VERB_WORDS
+
+
+def in_words(verbs: Iterable[str], party: Party | None = None) -> str:
+    """What a key, or that of `party`, may: for people to read."""
+    words = words_of(party) if party else VERB_WORDS
+    return pgettext("list", "; ").join(str(words.get(verb, verb)) for verb in verbs)
 
 
 @dataclass(frozen=True)

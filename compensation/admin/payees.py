@@ -267,6 +267,8 @@ class PayoutMethodAdmin(ReadOnlyFacts):
     list_display = ("shown_word", "for_word", "party", "label", "added_at")
     list_select_related = ("party", "asset", "added_by")
     ordering = ("-added_at",)
+    list_words = _lazy("Where you are paid, and where you were.")
+    operator_words = _lazy("Where owners are paid, and where they were.")
     empty_title = _lazy("No account or address yet")
     empty_words = _lazy("Money adds up until you name one; nothing is lost meanwhile.")
     list_verbs = (ACCOUNT, ADDRESS)

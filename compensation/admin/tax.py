@@ -128,6 +128,10 @@ class TaxProfileAdmin(ReadOnlyFacts):
         "Who you are to the tax office: the newest row stands on the documents to "
         "come. Only admins of an organisation see this page."
     )
+    operator_words = _lazy(
+        "Who each party is to the tax office: its newest row stands on the documents to come. "
+        "Of a party's own people, only admins see it."
+    )
     empty_title = _lazy("No tax data yet")
     empty_words = _lazy(
         "Enter the legal name, the address and the VAT id, so that invoices can be issued."

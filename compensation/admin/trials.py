@@ -63,6 +63,7 @@ class TrialRunAdmin(TrialFacts):
             explains=_(
                 "Runs, usages, models, quotes and grants of your keys for tests go at once."
             ),
+            offered=lambda viewer, none: trials.has_any(lab=viewer.party),
             tone="danger",
         ),
     )

@@ -4,7 +4,7 @@ It has tables of its own and writes no event: the ledger is kept for ever and re
 data is deleted and nobody's but the lab's. So nothing that reads facts can meet it by mistake.
 """
 
-from compensation.trials.cleaning import KEPT_DAYS, delete_all, delete_old
+from compensation.trials.cleaning import KEPT_DAYS, delete_all, delete_old, has_any
 from compensation.trials.costs import Cost, costs_of, total_of
 from compensation.trials.reports import report_usages
 from compensation.trials.runs import (
@@ -26,6 +26,7 @@ __all__ = [
     "delete_old",
     "end_run",
     "estimate",
+    "has_any",
     "heartbeat",
     "make_quote",
     "raise_cap",

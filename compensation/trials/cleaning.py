@@ -30,6 +30,11 @@ def delete_old(*, at: datetime) -> int:
     return sum(_delete(kind._default_manager.filter(made_at__lte=made_until)) for kind in _KINDS)
 
 
+def has_any(*, lab: Party) -> bool:
+    """Whether a lab has any test data."""
+    return any(kind._default_manager.filter(lab=lab).exists() for kind in _KINDS)
+
+
 @transaction.atomic
 def delete_all(*, lab: Party) -> int:
     """Delete all of a lab's test data; how many rows."""

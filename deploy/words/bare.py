@@ -31,7 +31,7 @@ _NAMED = frozenset(
     {
         *("label", "explains", "help_text", "verbose_name", "verbose_name_plural", "description"),
         *("list_title", "list_words", "empty_title", "empty_words", "short_description"),
-        *("empty_label", "heading"),
+        *("empty_label", "heading", "operator_words"),
     }
 )
 # Calls that take them by place.

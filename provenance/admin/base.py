@@ -43,6 +43,18 @@ def roles_of(viewer: Viewer) -> frozenset[str]:
     return frozenset(role for role, is_so in named.items() if is_so)
 
 
+_AT_HOME: tuple[Words, str] = (_lazy("To what waits for you"), "admin:index")
+
+
+def _first_step(roles: frozenset[str]) -> tuple[Words, str]:
+    """Where what an empty list would show begins, for a party of these roles."""
+    if "operator" in roles:
+        return _AT_HOME
+    if "owner" in roles:
+        return _lazy("To the datasets"), "admin:provenance_dataset_changelist"
+    return _lazy("To the catalogue"), "admin:provenance_licence_changelist"
+
+
 class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Lists and pages of facts, limited to what `visible_to` the viewer, with verbs."""
 
@@ -57,6 +69,8 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     # Where what would stand here begins, if not with a verb of the list: words and a URL's name.
     empty_step: ClassVar[tuple[Words, str] | None] = None
     list_words: ClassVar[Words] = ""
+    # The same for an operator, who sees all, where the words are for a party about its own.
+    operator_words: ClassVar[Words] = ""
     list_before_template = "provenance/list_head.html"
     list_per_page = 50
     list_max_show_all = 50
@@ -130,6 +144,11 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         """How this viewer calls the list."""
         return str(self.list_title) or capfirst(name_of(self.opts.verbose_name_plural))
 
+    def lead(self, request: HttpRequest) -> Words:
+        """What stands above the list, for this viewer."""
+        is_overseen = viewer_of(request).is_operator and self.operator_words
+        return self.operator_words if is_overseen else self.list_words
+
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Our columns and those that outer apps add."""
         shown = [*super().get_list_display(request), *self.admin_site.columns(self.model)]
@@ -153,7 +172,7 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         ]
         extra = {
             "title": self.heading(request),
-            "list_words": self.list_words,
+            "list_words": self.lead(request),
             "list_links": offered,
             "twins": self.twins(request),
             "sheet_link": sheet_link(request),
@@ -162,7 +181,7 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         answer: HttpResponse = super().changelist_view(request, extra)
         shown = getattr(answer, "context_data", None) or {}
         if "cl" in shown:
-            shown["cl"].next_step = self._next_step(offered)
+            shown["cl"].next_step = self._next_step(request, offered)
             self.prepare_for(request, list(shown["cl"].result_list))
             touched = {p.pk: p for row in shown["cl"].result_list for p in self.parties_of(row)}
             with kept.in_english():
@@ -170,12 +189,16 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             note_list(request, what, touched.values())
         return answer
 
-    def _next_step(self, offered: list[tuple[Verb, str]]) -> tuple[Words, str]:
+    def _next_step(
+        self, request: HttpRequest, offered: list[tuple[Verb, str]]
+    ) -> tuple[Words, str]:
         """What an empty list leads to, words and address: the first thing to do here."""
         makes = [(verb.label, url) for verb, url in offered if verb.tone != "danger"]
         if makes and self.empty_step is None:
             return makes[0]
-        words, name = self.empty_step or (_("To what waits for you"), "admin:index")
+        words, name = self.empty_step or _first_step(roles_of(viewer_of(request)))
+        if name == f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist":
+            words, name = _AT_HOME
         return words, reverse(name)
 
     def prepare_for(self, request: HttpRequest, rows: list[Any]) -> None:

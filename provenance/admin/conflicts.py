@@ -64,6 +64,10 @@ class ConflictAdmin(ReadOnlyFacts):
         "Records that two owners registered. Order of registration is a date, never a right: it "
         "decides who answers, and you have time to say what is yours."
     )
+    operator_words = _lazy(
+        "Records that two owners registered. Order of registration is a date, never a right: it "
+        "decides who answers, and both have time to say what is theirs."
+    )
     empty_title = _lazy("No conflict")
     empty_words = _lazy(
         "Where your data and another owner's match closely, both of you find it here."

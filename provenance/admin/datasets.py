@@ -39,6 +39,10 @@ class DatasetAdmin(ReadOnlyFacts):
         "What you registered. Registering grants nothing: all rights stay reserved until you "
         "offer a licence."
     )
+    operator_words = _lazy(
+        "What owners registered. Registering grants nothing: all rights stay reserved until the "
+        "owner offers a licence."
+    )
     empty_title = _lazy("No dataset yet")
     empty_words = _lazy(
         "Register the first one by uploading a file, by its address, or by fingerprints alone. "
@@ -202,6 +206,12 @@ class DatasetVersionAdmin(ReadOnlyFacts):
     list_filter = ("state",)
     list_select_related = ("dataset__owner",)
     ordering = ("-created_at",)
+    list_words = _lazy(
+        "Your datasets as they were sealed, one row for each time: a version never changes."
+    )
+    operator_words = _lazy(
+        "Owners' datasets as they were sealed, one row for each time: a version never changes."
+    )
     verbs = (WITHDRAW, ERASE)
 
     @column(_lazy("Version"))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import F, OuterRef, Subquery
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
@@ -21,6 +21,7 @@ from provenance.admin import event_subjects
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
+from provenance.admin.verbs import Words
 from provenance.event_words import happened
 from provenance.models import Anchor, Event, Party
 from provenance.refusals import Refused
@@ -43,6 +44,10 @@ class EventAdmin(ReadOnlyFacts):
         "Every fact that concerns you, numbered and chained by hashes: changing one would break "
         "all that follow. Its proof leads to a transaction on the chain."
     )
+    operator_words = _lazy(
+        "Every fact, numbered and chained by hashes: changing one would break all that follow. "
+        "Its proof leads to a transaction on the chain."
+    )
     empty_title = _lazy("No event yet")
     empty_words = _lazy("The first one is written when you register, ask, use or decide something.")
 
@@ -54,13 +59,10 @@ class EventAdmin(ReadOnlyFacts):
         )
         return super().scope(viewer).annotate(batch_final_at=Subquery(batch.values("final_at")[:1]))
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def lead(self, request: HttpRequest) -> Words:
         """Where a proof is checked stands above the events that it is of."""
-        link = (self.list_words, reverse("verify"), get_language(), _("Check a proof file"))
-        words = format_html('{} <a href="{}#{}">{}</a>', *link)
-        return super().changelist_view(request, {"list_words": words, **(extra_context or {})})
+        link = (super().lead(request), reverse("verify"), get_language(), _("Check a proof file"))
+        return format_html('{} <a href="{}#{}">{}</a>', *link)
 
     def prepare_for(self, request: HttpRequest, rows: list[Any]) -> None:
         """With what each event is about, as far as this reader may see it."""

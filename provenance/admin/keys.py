@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from provenance import parties
-from provenance.access import VERB_WORDS, in_words
+from provenance.access import in_words, words_of
 from provenance.admin.base import ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
@@ -29,7 +29,6 @@ class KeyForm(VerbForm):
     )
     scopes = forms.MultipleChoiceField(
         label=_("It may, besides reading"),
-        choices=[(verb, words) for verb, words in VERB_WORDS.items() if verb in parties.SCOPES],
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
@@ -50,6 +49,9 @@ class KeyForm(VerbForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        scopes: Any = self.fields["scopes"]
+        words = words_of(self.viewer.party)
+        scopes.choices = [(verb, said) for verb, said in words.items() if verb in parties.SCOPES]
         if not self.viewer.party.is_lab:
             del self.fields["is_test"]
 
@@ -89,7 +91,7 @@ class ApiKeyAdmin(ReadOnlyFacts):
 
     list_title = _("API keys")
     page_template = "provenance/key.html"
-    list_display = ("name", "prefix", "may", "label", "last_used_at", "created_at")
+    list_display = ("name", "begins_with", "may", "label", "last_used_at", "created_at")
     list_select_related = ("party", "created_by")
     ordering = ("-created_at",)
     list_words = _(
@@ -110,9 +112,13 @@ class ApiKeyAdmin(ReadOnlyFacts):
         ),
     )
 
+    @column(_("Begins with"), ordering="prefix")
+    def begins_with(self, key: ApiKey) -> str:
+        return f"{parties.TEST_PREFIX if key.is_test else parties.PREFIX}{key.prefix}_"
+
     @column(_("May"))
     def may(self, key: ApiKey) -> str:
-        what = in_words(["read", *key.scopes])
+        what = in_words(["read", *key.scopes], key.party)
         return _now("%(what)s, in tests") % {"what": what} if key.is_test else what
 
     @column(_("State"), label={"active": "success", "revoked": "danger", "expired": "warning"})
@@ -123,7 +129,12 @@ class ApiKeyAdmin(ReadOnlyFacts):
         return "expired" if has_expired else "active"
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        return {"title": subject.name, "state": self.label(subject), "may": self.may(subject)}
+        return {
+            "title": subject.name,
+            "begins_with": self.begins_with(subject),
+            "state": self.label(subject),
+            "may": self.may(subject),
+        }
 
 
 site.register(ApiKey, ApiKeyAdmin)

@@ -18,7 +18,7 @@ from provenance.access import Viewer
 from provenance.admin.base import EVERYONE, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
-from provenance.admin.verbs import Outcome, Verb, VerbForm, owns, person_of, viewer_of
+from provenance.admin.verbs import Outcome, Verb, VerbForm, Words, owns, person_of, viewer_of
 from provenance.models import Dataset, DatasetVersion, Grant, Licence, Party, Purpose
 from provenance.templatetags.tallymark import purposes as purposes_in_words
 
@@ -164,9 +164,17 @@ class LicenceAdmin(ReadOnlyFacts):
     search_fields = ("name", "dataset__title", "dataset__name", "dataset__owner__name")
     list_select_related = ("dataset__owner",)
     ordering = ("-created_at",)
+    list_words = _lazy("What you offer to labs, each licence from the page of its dataset.")
+    operator_words = _lazy("What owners offer to labs, and what it costs.")
     empty_title = _lazy("No licence is on offer")
     empty_words = _lazy("An owner offers one from the page of a dataset; labs then find it here.")
     verbs = (ASK, RETIRE)
+
+    def lead(self, request: HttpRequest) -> Words:
+        """Labs look at what others offer."""
+        if viewer_of(request).party.is_lab:
+            return self.operator_words
+        return super().lead(request)
 
     def scope(self, viewer: Viewer) -> QuerySet[Any]:
         rows = super().scope(viewer)

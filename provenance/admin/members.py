@@ -32,17 +32,32 @@ _ROLES = [
 ]
 
 
-class InviteForm(VerbForm):
-    """Whom to invite, as what."""
-
-    email = forms.EmailField(label=_lazy("E-mail address"))
-    role = forms.ChoiceField(choices=_ROLES, widget=forms.RadioSelect, initial="viewer")
+# Of a party that is a lab alone.
+_LAB_ROLES = dict(_ROLES) | {
+    "rights": _lazy("rights: ask for grants and subscribe to bundles"),
+    "developer": _lazy("developer: keys, runs, models and grants"),
+}
 
 
 class RoleForm(VerbForm):
     """Another role for a member."""
 
     role = forms.ChoiceField(choices=_ROLES, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        party = self.subject if isinstance(self.subject, Party) else self.viewer.party
+        if party.is_lab and not party.is_owner:
+            role: Any = self.fields["role"]
+            role.choices = _LAB_ROLES.items()
+
+
+class InviteForm(RoleForm):
+    """Whom to invite, as what."""
+
+    field_order = ("email", "role")
+    email = forms.EmailField(label=_lazy("E-mail address"))
+    role = forms.ChoiceField(choices=_ROLES, widget=forms.RadioSelect, initial="viewer")
 
 
 def invite_to(request: HttpRequest, party: Party, email: str, role: str) -> TemplateResponse:
@@ -145,6 +160,7 @@ class MembershipAdmin(ReadOnlyFacts):
     list_select_related = ("user", "party")
     ordering = ("party__name", "created_at")
     list_words = _lazy("People who act for your organisation, and what each may do.")
+    operator_words = _lazy("People who act for each organisation, and what they may do.")
     list_verbs = (INVITE,)
     verbs = (
         Verb(
@@ -235,6 +251,9 @@ class AccessLogAdmin(ReadOnlyFacts):
     ordering = ("-at",)
     search_fields = ("what", "reason")
     list_words = _lazy("Every look of an operator at your data, with its reason.")
+    operator_words = _lazy(
+        "Every look of an operator at a party's data, with its reason; the party reads the same."
+    )
     empty_title = _lazy("No operator has looked at your data")
     empty_words = _lazy("Should one do so, it stands here within the same second, with the reason.")
 

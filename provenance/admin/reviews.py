@@ -126,11 +126,11 @@ class ReviewAdmin(ReadOnlyFacts):
     )
     ordering = ("-state", "raised_at")
     list_words = _lazy(
-        "What looks wrong in reports of use. A person looks at it and hears the lab; nothing is "
+        "What does not fit in reports of use. A person looks at it and hears the lab; nothing is "
         "charged or taken back because of a review."
     )
     empty_title = _lazy("Nothing to review")
-    empty_words = _lazy("Reports are looked at every few minutes; what looks wrong appears here.")
+    empty_words = _lazy("Reports are looked at every few minutes; what does not fit appears here.")
     verbs: ClassVar = (
         Verb(
             "answer",

@@ -57,6 +57,8 @@ class StatementOfReasonsAdmin(ReadOnlyFacts):
     list_display = ("about", "conflict", "party", "made_at")
     list_select_related = ("party", "conflict__later__owner", "conflict__earlier__owner")
     ordering = ("-made_at",)
+    list_words = _lazy("What you were told of holds and decisions: what was found, and why.")
+    operator_words = _lazy("What sides were told of holds and decisions: what was found, and why.")
 
     def scope(self, viewer: Viewer) -> Any:
         rows = StatementOfReasons.objects.select_related(*self.list_select_related)
