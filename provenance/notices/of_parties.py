@@ -109,6 +109,7 @@ register(
         "admin:provenance_apikey_changelist",
         "members",
         _("Look at the keys"),
+        is_list=True,
     ),
     Kind(
         "review.raised",
