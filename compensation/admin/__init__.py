@@ -3,6 +3,7 @@
 from compensation.admin import (
     accounts,
     bank,
+    bank_statements,
     budgets,
     bundles,
     charges,
@@ -35,6 +36,7 @@ from compensation.admin import (
 __all__ = [
     "accounts",
     "bank",
+    "bank_statements",
     "budgets",
     "bundles",
     "charges",

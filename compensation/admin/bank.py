@@ -16,11 +16,10 @@ from django.utils.translation import ngettext
 from compensation import bank_files, bookings, money, payment_runs, terms
 from compensation.admin.approving import done_or_put_forward
 from compensation.admin.deposits import AmountForm
-from compensation.bank import currency, pain001, reading
+from compensation.bank import currency, pain001
 from compensation.models import (
     Asset,
     BankBooking,
-    BankFile,
     BankPayout,
     PaymentRun,
     PayoutStep,
@@ -34,6 +33,9 @@ from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
 from provenance.api.files import file_of
 from provenance.models import Proposal
+
+# What a page shows of a run's or a file's payments; the API gives all.
+LINE_LIMIT = 500
 
 
 def _currencies() -> Any:
@@ -93,12 +95,6 @@ class BoundsForm(AmountForm):
             except money.BadAmount as error:
                 self.add_error("most", str(error))
         return cleaned
-
-
-class FileForm(VerbForm):
-    """A file as the bank gave it."""
-
-    file = forms.FileField(help_text=_lazy("pain.002 or camt.053, XML."), allow_empty_file=True)
 
 
 class ReasonForm(VerbForm):
@@ -193,17 +189,6 @@ def _withdraw(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:
     return _("%(count)s payments are payable again. Do not give the file to the bank any more.") % {
         "count": count
     }
-
-
-def _take_file(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
-    given = cleaned["file"]
-    made = bank_files.take_file(
-        content=given.read(reading.LIMIT_BYTES + 1),
-        name=given.name,
-        at=timezone.now(),
-        by=person_of(request),
-    )
-    return HttpResponseRedirect(reverse("admin:compensation_bankfile_change", args=[made.pk]))
 
 
 def _assign(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
@@ -361,40 +346,7 @@ class PaymentRunAdmin(OperatorPages):
             "download": self.url("file", subject.pk),
             "payouts": subject.payouts.select_related("party", "method", "asset").order_by(
                 "reference"
-            )[:500],
-        }
-
-
-class BankFileAdmin(OperatorPages):
-    """What the bank gave us."""
-
-    list_title = _lazy("Files of the bank")
-    page_template = "compensation/bank_file.html"
-    list_display = ("name", "kind", "line_count", "brought_at")
-    list_select_related = ("brought_by",)
-    ordering = ("-brought_at",)
-    list_words = _lazy(
-        "Answers and statements. The same file again, or an entry in two, counts once."
-    )
-    empty_title = _lazy("No file yet")
-    empty_words = _lazy("Upload what the bank answers (pain.002) and its statements (camt.053).")
-    list_verbs = (
-        Verb(
-            "read",
-            _lazy("Upload a file of the bank"),
-            "finance",
-            _take_file,
-            FileForm,
-            _lazy("What was booked is paid, what came back is payable again, the rest is listed."),
-            tone="primary",
-        ),
-    )
-
-    def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
-        bookings = subject.bookings
-        return {
-            "new_count": bookings.count() or subject.steps.count(),
-            "open_count": bookings.filter(state=BankBooking.State.OPEN).count(),
+            )[:LINE_LIMIT],
         }
 
 
@@ -488,5 +440,4 @@ def booked_in_words(booking: BankBooking) -> str:
 
 
 site.register(PaymentRun, PaymentRunAdmin)
-site.register(BankFile, BankFileAdmin)
 site.register(BankBooking, BankBookingAdmin)

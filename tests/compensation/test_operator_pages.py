@@ -10,10 +10,20 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from compensation import bank_files
 from compensation.models import Asset, BankAccount, Difference
-from provenance.models import Party, User
+from provenance import deployment
+from provenance.models import AccessLog, ChainContract, OutboxTransaction, Party, User
 from provenance.templatetags.tallymark import day
-from tests.compensation.banking import account, earn, our_account, run_of
+from tests.compensation.banking import (
+    LATER,
+    account,
+    camt053,
+    debit,
+    earn,
+    our_account,
+    run_of,
+)
 
 __all__ = ["our_account"]
 
@@ -65,6 +75,41 @@ def test_an_entry_leads_to_the_payment_run_that_it_sent(
     assert "<dt>Message</dt>" in shown
     shown = page(office, "compensation_paymentrun_change", run.pk)
     assert "<time" in shown
+
+
+def test_a_file_of_the_bank_lists_what_it_tells_of_and_whose_it_is_can_read_of_the_look(
+    office: Client, ada: Party, euro: Asset, our_account: BankAccount
+) -> None:
+    account(ada, euro)
+    earn(ada, euro, 10_000_000)
+    payout = run_of(euro).payouts.get()
+    statement = camt053([debit(payout)], opening=1_000)
+    made = bank_files.take_file(content=statement, name="November", at=LATER)
+    shown = page(office, "compensation_bankfile_change", made.pk)
+    assert payout.reference in shown
+    assert "10.00 EUR" in shown
+    assert AccessLog.objects.filter(party=ada, what__contains="November").exists()
+    booked = made.bookings.get().booked_on
+    assert f'datetime="{booked.isoformat()}"' in page(office, "compensation_bankfile_changelist")
+
+
+def test_an_operators_list_of_payouts_says_what_it_is_and_leads_on(office: Client) -> None:
+    shown = page(office, "compensation_payout_changelist")
+    assert "What owners were paid on the chain." in shown
+    assert reverse("admin:compensation_paymentrun_changelist") in shown.split("tm-before", 1)[1]
+
+
+def test_what_a_transaction_does_is_said_in_words(office: Client) -> None:
+    row = OutboxTransaction.objects.create(
+        chain_id=31337, account="0x" + "1" * 40, purpose="deploy the contract test token",
+        idempotency_key="x", data=b"", gas_limit=1, state="final", nonce=1234, created_at=LATER,
+        gas_used=2_000_000, block_number=7, final_at=LATER,
+    )  # fmt: skip
+    assert deployment.NAMES[ChainContract.Kind.TEST_TOKEN] == "test token"
+    shown = page(office, "provenance_outboxtransaction_change", row.pk)
+    assert "2,000,000" in shown
+    assert "1,234" in shown
+    assert "2,000,000" in page(office, "provenance_outboxtransaction_changelist")
 
 
 def test_the_bounds_of_payees_and_the_first_day_of_a_rule_say_what_they_ask(office: Client) -> None:
