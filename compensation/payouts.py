@@ -369,7 +369,7 @@ def _proposals(epoch: PayoutEpoch) -> int:
 
 def _funding(contract: ChainContract, tokens: int) -> _Call:
     data = evm.encode_call(owner_payouts(), "fund", tokens)
-    return _Call("fund", "treasury", contract.address, data, FUND_GAS)
+    return _Call(_noop("fund"), "treasury", contract.address, data, FUND_GAS)
 
 
 def _proposal(epoch: PayoutEpoch) -> _Call:
@@ -383,7 +383,7 @@ def _proposal(epoch: PayoutEpoch) -> _Call:
         bytes(epoch.leaves_digest),
         publication.where(epoch),
     )
-    return _Call("propose", "proposer", contract.address, data, PROPOSE_GAS)
+    return _Call(_noop("propose"), "proposer", contract.address, data, PROPOSE_GAS)
 
 
 def _begin_activation(epoch: PayoutEpoch, at: datetime) -> bool:
@@ -397,7 +397,7 @@ def _begin_activation(epoch: PayoutEpoch, at: datetime) -> bool:
     if at < final_at + timedelta(seconds=delay):
         return False
     data = evm.encode_call(owner_payouts(), "activateRoot", epoch.number)
-    call = _Call("activate", "proposer", epoch.contract.address, data, ACTIVATE_GAS)
+    call = _Call(_noop("activate"), "proposer", epoch.contract.address, data, ACTIVATE_GAS)
     count = _proposals(epoch)
     # What was activated after an earlier proposal reverted: it was vetoed.
     name = call.verb if count == 1 else f"{call.verb}:{count}"

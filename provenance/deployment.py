@@ -24,6 +24,12 @@ from provenance.models import ChainAccount, ChainContract, OutboxAttempt, Outbox
 
 State = OutboxTransaction.State
 
+# What contracts are called where a person reads what was sent.
+NAMES = {
+    ChainContract.Kind.LINEAGE_ANCHOR: _noop("lineage anchor"),
+    ChainContract.Kind.OWNER_PAYOUTS: _noop("payouts to owners"),
+    ChainContract.Kind.TEST_TOKEN: _noop("test token"),
+}
 DEPLOY_GAS = 6_000_000
 PATIENCE_SECONDS = 300
 PAUSE_SECONDS = 0.2
@@ -183,7 +189,7 @@ def _known(chain_id: int, order: Order) -> ChainContract | None:
 def _enqueue(chain_id: int, account: str, order: Order, at: datetime) -> OutboxTransaction:
     data = evm.encode_constructor(order.artefact, *order.arguments)
     return outbox.enqueue(
-        purpose=_noop("deploy the contract %(name)s") % {"name": order.kind},
+        purpose=_noop("deploy the contract %(name)s") % {"name": NAMES[order.kind]},
         idempotency_key=f"deploy:{order.kind}:{order.token_address}:{sha256(data).hexdigest()[:16]}",
         account=account,
         to_address="",
