@@ -5,6 +5,16 @@ from __future__ import annotations
 from django.utils.translation import gettext_noop as _noop
 
 NAMES = (
+    _noop("claims"),
+    _noop("held"),
+    _noop("is reversed"),
+    _noop("last"),
+    _noop("limit"),
+    _noop("records"),
+    _noop("resolutions"),
+    _noop("round"),
+    _noop("said"),
+    _noop("tx hash"),
     _noop("owner"),
     _noop("chain"),
     _noop("bank"),

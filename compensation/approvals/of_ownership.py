@@ -34,10 +34,17 @@ def _pass_on(
 
 def _words(body: Body) -> str:
     dataset, receiver = _dataset(body), Party.objects.get(pk=body["receiver"])
-    words = _noop("%(title)s passes from %(owner)s to %(receiver)s, once %(receiver)s accepts.")
-    facts = {"title": dataset.title, "owner": dataset.owner, "receiver": receiver}
-    paper = _noop("Paper: %(paper)s") % {"paper": body["paper"]}
-    return f"{words % facts}\n{body['reason']}\n{paper}"
+    # The first line is said in the reader's language, the person's own words below it as they are.
+    words = _noop(
+        "%(title)s passes from %(owner)s to %(receiver)s, once %(receiver)s accepts. The paper "
+        "that says so: %(paper)s"
+    ) % {
+        "title": dataset.title,
+        "owner": dataset.owner,
+        "receiver": receiver,
+        "paper": body["paper"],
+    }
+    return f"{words}\n{body['reason']}"
 
 
 def _basis(body: Body) -> dict[str, Any]:
