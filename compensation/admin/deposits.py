@@ -163,6 +163,7 @@ class DepositAdmin(ReadOnlyFacts):
     list_select_related = ("lab", "asset", "entry", "recorded_by")
     search_fields = ("reference", "lab__name")
     ordering = ("-received_at",)
+    list_words = _lazy("Money that labs paid in, each time under a reference that counts once.")
     empty_title = _lazy("No deposit yet")
     empty_words = _lazy(
         "Send money to the operator under your reference; it stands here once it arrived."

@@ -106,6 +106,9 @@ class PayoutAdmin(ReadOnlyFacts):
     list_display = ("amount_word", "party", "address", "settled_at")
     list_select_related = ("party", "asset", "leaf__epoch__contract", "entry")
     ordering = ("-settled_at",)
+    list_words = _lazy(
+        "What owners were paid on the chain. What goes by bank stands among the payment runs."
+    )
     empty_title = _lazy("Nothing was paid on the chain yet")
     empty_words = _lazy(
         "A payment on the chain stands here once the chain can no longer change it."
@@ -188,13 +191,17 @@ class PayoutLeafAdmin(ReadOnlyFacts):
 
     shown_to = OWNERS
     page_template = "compensation/leaf.html"
-    list_display = ("epoch", "party", "address")
+    list_display = ("epoch", "party", "added", "address")
     list_select_related = ("party", "epoch__asset", "epoch__contract")
     ordering = ("-epoch__number",)
     list_words = _lazy(
         "Each tree of payouts has a leaf for every payee: what it is owed in all, and the path by "
         "which the contract pays it without asking us."
     )
+
+    @column(_lazy("Added"), ordering="added_units")
+    def added(self, leaf: PayoutLeaf) -> str:
+        return amount(leaf.added_units, leaf.epoch.asset)
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         asset = subject.epoch.asset

@@ -71,6 +71,7 @@ class PartyAdmin(ReadOnlyFacts):
     search_fields = ("name", "namespace")
     list_filter = ("is_owner", "is_lab")
     ordering = ("name",)
+    list_words = _lazy("Owners, labs and who runs this service, with what each has here.")
     list_verbs = (Verb("new", _lazy("New party"), "members", _create, PartyForm, tone="primary"),)
     verbs = (
         Verb(
@@ -158,7 +159,7 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
     list_title = _lazy("Outbox")
     shown_to = OPERATORS
     page_template = "provenance/outbox.html"
-    list_display = ("purpose_words", "label", "nonce", "created_at", "final_at", "gas_used")
+    list_display = ("purpose_words", "label", "nonce", "created_at", "final_at", "gas_word")
     list_filter = ("state",)
     search_fields = ("purpose", "tx_hash", "idempotency_key")
     ordering = ("-id",)
@@ -199,6 +200,10 @@ class OutboxTransactionAdmin(ReadOnlyFacts):
     def label(self, row: OutboxTransaction) -> str:
         return str(row.state)
 
+    @column(_lazy("Gas used"), ordering="gas_used")
+    def gas_word(self, row: OutboxTransaction) -> str:
+        return "–" if row.gas_used is None else f"{row.gas_used:,}"
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """An alarm of a sending account stands above everything."""
         alarmed = ChainAccount.objects.exclude(alarm="")
@@ -219,6 +224,10 @@ class AnchorAdmin(ReadOnlyFacts):
     list_display = ("batch_word", "span", "label", "anchored_at", "final_at")
     list_select_related = ("contract", "outbox")
     ordering = ("-batch",)
+    list_words = _lazy(
+        "Each batch puts the root of its events on the chain: from then on nobody can change what "
+        "the ledger says of them, we neither."
+    )
     empty_title = _lazy("No batch yet")
     empty_words = _lazy("The first goes out as soon as events were sealed.")
 
