@@ -6,9 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from provenance.models import Dataset, DatasetVersion, Party, Tenure, Usage, UsageCut
+
+if TYPE_CHECKING:
+    from provenance.access import Viewer
+    from provenance.models import User
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,17 @@ def owner_at(dataset: Dataset, moment: datetime) -> Party:
     if dataset.owned_since is None or dataset.owned_since <= moment:
         return dataset.owner
     return Party.objects.get(pk=Owners([dataset.pk]).at(dataset.pk, moment))
+
+
+def doer(person: User | None, dataset: Dataset, at: datetime, viewer: Viewer) -> str:
+    """Who did something to `dataset` at `at`: in another owner's time that owner, not the person.
+
+    Operators are told the person always.
+    """
+    if person is None:
+        return ""
+    owner = owner_at(dataset, at)
+    return person.email if viewer.is_operator or owner == viewer.party else owner.name
 
 
 def formerly(namespace: str, name: str) -> Dataset | None:

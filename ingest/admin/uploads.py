@@ -24,6 +24,7 @@ from provenance.admin.columns import column
 from provenance.admin.site import Panel, site
 from provenance.admin.verbs import Verb, VerbForm, viewer_of
 from provenance.models import Dataset, DatasetVersion, Party
+from provenance.tenures import doer
 
 State = Upload.State
 _TONES = {
@@ -199,6 +200,7 @@ class UploadAdmin(ReadOnlyFacts):
         return {
             "title": subject.file_name or subject.url,
             "forms_first": True,
+            "sent_by": doer(subject.by, subject.version.dataset, subject.created_at, viewer),
             "bad_rows": bad.get_page(request.GET.get("bad")),
             "preview": pipeline.preview(subject) if subject.state == State.READY else None,
             "result": result_of(subject, viewer),

@@ -33,6 +33,7 @@ from provenance.models import (
     SplitShare,
     User,
 )
+from provenance.tenures import doer
 
 _WHEN = [
     ("now", _lazy("from now on: what was earned stays as it was divided")),
@@ -53,6 +54,7 @@ class Past:
     split: Split
     followed_by: Split | None
     weights: str
+    made_by: str
     is_in_force: bool
 
 
@@ -343,12 +345,14 @@ def _split_panel(request: HttpRequest, dataset: Any) -> Panel | None:
         "rows": rows,
         "whole": sum(share.weight for share in shares),
         "words": quality.WORDS if split and split.rule else (),
-        "history": _history(dataset, split, labels),
+        "history": _history(dataset, split, labels, viewer_of(request)),
     }
     return Panel(_("Whose it is"), "provenance/split_panel.html", context)
 
 
-def _history(dataset: Dataset, in_force: Split | None, labels: dict[Any, str]) -> list[Past]:
+def _history(
+    dataset: Dataset, in_force: Split | None, labels: dict[Any, str], viewer: Viewer
+) -> list[Past]:
     """Every split there was or will be, newest first, with who had which weight."""
     rows = dataset.splits.select_related("made_by").prefetch_related(
         Prefetch("shares", SplitShare.objects.select_related("party").order_by("-weight", "pk"))
@@ -363,7 +367,8 @@ def _history(dataset: Dataset, in_force: Split | None, labels: dict[Any, str]) -
         ]
         if len(shares) > MOST_NAMED:
             shown.append(_("and %(count)s more") % {"count": f"{len(shares) - MOST_NAMED:,}"})
-        found.append(Past(split, next_one, ", ".join(shown), is_in_force=split == in_force))
+        by = doer(split.made_by, dataset, split.made_at, viewer)
+        found.append(Past(split, next_one, ", ".join(shown), by, is_in_force=split == in_force))
         next_one = split
     return found
 

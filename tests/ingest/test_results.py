@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from django.test import Client
 
 from ingest.admin.results import Result, result_of
 from ingest.models import Upload
+from provenance import contributors, ownership
 from provenance.access import Viewer
 from provenance.models import Conflict, Dataset, Party
 from tests import factories
+from tests.cast import NOON
 from tests.ingest.conftest import begin, drive, ingest, sealed, sentence
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +70,31 @@ def test_who_registered_first_reads_the_same_and_a_stranger_nothing(ada: Party, 
     web = Client()
     web.force_login(factories.user("ben@birch.example", party=ben))
     assert web.get(f"/admin/ingest/upload/{first.pk}/").status_code == 404
+
+
+def test_a_new_owner_reads_who_gave_it_the_dataset_not_whose_address_sent_the_file(
+    ada: Party, ben: Party, operator: Party
+) -> None:
+    person, dataset = factories.user("ada@aurora.example", party=ada), factories.dataset(ada)
+    upload = drive(begin(dataset, rows(1, 2), by=person))
+    mila = contributors.name(owner=ada, label="Mila", at=NOON)
+    for weight in (1, 2):
+        weights = {mila: weight}
+        contributors.divide(dataset=dataset, owner_weight=1, weights=weights, by=person, at=NOON)
+    offered = ownership.propose_transfer(
+        dataset=dataset, receiver=ben, reason="Sold.", by=None, at=NOON + timedelta(hours=1)
+    )
+    ownership.accept_transfer(transfer=offered, party=ben, by=None, at=NOON + timedelta(hours=2))
+    pages = [f"/admin/ingest/upload/{upload.pk}/", f"/admin/provenance/dataset/{dataset.pk}/"]
+    for reader, email in ((ben, "ben@birch.example"), (operator, "olga@tallymark.example")):
+        web = Client()
+        web.force_login(factories.user(email, party=reader))
+        if reader.is_operator:
+            web.post("/admin/reason/", {"reason": "A question of hers."})
+        for page in pages:
+            shown = web.get(page).content.decode()
+            assert ("ada@aurora.example" in shown) == reader.is_operator, (reader, page)
+            assert reader.is_operator or "Aurora Archive" in shown, page
 
 
 def test_no_result_is_without_a_next_step(ada: Party) -> None:
