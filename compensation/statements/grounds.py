@@ -32,7 +32,11 @@ EVENT_LIMIT = 100
 
 
 def report_of(charge: Charge, usage: Usage, reader: Party) -> Facts:
-    """What was reported: the streams, the ledger's events up to this revision, the signatures."""
+    """What was reported: the streams, the ledger's events up to this revision, the signatures.
+
+    A stream's name may be that of the lab's machine: only the lab and operators read it.
+    """
+    is_inside = reader.is_operator or reader.pk == usage.run.lab_id
     events = Event.objects.filter(
         subject_kind="usage", subject_id=usage.pk, kind="dataset.used",
         body__revision__lte=charge.revision,
@@ -53,7 +57,7 @@ def report_of(charge: Charge, usage: Usage, reader: Party) -> Facts:
         "epochs": charge.epoch_count,
         "fetches": charge.fetch_count,
         "counted": counted,
-        "streams": [_stream(one) for one in streams[:EVENT_LIMIT]],
+        "streams": [_stream(one, is_inside=is_inside) for one in streams[:EVENT_LIMIT]],
         "events": [_event(one) for one in reversed(events)],
         "signature": signature,
         "words": (
@@ -300,10 +304,10 @@ def _linear_words(charge: Charge, rate: Rate, asset: Asset) -> str:
     }
 
 
-def _stream(report: UsageReport) -> Facts:
+def _stream(report: UsageReport, *, is_inside: bool) -> Facts:
     return {
         "meter": report.meter,
-        "stream": report.stream,
+        "stream": report.stream if is_inside else None,
         "sequence": report.sequence,
         "has_gap": report.has_gap,
         "records": report.record_count,

@@ -267,6 +267,20 @@ def test_a_signed_report_is_called_signed_and_names_the_key(ada, rich_lab, essay
     assert [one["is_signed"] for one in said["streams"]] == [True]
 
 
+def test_only_the_lab_and_operators_read_the_names_of_its_streams(
+    ada, operator, rich_lab, essays, euro
+):
+    bill(rich_lab, essays)
+    charge = Charge.objects.get()
+
+    def streams(party):
+        report = statements.explain(charge.pk, factories.viewer(party)).as_json()["report"]
+        return [one["stream"] for one in report["streams"]]
+
+    assert streams(rich_lab) == streams(operator) != [None]
+    assert streams(ada) == [None]
+
+
 def test_an_operator_sees_every_part_of_a_charge_and_they_add_up(
     ada, operator, rich_lab, essays, euro
 ):
