@@ -332,6 +332,9 @@ def test_operators_pass_it_on_by_a_paper_and_two_of_them(ada, ben, essays, olga,
         kind=Proposal.Kind.TRANSFER, subject=str(essays.dataset_id), body=body, by=olga, at=NOON
     )
     assert isinstance(made, Proposal)
+    # The first line is said in the reader's language; what stands below it is a person's own.
+    first, *own = made.words.splitlines()
+    assert (body["paper"] in first, own) == (True, [body["reason"]])
     assert not OwnershipTransfer.objects.exists()
     with pytest.raises(proposals.NotASecondPerson):
         approvals.approve(proposal=made, by=olga, at=NOON)
