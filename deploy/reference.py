@@ -5,6 +5,7 @@ Swagger's page is 1.4 MB of script and writes styles into itself, which our poli
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +14,11 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from drf_spectacular.generators import SchemaGenerator
+
+_CODE = re.compile(r"`{1,2}([^`]+)`{1,2}")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Operation:
     noun: str
     method: str
     path: str
+    summary: str
     words: str
     takes: tuple[Field, ...]
     answers: tuple[tuple[str, str, tuple[Field, ...]], ...]
@@ -68,18 +74,29 @@ def _operation(
             place=field["in"],
             kind=_kind(field.get("schema", {})),
             is_required=field.get("required", False),
-            words=field.get("description", ""),
+            words=_marked(field.get("description", "")),
         )
         for field in one.get("parameters", [])
     ]
     takes += _fields(_body(one.get("requestBody", {})), parts)
     answers = tuple(
-        (status, answer.get("description", ""), tuple(_fields(_body(answer), parts)))
+        (status, _marked(answer.get("description", "")), tuple(_fields(_body(answer), parts)))
         for status, answer in one["responses"].items()
         if status != "default"
     )
     words = one.get("description", "")
-    return Operation(one["tags"][0], method.upper(), path, words, tuple(takes), answers)
+    told = _marked(_first_sentence(words)), _marked(words)
+    return Operation(one["tags"][0], method.upper(), path, *told, tuple(takes), answers)
+
+
+def _first_sentence(words: str) -> str:
+    first, _end, _rest = " ".join(words.split()).partition(". ")
+    return first.removesuffix(".")
+
+
+def _marked(words: str) -> SafeString:
+    """Words as a page shows them: what stands between backticks is code."""
+    return mark_safe(_CODE.sub(r"<code>\1</code>", escape(words)))  # noqa: S308 - escaped
 
 
 def _body(holder: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +117,7 @@ def _fields(schema: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Iterato
         return
     for name, field in properties.items():
         required = name in named.get("required", [])
-        yield Field(name, "body", _kind(field), required, field.get("description", ""))
+        yield Field(name, "body", _kind(field), required, _marked(field.get("description", "")))
 
 
 def _kind(schema: dict[str, Any]) -> str:

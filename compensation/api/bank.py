@@ -191,7 +191,7 @@ class OperatorFacts(Facts):
 
 
 class BankAccounts(ListModelMixin, OperatorFacts, GenericViewSet[Any]):
-    """The operator's accounts."""
+    """The operator's accounts (operators only)."""
 
     serializer_class = BankAccountOut
     queryset = BankAccount.objects.select_related("asset")
@@ -199,7 +199,7 @@ class BankAccounts(ListModelMixin, OperatorFacts, GenericViewSet[Any]):
 
     @extend_schema(request=BankAccountIn, responses={201: BankAccountOut})
     def create(self, request: Request) -> Response:
-        """Name the account from which a currency is paid."""
+        """Name the account from which a currency is paid (operators only)."""
         self.viewer.require("finance")
         given = {key: value for key, value in self.read(BankAccountIn).items() if value != ""}
         asset = asset_by_code(given.pop("asset"))
@@ -208,7 +208,7 @@ class BankAccounts(ListModelMixin, OperatorFacts, GenericViewSet[Any]):
 
 
 class PaymentRuns(OperatorFacts, Browse):
-    """Orders to our bank."""
+    """Orders to our bank (operators only)."""
 
     serializer_class = PaymentRunOut
     queryset = PaymentRun.objects.select_related("account__asset")
@@ -226,7 +226,7 @@ class PaymentRuns(OperatorFacts, Browse):
     )
     @idempotent
     def create(self, request: Request) -> Response:
-        """Order everything that is due in an asset; 202 where a second operator must agree."""
+        """Order all that is due in an asset (operators only); 202 where a second one must agree."""
         self.viewer.require("finance")
         given = self.read(PaymentRunIn)
         asset = asset_by_code(given["asset"])
@@ -244,7 +244,7 @@ class PaymentRuns(OperatorFacts, Browse):
     @extend_schema(responses={(200, "application/xml"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def file(self, request: Request, pk: str) -> HttpResponse:
-        """The order for the bank, the same bytes every time; its payments exist once."""
+        """The order for the bank (operators only), always the same; its payments exist once."""
         run = self.get_object()
         self.viewer.require("finance")
         self.log_looks(payout.party for payout in run.payouts.select_related("party"))
@@ -253,7 +253,7 @@ class PaymentRuns(OperatorFacts, Browse):
     @extend_schema(responses=BankPayoutOut(many=True))
     @action(detail=True, methods=["get"])
     def payouts(self, request: Request, pk: str) -> Response:
-        """Its payments, and where each stands."""
+        """Its payments, and where each stands (operators only)."""
         run = self.get_object()
         rows = list(run.payouts.select_related("party", "method").order_by("reference"))
         self.log_looks(payout.party for payout in rows)
@@ -262,7 +262,7 @@ class PaymentRuns(OperatorFacts, Browse):
     @extend_schema(request=ReasonIn, responses=WithdrawnOut)
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, pk: str) -> Response:
-        """Take back an order that never reached the bank."""
+        """Take back an order that never reached the bank (operators only)."""
         run = self.get_object()
         self.viewer.require("finance")
         count = payment_runs.withdraw_run(
@@ -272,7 +272,7 @@ class PaymentRuns(OperatorFacts, Browse):
 
 
 class BankFiles(ListModelMixin, OperatorFacts, GenericViewSet[Any]):
-    """What the bank gave us."""
+    """What the bank gave us (operators only)."""
 
     serializer_class = BankFileOut
     queryset = BankFile.objects.all()
@@ -281,7 +281,7 @@ class BankFiles(ListModelMixin, OperatorFacts, GenericViewSet[Any]):
 
     @extend_schema(request={"multipart/form-data": BankFileIn}, responses={201: BankFileOut})
     def create(self, request: Request) -> Response:
-        """Read a pain.002 or camt.053; the same file again changes nothing."""
+        """Read a pain.002 or camt.053 (operators only); the same file again changes nothing."""
         self.viewer.require("finance")
         given = self.read(BankFileIn)["file"]
         made = bank_files.take_file(
@@ -294,7 +294,7 @@ class BankFiles(ListModelMixin, OperatorFacts, GenericViewSet[Any]):
 
 
 class BankBookings(OperatorFacts, Browse):
-    """What the bank booked, payment by payment."""
+    """What the bank booked, payment by payment (operators only)."""
 
     serializer_class = BankBookingOut
     filterset_class = BookingFilter
@@ -309,7 +309,7 @@ class BankBookings(OperatorFacts, Browse):
     @extend_schema(request=AssignmentIn, responses=BankBookingOut)
     @action(detail=True, methods=["post"])
     def assign(self, request: Request, pk: int) -> Response:
-        """Say to which payout it belongs; amount and direction must fit."""
+        """Say to which payout it belongs (operators only); amount and direction must fit."""
         booking = self.get_object()
         self.viewer.require("finance")
         given = self.read(AssignmentIn)
@@ -330,7 +330,7 @@ class BankBookings(OperatorFacts, Browse):
     @extend_schema(request=NoteIn, responses=BankBookingOut)
     @action(detail=True, methods=["post"])
     def charge(self, request: Request, pk: int) -> Response:
-        """Book an open debit as a charge of the bank; the platform bears it."""
+        """Book an open debit as a charge of the bank (operators only); the platform bears it."""
         booking = self.get_object()
         self.viewer.require("finance")
         note = self.read(NoteIn)["note"]
@@ -340,7 +340,7 @@ class BankBookings(OperatorFacts, Browse):
     @extend_schema(request=PartsIn, responses=BankBookingOut(many=True))
     @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
     def split(self, request: Request, pk: int) -> Response:
-        """Put the payments of a batch in its place; each finds its payout."""
+        """Put the payments of a batch in its place (operators only); each finds its payout."""
         booking = self.get_object()
         self.viewer.require("finance")
         given = self.read(PartsIn)
@@ -359,7 +359,7 @@ class PayoutBoundsDoor(Door):
 
     @extend_schema(request=PayoutBoundsIn, responses={201: PayoutBoundsOut})
     def post(self, request: Request) -> Response:
-        """Set them for an asset, from now on."""
+        """Set them for an asset, from now on (operators only)."""
         self.require_operator("finance")
         given = {"most_units": None, **self.read(PayoutBoundsIn)}
         asset = asset_by_code(given.pop("asset"))

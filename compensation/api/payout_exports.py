@@ -68,7 +68,7 @@ class TakenOut(serializers.Serializer[Any]):
 
 
 class PayoutExports(OperatorFacts, Browse):
-    """Files for the operator's own payout tool."""
+    """Files for the operator's own payout tool (operators only)."""
 
     serializer_class = PayoutExportOut
     queryset = PayoutExport.objects.select_related("asset")
@@ -85,7 +85,7 @@ class PayoutExports(OperatorFacts, Browse):
     )
     @idempotent
     def create(self, request: Request) -> Response:
-        """Export everything that is due in an asset; it is in flight from now on."""
+        """Export all that is due in an asset (operators only); it is in flight from now on."""
         self.viewer.require("finance")
         asset = asset_by_code(self.read(PayoutExportIn)["asset"])
         made = exporting.make_export(asset=asset, at=timezone.now(), by=self.person)
@@ -94,20 +94,20 @@ class PayoutExports(OperatorFacts, Browse):
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def file(self, request: Request, pk: str) -> HttpResponse:
-        """The lines as CSV, the same bytes every time; each payout exists once."""
+        """The lines as CSV, always the same bytes (operators only); each payout exists once."""
         export = self._export()
         return file_of(exporting.as_csv(export), f"tallymark-transfers-{export.number}", "csv")
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["get"])
     def transfers(self, request: Request, pk: str) -> Response:
-        """The same lines as JSON."""
+        """The same lines as JSON (operators only)."""
         return Response(exporting.as_json(self._export()))
 
     @extend_schema(responses=ExportedPayoutOut(many=True))
     @action(detail=True, methods=["get"])
     def payouts(self, request: Request, pk: str) -> Response:
-        """Its payouts, and where each stands."""
+        """Its payouts, and where each stands (operators only)."""
         rows = list(self.get_object().payouts.select_related("party").order_by("pk"))
         self.log_looks(payout.party for payout in rows)
         return Response(ExportedPayoutOut(rows, many=True).data)
@@ -115,7 +115,7 @@ class PayoutExports(OperatorFacts, Browse):
     @extend_schema(request={"multipart/form-data": ResultsIn}, responses=TakenOut)
     @action(detail=True, methods=["post"])
     def results(self, request: Request, pk: str) -> Response:
-        """Read back what the tool did, all lines or none; the same file again changes nothing."""
+        """Read back what the tool did, all or none (operators only); a repeat changes nothing."""
         export = self.get_object()
         self.viewer.require("finance")
         given = self.read(ResultsIn)["file"]

@@ -53,7 +53,7 @@ class Reconciliation(Door):
 
     @extend_schema(request=None, responses=OutcomeOut)
     def post(self, request: Request) -> Response:
-        """Compare now, and list what differs."""
+        """Compare now, and list what differs (operators only)."""
         self.require_operator("finance")
         outcome = reconciliation.reconcile(at=timezone.now())
         return Response(reconciliation.as_json(outcome))
@@ -64,7 +64,7 @@ class Explanations(Door):
 
     @extend_schema(request=ExplanationIn, responses={204: None})
     def post(self, request: Request, pk: int) -> Response:
-        """Explain it; that holds while its amount stays what it is."""
+        """Explain it (operators only); that holds while its amount stays what it is."""
         self.require_operator("finance")
         difference = get_object_or_404(Difference, pk=pk)
         note = self.read(ExplanationIn)["note"]

@@ -100,7 +100,7 @@ class TaxData(Door):
 
 
 class TaxRules(ListModelMixin, Facts, GenericViewSet[TaxRule]):
-    """The operator's rules."""
+    """The operator's rules; none for anybody else."""
 
     serializer_class = TaxRuleOut
     queryset = TaxRule.objects.none()
