@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import Max, Q
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _lazy
@@ -14,11 +14,14 @@ from django.utils.translation import gettext_lazy as _lazy
 from compensation import bank_files
 from compensation.admin.bank import LINE_LIMIT, OperatorPages, booked_in_words
 from compensation.bank import reading
-from compensation.models import BankBooking, BankFile, BankPayout
+from compensation.models import BankBooking, BankFile
+from provenance import kept
 from provenance.access import Viewer
 from provenance.admin.columns import column
+from provenance.admin.looking import gate
 from provenance.admin.site import site
 from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of
+from provenance.models import Party
 from provenance.templatetags.tallymark import day
 
 
@@ -64,11 +67,12 @@ class BankFileAdmin(OperatorPages):
         ),
     )
 
-    def parties_of(self, subject: Any) -> Any:
-        """Everybody whose payouts it tells of."""
-        told = Q(steps__file=subject) | Q(bookings__file=subject)
-        payouts = BankPayout.objects.filter(told).select_related("party").distinct()
-        return {one.party_id: one.party for one in payouts}.values()
+    def look(self, request: HttpRequest, subject: Any, reason: str = "") -> HttpResponse | None:
+        """A file's page names payees, who can read of the look; the list names nobody."""
+        told = Q(bank_payouts__steps__file=subject) | Q(bank_payouts__bookings__file=subject)
+        with kept.in_english():
+            what = f"{self.opts.verbose_name} {subject}"
+        return gate(request, what, Party.objects.filter(told).distinct(), reason)
 
     def scope(self, viewer: Viewer) -> Any:
         return super().scope(viewer).annotate(last_day=Max("bookings__booked_on"))
