@@ -36,11 +36,14 @@ def write(kind: str, facts: Mapping[str, Any]) -> str:
     filled = {**facts, "until": _day(facts.get("until")), "decision": _decision(facts)}
     if "scope" in facts:
         filled["scope"] = kept.said(facts["scope"])
+    may_do = _(may).format_map(filled)
+    if kind == "claim_waits" and facts.get("until"):
+        may_do += " " + _(_MAY_STILL).format_map(filled)
     parts = [
         (_("What was found"), _found(facts)),
         (_("The rule"), f"{_(RULE_OF_ORDER)} {_(_RULES[kind])}"),
         (_("The effect"), _(effect).format_map(filled)),
-        (_("What you may do"), _(may).format_map(filled)),
+        (_("What you may do"), may_do),
     ]
     if facts.get("reasons"):
         parts.insert(2, (_("The reasons given"), str(facts["reasons"])))
@@ -193,6 +196,10 @@ _EFFECTS = {
 }
 
 
+_MAY_STILL = _noop(
+    "{respondent} may still claim the records until {until}; if it does not, what is held is "
+    "released."
+)
 _OPENING = _noop(
     "You registered fingerprints only: before anything is released to you, open the records that"
     " were drawn for it; the page of the conflict names them."

@@ -90,6 +90,8 @@ class ConflictAdmin(ReadOnlyFacts):
     @column(_lazy("Whose turn"))
     def whose_turn(self, conflict: Conflict) -> str:
         decides = conflict.state in (Conflict.State.DECIDING, Conflict.State.APPEALED)
+        if conflict.may_still_claim:
+            return _("%(party)s; an operator") % {"party": conflict.may_still_claim}
         if decides or conflict.has_claim_waiting:
             return _("an operator")
         if conflict.awaits_id is not None:
@@ -101,7 +103,8 @@ class ConflictAdmin(ReadOnlyFacts):
     @column(_lazy("Until"), ordering="deadline_at")
     def until_when(self, conflict: Conflict) -> str:
         # What runs for the sides is not until when an operator judges a claim.
-        return moment(None if conflict.has_claim_waiting else conflict.deadline_at)
+        is_operators = conflict.has_claim_waiting and not conflict.may_still_claim
+        return moment(None if is_operators else conflict.deadline_at)
 
     @column(_lazy("Opened"), ordering="opened_at")
     def opened(self, conflict: Conflict) -> str:
@@ -210,6 +213,9 @@ def steps(conflict: Conflict) -> list[Step]:
     if conflict.closed_at:
         done.append(Step(conflict.closed_at, pgettext("state", "Closed")))
     elif conflict.has_claim_waiting:
+        if conflict.may_still_claim:
+            claims = _("%(who)s may claim") % {"who": conflict.may_still_claim}
+            done.append(Step(conflict.deadline_at, claims, is_awaited=True))
         first = conflict.claims.waiting().earliest("made_at")
         done.append(Step(CLAIMS.due_at(first), _awaited(conflict), is_awaited=True))
     elif conflict.deadline_at:

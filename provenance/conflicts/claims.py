@@ -104,7 +104,8 @@ def claim(
     note(conflict, "claimed", at, claimant=claimant.id, needs_admission=needs_admission)
     if needs_admission:
         respondent = other(conflict, dataset).owner
-        tell(conflict, "claim_waits", at, claimant=claimant, respondent=respondent)
+        runs = {"until": conflict.deadline_at} if conflict.may_still_claim == respondent else {}
+        tell(conflict, "claim_waits", at, claimant=claimant, respondent=respondent, **runs)
     else:
         _take_effect(conflict, made, at)
     return made

@@ -174,6 +174,13 @@ class Conflict(models.Model):
         """Whether nothing runs yet because an operator has a claim to let in or not."""
         return self.state == self.State.OPEN and self.claims.waiting().exists()
 
+    @cached_property
+    def may_still_claim(self) -> Party | None:
+        """Who may claim until the deadline while another's claim waits for an operator."""
+        is_running = self.has_claim_waiting and self.deadline_at and self.awaits_id
+        own = self.claims.filter(claimant=self.awaits_id, round=self.round)
+        return self.awaits if is_running and not own.exists() else None
+
     @property
     def state_words(self) -> str:
         """Where it stands, in words that are true while a claim waits, too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -272,7 +273,14 @@ def test_a_claim_that_an_operator_has_yet_to_admit_is_not_called_nobodys(
     assert "nobody has claimed yet" not in shown
     assert "An operator admits the claim, or not" in shown
     inbox = client.get(reverse("admin:provenance_conflict_changelist")).content.decode()
-    assert re.search(r"field-whose_turn[^>]*>\s*an operator\s*<", inbox)
+    assert re.search(r"field-whose_turn[^>]*>\s*Aurora Archive; an operator\s*<", inbox)
+    assert shown.count("Aurora Archive may claim") == 2
+    told = facts.statements.filter(kind="claim_waits").values_list("text", flat=True)
+    assert all("Aurora Archive may still claim the records until" in text for text in told)
+    conflicts.pass_deadlines(timezone.now() + timedelta(days=15))
+    shown = client.get(page).content.decode()
+    assert "Aurora Archive may claim" not in shown
+    assert "An operator admits the claim, or not" in shown
 
 
 def test_the_other_sides_keys_and_markup_never_reach_the_conflict_page(
