@@ -6,10 +6,12 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import pgettext, pgettext_lazy
 
+from provenance import conflicts
 from provenance.admin.verbs import VerbForm
 from provenance.models import Claim, Conflict, MatchKind, Opening, Resolution
 
@@ -31,12 +33,18 @@ class ClaimForm(VerbForm):
         label=_lazy("Evidence"),
         widget=forms.Textarea,
         required=False,
-        help_text=_lazy(
-            "First publication, contracts, drafts, addresses that anyone can open. Needed if "
-            "you registered later, or claim after the time for it; an operator then looks at it "
-            "first."
-        ),
+        help_text=_lazy("First publication, contracts, drafts, addresses that anyone can open."),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        dataset = conflicts.side_of(self.subject, self.viewer.party)
+        if conflicts.needs_admission(self.subject, dataset, timezone.now()):
+            self.fields["evidence"].required = True
+            self.fields["evidence"].help_text = _(
+                "Your claim needs evidence, which an operator looks at first: first publication, "
+                "contracts, drafts, addresses that anyone can open."
+            )
 
 
 class AnswerForm(VerbForm):

@@ -232,7 +232,10 @@ VERBS: tuple[Verb, ...] = (
         "rights",
         _claim,
         ClaimForm,
-        _("Say that the contested records are yours. The other side has 14 days to answer."),
+        _(
+            "Say that the contested records are yours. Where no operator looks at the claim first, "
+            "the other side has 14 days to answer."
+        ),
         offered=may_claim,
         is_inline=True,
     ),

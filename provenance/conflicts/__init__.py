@@ -10,6 +10,7 @@ from provenance.conflicts.claims import (
     answer,
     claim,
     claim_lead,
+    needs_admission,
     reject_claim,
     reply,
     withdraw_claim,
@@ -20,7 +21,7 @@ from provenance.conflicts.evidence import open_record
 from provenance.conflicts.opening import carry_into, open_from_overlap
 from provenance.conflicts.resolutions import appeal, decide, decide_appeal, settle_derived
 from provenance.conflicts.shares import Share, Standing, claimant_shares, standings
-from provenance.conflicts.sides import NotAnOperator, require_operator
+from provenance.conflicts.sides import NotAnOperator, require_operator, side_of
 
 __all__ = [
     "NotAnOperator",
@@ -40,6 +41,7 @@ __all__ = [
     "decide",
     "decide_appeal",
     "given_up",
+    "needs_admission",
     "open_from_overlap",
     "open_pairs",
     "open_record",
@@ -48,6 +50,7 @@ __all__ = [
     "reply",
     "require_operator",
     "settle_derived",
+    "side_of",
     "standings",
     "unfinished",
     "withdraw_claim",

@@ -88,8 +88,8 @@ def claim(
         return standing
     require_state(conflict, *OPEN_STATES, State.RELEASED)
     _require_words(statement)
-    needs_admission = _needs_admission(conflict, dataset, at)
-    if needs_admission and not evidence.strip():
+    is_judged_first = needs_admission(conflict, dataset, at)
+    if is_judged_first and not evidence.strip():
         raise EvidenceMissing
     made = Claim.objects.create(
         conflict=conflict,
@@ -99,10 +99,10 @@ def claim(
         evidence=evidence,
         made_by=by,
         made_at=at,
-        needs_admission=needs_admission,
+        needs_admission=is_judged_first,
     )
-    note(conflict, "claimed", at, claimant=claimant.id, needs_admission=needs_admission)
-    if needs_admission:
+    note(conflict, "claimed", at, claimant=claimant.id, needs_admission=is_judged_first)
+    if is_judged_first:
         respondent = other(conflict, dataset).owner
         runs = {"until": conflict.deadline_at} if conflict.may_still_claim == respondent else {}
         tell(conflict, "claim_waits", at, claimant=claimant, respondent=respondent, **runs)
@@ -253,7 +253,7 @@ def reply(
     return said
 
 
-def _needs_admission(conflict: Conflict, dataset: Dataset, at: datetime) -> bool:
+def needs_admission(conflict: Conflict, dataset: Dataset, at: datetime) -> bool:
     """Only the earlier owner's claim, in time, on what is held already, needs no operator."""
     is_late = conflict.deadline_at is not None and conflict.deadline_at <= at
     is_late = is_late and conflict.state == State.OPEN

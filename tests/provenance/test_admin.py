@@ -249,6 +249,16 @@ def test_a_refusal_is_said_on_the_page_with_what_to_do(facts: Conflict, ben: Par
     assert not facts.claims.exists()
 
 
+def test_evidence_is_asked_of_whom_the_claim_needs_it(
+    facts: Conflict, ada: Party, ben: Party
+) -> None:
+    page = reverse("admin:provenance_conflict_change", args=[facts.pk])
+    later = signed_in(ben, "ben@birch.example").get(page).content.decode()
+    assert "Your claim needs evidence" in later
+    earlier = signed_in(ada, "ada@aurora.example").get(page).content.decode()
+    assert "Your claim needs evidence" not in earlier
+
+
 def test_an_owner_claims_and_the_other_side_is_asked_to_answer(
     facts: Conflict, ada: Party, ben: Party
 ) -> None:
