@@ -103,6 +103,9 @@ class Side:
     key: str
     token_count: int
     pieces: list[Piece]
+    is_own: bool
+    is_cut_before: bool
+    is_cut_after: bool
     measure: str
     thumbnail: str
     region: Region | None
@@ -194,12 +197,17 @@ def _side(match: Match, which: str, viewer: Viewer) -> Side:
     dataset = getattr(match.overlap, which).dataset
     is_own = dataset.owner_id == viewer.party.pk
     evidence = match.evidence
+    passages = evidence.get("passages", [])
+    is_cut_before, is_cut_after = _cuts(passages, which)
     return Side(
         heading=_heading(which, dataset),
         owner=_("yours") if is_own else _("of %(owner)s") % {"owner": dataset.owner},
         key=record.key if is_own or viewer.is_operator else "",
         token_count=record.token_count,
-        pieces=list(_pieces(evidence.get("passages", []), f"{which}_text")),
+        pieces=list(_pieces(passages, f"{which}_text")),
+        is_own=is_own,
+        is_cut_before=is_cut_before,
+        is_cut_after=is_cut_after,
         measure=_measure(evidence, which),
         thumbnail=_thumbnail(evidence.get(f"{which}_thumbnail")),
         region=_region(evidence.get(f"{which}_region")),
@@ -234,6 +242,16 @@ def _pieces(passages: list[dict[str, Any]], side: str) -> Iterator[Piece]:
         for words, is_shared in ((before, False), (str(text["match"]), True), (after, False)):
             if words:
                 yield Piece(f"{words} ", is_shared=is_shared)
+
+
+def _cuts(passages: list[dict[str, Any]], span: str) -> tuple[bool, bool]:
+    """Whether the record has words before and after what is shown of it, as far as one can tell."""
+    if not passages:
+        return False, False
+    first = passages[0].get(f"{span}_text") or {}
+    last = passages[-1].get(f"{span}_text") or {}
+    before = int(passages[0][span][0]) > len(str(first.get("before", "")).split())
+    return before, bool(last.get("after"))
 
 
 def _gap(first: dict[str, Any], second: dict[str, Any], span: str) -> int | None:

@@ -323,6 +323,7 @@ def test_evidence_is_shown_as_text_with_the_shared_words_marked(ada: Party, ben:
     assert f"<mark>{SHARED} </mark>" in content
     assert "<script>alert(1)" not in content
     assert "&lt;script&gt;alert(1)" in content
+    assert content.count("tm-mask") == 1, "only the later text goes on after the passage"
 
 
 def test_each_kind_of_content_is_shown_in_its_own_words(ada: Party, ben: Party) -> None:
