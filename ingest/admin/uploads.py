@@ -160,12 +160,16 @@ class UploadAdmin(ReadOnlyFacts):
             _discard,
             explains=_lazy("Nothing of it is kept. What was sealed before stays."),
             offered=_may_discard,
+            tone="danger",
         ),
     )
 
     @column(_lazy("Upload"), header=True)
     def name_word(self, upload: Upload) -> list[str]:
-        return [upload.file_name or upload.url, _("to %(version)s") % {"version": upload.version}]
+        words = _("to %(version)s")
+        if upload.state == State.RECEIVED and not upload.started_at:
+            words = _("to %(version)s; waits until its columns are confirmed")
+        return [upload.file_name or upload.url, words % {"version": upload.version}]
 
     @column(_lazy("State"), ordering="state", label=_TONES)
     def label(self, upload: Upload) -> str:
