@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.db.models import Sum
 
 from compensation import holdback, journal, money, terms
 from compensation.models import Account, Asset, Balance, Entry, PayoutMethod
@@ -40,11 +42,47 @@ def take(
     What is finer than `decimals` stays owed. The caller holds the journal's lock, and `key` names
     what it makes of this, once.
     """
+    owing = _owing(asset)
+
+    def recover(party: Party, available: int) -> int:
+        if party.pk not in owing:
+            return 0
+        return holdback.recover(asset=asset, party=party, key=f"{key}:{party.pk}", at=at)
+
+    return _each(asset, methods, decimals, recover, at, limit)
+
+
+def look(
+    *,
+    asset: Asset,
+    methods: Mapping[UUID, PayoutMethod],
+    decimals: int,
+    at: datetime,
+    limit: int | None = None,
+) -> list[Due]:
+    """What `take` would take at `at`. Nothing moves."""
+    owing = _owing(asset)
+
+    def recover(party: Party, available: int) -> int:
+        return min(available // 2, owing.get(party.pk, 0))
+
+    return _each(asset, methods, decimals, recover, at, limit)
+
+
+def _each(
+    asset: Asset,
+    methods: Mapping[UUID, PayoutMethod],
+    decimals: int,
+    recover: Callable[[Party, int], int],
+    at: datetime,
+    limit: int | None,
+) -> list[Due]:
+    """What each payee is due, less what `recover` says of it."""
     rows = Balance.objects.filter(
         account__kind=Kind.OWNER, account__asset=asset, account__party__in=methods, posted__gt=0
     ).select_related("account__party")
     usual, chosen = terms.all_terms(asset)
-    last, owing = terms.last_payouts(asset), _owing(asset)
+    last = terms.last_payouts(asset)
     due: list[Due] = []
     for row in rows.order_by("account"):
         party, available = row.account.party, row.available
@@ -54,8 +92,7 @@ def take(
             continue
         if not money.to_tokens(available - available // 2, asset.scale, decimals)[0]:
             continue
-        if party.pk in owing:
-            available -= holdback.recover(asset=asset, party=party, key=f"{key}:{party.pk}", at=at)
+        available -= recover(party, available)
         tokens, rest = money.to_tokens(available, asset.scale, decimals)
         due.append(Due(party, methods[party.pk], available - rest, tokens))
         if len(due) == limit:
@@ -83,13 +120,13 @@ def send(
     )
 
 
-def _owing(asset: Asset) -> set[UUID]:
-    """The parties from whom something is to be recovered."""
-    return set(
-        Balance.objects.filter(
-            account__kind=Kind.RECEIVABLE,
-            account__asset=asset,
-            account__party__isnull=False,
-            posted__lt=0,
-        ).values_list("account__party", flat=True)
+def _owing(asset: Asset) -> dict[UUID, int]:
+    """How much is to be recovered from each party."""
+    owed = Balance.objects.filter(
+        account__kind=Kind.RECEIVABLE,
+        account__asset=asset,
+        account__party__isnull=False,
+        posted__lt=0,
     )
+    sums = owed.values("account__party").annotate(total=Sum("posted"))
+    return {row["account__party"]: -row["total"] for row in sums}

@@ -176,6 +176,17 @@ def _open_account(asset: Asset) -> BankAccount:
     return account
 
 
+def look(*, asset: Asset, at: datetime) -> list[dues.Due]:
+    """What a run made at `at` would pay. Nothing moves."""
+    return dues.look(
+        asset=asset,
+        methods=payees.payable_methods(asset=asset, at=at),
+        decimals=currency.decimals(_currency(asset)),
+        at=at,
+        limit=RUN_LIMIT,
+    )
+
+
 def _due(asset: Asset, number: int, at: datetime) -> list[dues.Due]:
     """What this run pays, recoveries taken off; raises NothingIsDue."""
     due = dues.take(

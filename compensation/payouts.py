@@ -7,7 +7,7 @@ Leaves never fall.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -157,10 +157,31 @@ def build_epochs(*, at: datetime, chain_id: int | None = None) -> int:
 
 def assets_to_build(at: datetime, chain_id: int) -> list[Asset]:
     """The assets paid on a chain whose next tree may be built at `at`."""
+    found = []
+    for contract, last, asset in _ripe(at, chain_id):
+        _require_no_unknown_tree(contract, last, at)
+        found.append(asset)
+    return found
+
+
+def look(*, at: datetime) -> dict[Asset, list[Due]]:
+    """What trees built at `at` would add, by asset. Nothing moves, and no chain is asked."""
+    found = {}
+    for chain_id in chains.ids():
+        for _contract, last, asset in _ripe(at, chain_id):
+            if last is None or last.state == State.ACTIVE:
+                methods = payees.payable_methods(asset=asset, at=at)
+                found[asset] = dues.look(
+                    asset=asset, methods=methods, decimals=decimals(asset), at=at
+                )
+    return found
+
+
+def _ripe(at: datetime, chain_id: int) -> Iterator[tuple[ChainContract, PayoutEpoch | None, Asset]]:
+    """Contracts on a chain whose last tree is old enough at `at` for another."""
     contracts = ChainContract.objects.filter(
         chain_id=chain_id, kind=ChainContract.Kind.OWNER_PAYOUTS
     )
-    found = []
     for contract in contracts:
         code = f"{evm.caip2(contract.chain_id)}/erc20:{contract.token_address}"
         asset = Asset.objects.filter(code__iexact=code).first()
@@ -171,9 +192,7 @@ def assets_to_build(at: datetime, chain_id: int) -> list[Asset]:
             and at < last.built_at + EPOCH_EVERY
         )
         if asset is not None and not is_early:
-            _require_no_unknown_tree(contract, last, at)
-            found.append(asset)
-    return found
+            yield contract, last, asset
 
 
 def over_limit() -> QuerySet[Any]:

@@ -6,6 +6,7 @@ so. A claim that is repeated pays nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -125,20 +126,32 @@ def push(*, asset: Asset, at: datetime, by: User | None = None) -> int:
     if epoch is None:
         return 0
     leaves = list(epoch.leaves.order_by("position"))
-    paid = _paid(contract)
-    asked = set(PayoutClaim.objects.filter(leaf__epoch=epoch).values_list("leaf", flat=True))
-    stopped = restrictions.unpaid(None, at)
-    wanted = [
-        leaf.position
-        for leaf in leaves
-        if leaf.pk not in asked
-        and leaf.party_id not in stopped
-        and int(leaf.cumulative) > paid.get(leaf.party_id, 0)
-    ]
+    wanted = list(_open_tokens(epoch, leaves, at))
     for start in range(0, len(wanted), PUSH_LIMIT):
         proof = trees.multiproof(epoch.tree, wanted[start : start + PUSH_LIMIT])
         _enqueue_push(epoch, [leaves[position] for position in proof.order], proof, at, by)
     return len(wanted)
+
+
+def look_at_push(*, epoch: PayoutEpoch, at: datetime) -> tuple[int, int]:
+    """How many payees a push of `epoch` would pay at `at`, and how many units. Nothing is sent."""
+    tokens = _open_tokens(epoch, list(epoch.leaves.all()), at).values()
+    units = money.floor_from_tokens(sum(tokens), epoch.asset.scale, decimals(epoch.asset))
+    return len(tokens), units
+
+
+def _open_tokens(epoch: PayoutEpoch, leaves: Sequence[PayoutLeaf], at: datetime) -> dict[int, int]:
+    """What is open for each leaf that nobody asked for, by its position in the tree."""
+    paid = _paid(epoch.contract)
+    asked = set(PayoutClaim.objects.filter(leaf__epoch=epoch).values_list("leaf", flat=True))
+    stopped = restrictions.unpaid(None, at)
+    return {
+        leaf.position: tokens
+        for leaf in leaves
+        if leaf.pk not in asked
+        and leaf.party_id not in stopped
+        and (tokens := int(leaf.cumulative) - paid.get(leaf.party_id, 0)) > 0
+    }
 
 
 def _lock_active(asset: Asset) -> PayoutEpoch | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
@@ -15,136 +14,33 @@ from django.utils.translation import ngettext
 
 from compensation import bank_files, bookings, money, payment_runs, terms
 from compensation.admin.approving import done_or_put_forward
-from compensation.admin.deposits import AmountForm
-from compensation.bank import currency, pain001
+from compensation.admin.bank_forms import (
+    AccountForm,
+    AssignForm,
+    BoundsForm,
+    NoteForm,
+    ReasonForm,
+    RunForm,
+    SplitForm,
+)
+from compensation.bank import currency
 from compensation.models import (
-    Asset,
     BankBooking,
     BankPayout,
     PaymentRun,
     PayoutStep,
-    Schedule,
 )
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.site import site
-from provenance.admin.verbs import Outcome, Verb, VerbForm, person_of, viewer_of
+from provenance.admin.verbs import Outcome, Verb, person_of, viewer_of
 from provenance.api.files import file_of
 from provenance.models import Proposal
 
 # What a page shows of a run's or a file's payments; the API gives all.
 LINE_LIMIT = 500
-
-
-def _currencies() -> Any:
-    return forms.ModelChoiceField(
-        queryset=Asset.objects.filter(code__startswith=currency.PREFIX).order_by("symbol"),
-        label=_lazy("In"),
-        empty_label=None,
-        help_text=_lazy("A currency stands here once it is registered, among the deposits."),
-    )
-
-
-class RunForm(VerbForm):
-    """What is paid, and when."""
-
-    asset = _currencies()
-    execute_on = forms.DateField(
-        label=_lazy("On"),
-        widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"),
-        initial=timezone.localdate,
-    )
-
-
-class AccountForm(VerbForm):
-    """The operator's own account."""
-
-    asset = _currencies()
-    holder = forms.CharField(max_length=70)
-    iban = forms.CharField(max_length=50, label="IBAN")
-    bic = forms.CharField(max_length=11, label=_lazy("BIC"), required=False)
-    message = forms.ChoiceField(choices=[(one, one) for one in pain001.VERSIONS])
-    is_structured = forms.BooleanField(
-        required=False,
-        label=_lazy("Remittance as a creditor reference (ISO 11649)"),
-        help_text=_lazy("Otherwise it is text that names the statement."),
-    )
-
-
-class BoundsForm(AmountForm):
-    """Between what payees may choose."""
-
-    amount = forms.CharField(label=_lazy("Least"), help_text=_lazy("Such as 1500.00"))
-    most = forms.CharField(required=False, help_text=_lazy("Empty: any amount may gather."))
-    schedules = forms.MultipleChoiceField(
-        choices=Schedule.choices,
-        widget=forms.CheckboxSelectMultiple,
-        initial=list(Schedule.values),
-    )
-    field_order = ("asset", "amount", "most", "schedules")
-
-    def clean(self) -> dict[str, Any]:
-        """Both amounts in whole units."""
-        cleaned = super().clean()
-        cleaned["most_units"] = None
-        if cleaned.get("most") and cleaned.get("asset"):
-            try:
-                cleaned["most_units"] = money.to_units(cleaned["most"], cleaned["asset"].scale)
-            except money.BadAmount as error:
-                self.add_error("most", str(error))
-        return cleaned
-
-
-class ReasonForm(VerbForm):
-    """Why."""
-
-    reason = forms.CharField(max_length=500, widget=forms.Textarea)
-
-
-class AssignForm(VerbForm):
-    """To which payout a booking belongs."""
-
-    payout = forms.CharField(
-        max_length=35, help_text=_lazy("Its reference, such as TM0000010000119.")
-    )
-    note = forms.CharField(max_length=500, label=_lazy("How you know"))
-    is_charged = forms.BooleanField(
-        required=False, label=_lazy("It is a return, and the bank kept a charge of it")
-    )
-
-
-class NoteForm(VerbForm):
-    """How the operator knows."""
-
-    note = forms.CharField(max_length=bookings.NOTE_LIMIT, label=_lazy("How you know"))
-
-
-class SplitForm(NoteForm):
-    """The payments of a batch."""
-
-    parts = forms.CharField(
-        widget=forms.Textarea,
-        label=_lazy("Its payments"),
-        help_text=_lazy(
-            "A line each: the payout's reference and its amount, such as TM0000010000119 12.50"
-        ),
-    )
-    field_order = ("parts", "note")
-
-    def clean_parts(self) -> list[bookings.Part]:
-        """Each line as a reference and minor units of the booking's currency."""
-        name = self.subject.account.asset.code.removeprefix(currency.PREFIX)
-        found = []
-        for line in filter(None, map(str.strip, self.cleaned_data["parts"].splitlines())):
-            reference, _, words = line.partition(" ")
-            try:
-                minor = money.to_units(words.strip(), currency.decimals(name))
-            except money.BadAmount as error:
-                raise forms.ValidationError(f"“{line}”: {error}") from error
-            found.append(bookings.Part(reference, minor))
-        return found
 
 
 def _run(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> Outcome:
@@ -186,9 +82,12 @@ def _withdraw(request: HttpRequest, run: Any, cleaned: dict[str, Any]) -> str:
     count = payment_runs.withdraw_run(
         run=run, reason=cleaned["reason"], at=timezone.now(), by=person_of(request)
     )
-    return _("%(count)s payments are payable again. Do not give the file to the bank any more.") % {
-        "count": count
-    }
+    words = ngettext(
+        "%(count)s payment is payable again. Do not give the file to the bank any more.",
+        "%(count)s payments are payable again. Do not give the file to the bank any more.",
+        count,
+    )
+    return words % {"count": f"{count:,}"}
 
 
 def _assign(request: HttpRequest, booking: Any, cleaned: dict[str, Any]) -> str:
@@ -238,7 +137,27 @@ def _is_open_debit(viewer: Viewer, booking: Any) -> bool:
     return _is_open(viewer, booking) and bool(booking.amount_minor < 0)
 
 
+def _standing(run: PaymentRun) -> str:
+    """Whether the file is still for the bank, or how much of it the bank has booked."""
+    if _is_for_bank(run):
+        return _("The money is in flight since the run was made; give the file to the bank once.")
+    booked = run.payouts.filter(state=BankPayout.State.PAID).count()
+    if booked == run.payout_count:
+        return _("Paid. The bank has booked it; do not give it the file again.")
+    words = ngettext(
+        "%(booked)s of %(count)s payment is booked. Do not give the bank the file any more.",
+        "%(booked)s of %(count)s payments are booked. Do not give the bank the file any more.",
+        run.payout_count,
+    )
+    return words % {"booked": f"{booked:,}", "count": f"{run.payout_count:,}"}
+
+
 def _may_withdraw(viewer: Viewer, run: PaymentRun) -> bool:
+    return _is_for_bank(run)
+
+
+def _is_for_bank(run: PaymentRun) -> bool:
+    """Whether nothing was heard of it yet, so that its file is still to be given to the bank."""
     heard = PayoutStep.objects.filter(payout__run=run).exclude(kind=PayoutStep.Kind.SENT)
     return not heard.exists()
 
@@ -343,6 +262,8 @@ class PaymentRunAdmin(OperatorPages):
 
     def details(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
         return {
+            "standing": _standing(subject),
+            "is_for_bank": _is_for_bank(subject),
             "download": self.url("file", subject.pk),
             "payouts": subject.payouts.select_related("party", "method", "asset").order_by(
                 "reference"

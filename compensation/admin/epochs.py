@@ -9,8 +9,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 
 from compensation import approvals, payouts, settlement
+from compensation.admin.due_now import BuildForm, PushForm
 from compensation.models import PayoutEpoch
 from provenance import chains, evm
 from provenance.access import Viewer
@@ -51,11 +53,10 @@ def _build(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str:
 
 def _push(request: HttpRequest, epoch: Any, cleaned: dict[str, Any]) -> str:
     count = settlement.push(asset=epoch.asset, at=timezone.now(), by=person_of(request))
-    return (
-        _("Sent to %(count)s payees.") % {"count": count}
-        if count
-        else _("Every payee of this tree was paid or asked.")
-    )
+    if not count:
+        return _("Every payee of this tree was paid or asked.")
+    words = ngettext("Sent to %(count)s payee.", "Sent to %(count)s payees.", count)
+    return words % {"count": f"{count:,}"}
 
 
 def _active(**of: Any) -> QuerySet[PayoutEpoch]:
@@ -80,6 +81,7 @@ class PayoutEpochAdmin(ReadOnlyFacts):
             _lazy("Build what is due"),
             "finance",
             _build,
+            BuildForm,
             explains=_lazy(
                 "A tree of what every payee is owed, for each asset of which something is "
                 "payable on the chain. It is funded, proposed and activated by itself."
@@ -92,6 +94,7 @@ class PayoutEpochAdmin(ReadOnlyFacts):
             _lazy("Pay everybody who has not claimed"),
             "finance",
             _push,
+            PushForm,
             explains=_lazy("The service sends all open amounts of the active tree with one proof."),
             offered=lambda viewer, epoch: (
                 viewer.is_operator

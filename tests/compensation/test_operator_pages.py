@@ -16,6 +16,8 @@ from provenance import deployment
 from provenance.models import AccessLog, ChainContract, OutboxTransaction, Party, User
 from provenance.templatetags.tallymark import day
 from tests.compensation.banking import (
+    ADAS_IBAN,
+    BENS_IBAN,
     LATER,
     account,
     camt053,
@@ -110,6 +112,43 @@ def test_what_a_transaction_does_is_said_in_words(office: Client) -> None:
     assert "2,000,000" in shown
     assert "1,234" in shown
     assert "2,000,000" in page(office, "provenance_outboxtransaction_changelist")
+
+
+def test_a_form_that_sends_money_says_how_much_to_how_many(
+    office: Client, ada: Party, euro: Asset, our_account: BankAccount
+) -> None:
+    order = ("compensation_paymentrun_list_verb", "order")
+    assert "Nothing is due now." in page(office, *order)
+    account(ada, euro)
+    earn(ada, euro, 10_000_000)
+    assert "10.00 EUR to 1 payee now." in page(office, *order)
+    assert "Nothing is due now." in page(office, "compensation_payoutepoch_list_verb", "build")
+
+
+def test_an_order_is_for_the_bank_until_the_bank_was_heard(
+    office: Client, ada: Party, ben: Party, euro: Asset, our_account: BankAccount
+) -> None:
+    for one, iban in ((ada, ADAS_IBAN), (ben, BENS_IBAN)):
+        account(one, euro, iban)
+        earn(one, euro, 10_000_000)
+    run = run_of(euro)
+    first, second = run.payouts.order_by("reference")
+    download = 'tm-btn primary" href="' + reverse(
+        "admin:compensation_paymentrun_file", args=[run.pk]
+    )
+    shown = page(office, "compensation_paymentrun_change", run.pk)
+    assert "give the file to the bank once" in shown
+    assert download in shown
+    for paid, words in (
+        (first, "1 of 2 payments are booked."),
+        (second, "Paid. The bank has booked it; do not give it the file again."),
+    ):
+        content = camt053([debit(paid)], statement=paid.reference, opening=5_000)
+        bank_files.take_file(content=content, name="day.xml", at=LATER)
+        shown = page(office, "compensation_paymentrun_change", run.pk)
+        assert words in shown
+        assert "give the file to the bank once" not in shown
+        assert download not in shown
 
 
 def test_the_bounds_of_payees_and_the_first_day_of_a_rule_say_what_they_ask(office: Client) -> None:

@@ -118,6 +118,9 @@ def test_at_most_half_of_a_payout_is_taken_for_what_an_owner_owes(ada, ben, euro
         posted_at=NOON,
         idempotency_key="owed",
     )
+    (foreseen,) = payment_runs.look(asset=euro, at=LATER)
+    assert (foreseen.party, foreseen.units) == (ada, 5_000_000)
+    assert held(euro, Kind.RECEIVABLE, ada) == -8_000_000
     run_of(euro)
     assert BankPayout.objects.get().amount_units == 5_000_000
     assert held(euro, Kind.RECEIVABLE, ada) == -3_000_000

@@ -174,6 +174,9 @@ def test_a_second_epoch_pays_only_what_is_new_and_an_old_leaf_nothing(
     leaves = PayoutLeaf.objects.filter(epoch__number=2)
     assert {leaf.party: int(leaf.cumulative) for leaf in leaves} == {ada: 350_000, ben: 250_000}
     _first_tree_leads_to_the_second(olga)
+    newest = PayoutEpoch.objects.get(number=2)
+    payee_count, units = settlement.look_at_push(epoch=newest, at=clock())
+    assert (payee_count, units) == (2, sum(one.added_units for one in leaves))
     assert settlement.push(asset=dollar, at=clock()) == 2
     assert settlement.push(asset=dollar, at=clock()) == 0
     drive()
