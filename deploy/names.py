@@ -7,6 +7,7 @@ from django.utils.translation import ngettext_lazy
 
 NAMES = (
     _noop("Confirm Email Address"),
+    _noop("Do you really want to remove the selected email address?"),
     _noop("Email"),
     _noop("Email address"),
     _noop("Email Address"),

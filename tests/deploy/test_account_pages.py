@@ -52,6 +52,7 @@ def test_one_of_two_addresses_can_be_chosen_and_removed(alice: User) -> None:
     said = page(alice, ADDRESSES)
     assert '"action_primary"' in said
     assert '"action_remove"' in said
+    assert "Do you really want to remove" in said
     client = Client()
     client.force_login(alice)
     client.post(ADDRESSES, {"email": "alice@home.example", "action_remove": ""})
