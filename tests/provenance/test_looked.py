@@ -39,7 +39,7 @@ def test_english_readers_read_what_was_kept(kept: str, _chinese: str) -> None:
 
 def test_a_case_is_its_own_reason_and_a_persons_words_stay(ada: Party) -> None:
     with translation.override("zh-hans"):
-        assert looked.reason_in_words("case 3388dab8-a419-421d-b1ef-648dd6f8464d") == "事项本身"
+        assert looked.reason_in_words("case 3388dab8-a419-421d-b1ef-648dd6f8464d") == "处理该案件"
         assert looked.reason_in_words("review the March books") == "review the March books"
         assert looked.reason_in_words("looking after parties") == "管理各机构"
 
