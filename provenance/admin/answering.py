@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
 from provenance import conflicts
+from provenance.access import Viewer
 from provenance.admin.base import OWNERS, ReadOnlyFacts
 from provenance.admin.columns import column
 from provenance.admin.evidence import KIND_NAMES
@@ -71,6 +72,7 @@ class AnswerAllForm(VerbForm):
     evidence = forms.CharField(
         label=_("Evidence, if you claim"), widget=forms.Textarea, required=False
     )
+    is_sure = forms.BooleanField(required=False)
     up_to = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -78,6 +80,18 @@ class AnswerAllForm(VerbForm):
         shown = [(one.choice, one.label) for one in self.subject if one.conflict_count]
         choices = forms.ChoiceField(label=_("Your answer"), choices=shown, widget=forms.RadioSelect)
         self.fields["choice"] = choices
+        given = next(one for one in self.subject if one.choice == Choice.GIVE)
+        if given.conflict_count:
+            self.fields["is_sure"].label = given.sure_words
+        else:
+            del self.fields["is_sure"]
+
+    def clean(self) -> dict[str, Any]:
+        """What is given up for good is given up by two steps."""
+        said: dict[str, Any] = super().clean() or {}
+        if said.get("choice") == Choice.GIVE and not said.get("is_sure"):
+            self.add_error("is_sure", _("Confirm it here: you cannot take it back."))
+        return said
 
 
 class Reach:
@@ -97,6 +111,18 @@ class Reach:
         words = _("%(answer)s (records: %(records)s; conflicts: %(conflicts)s)")
         return words % {
             "answer": self.choice.label,
+            "conflicts": f"{self.conflict_count:,}",
+            "records": f"{self.pair_count:,}",
+        }
+
+    @property
+    def sure_words(self) -> str:
+        """What one confirms who gives records up."""
+        words = _(
+            "If you give records up: yes, they are the other side's for good (records: "
+            "%(records)s; conflicts: %(conflicts)s)"
+        )
+        return words % {
             "conflicts": f"{self.conflict_count:,}",
             "records": f"{self.pair_count:,}",
         }
@@ -136,13 +162,21 @@ def answer_view(request: HttpRequest) -> HttpResponse:
             if (options := one.options(viewer))
         ],
         "reaches": [one for one in reaches if one.conflict_count],
-        "conflict_count": rows.count(),
+        "conflict_count": _reached(rows, viewer).count(),
         "list_url": f"{reverse('admin:provenance_conflict_changelist')}?{urlencode(picked)}",
         "form": form,
         "viewer": viewer,
     }
     status = 422 if request.method == "POST" else 200
     return TemplateResponse(request, "provenance/answer_all.html", context, status=status)
+
+
+def _reached(rows: QuerySet[Conflict], viewer: Viewer) -> QuerySet[Conflict]:
+    """Those in which any answer is possible now."""
+    reached = Q()
+    for choice in Choice:
+        reached |= Q(pk__in=conflicts.answerable(rows, viewer.party, choice).values("pk"))
+    return rows.filter(reached)
 
 
 def _give(

@@ -73,6 +73,21 @@ def test_one_action_answers_the_filtered_set_and_its_page_says_what_came_of_it(
     assert BulkAnswer.objects.get().made_by is not None
 
 
+def test_records_are_given_up_by_two_steps_and_only_what_can_be_answered_is_counted(
+    inbox: list[Conflict], ada: Party
+) -> None:
+    client = signed_in(ada)
+    Conflict.objects.filter(pk=inbox[1].pk).update(state=State.DECIDED, awaits=None)
+    page = client.get(reverse(ANSWER)).content.decode()
+    assert "1 conflict is chosen that you can answer now." in page
+    refused = answered(client, {}, choice="give")
+    assert refused.status_code == 422
+    assert "Confirm it here: you cannot take it back." in refused.content.decode()
+    assert not BulkAnswer.objects.exists()
+    answered(client, {}, choice="give", is_sure="on")
+    assert fresh(inbox[0]).state == State.CLOSED
+
+
 def test_an_answer_without_its_words_changes_nothing_and_says_what_is_missing(
     inbox: list[Conflict], ada: Party
 ) -> None:
