@@ -53,6 +53,8 @@ STATES = (ACCRUED, HELD, PAYABLE, SENT, PAID, RETURNED)
 CHOICES = [(one, one) for one in STATES]
 # What pages call a payout in a tree that the chain follows, of which nothing is sent yet.
 READY = "ready to claim"
+# What pages call money whose party has not said where it is paid.
+WAITING = "waiting"
 LIST_LIMIT = 100
 
 
@@ -114,7 +116,9 @@ def gathering(*, party: Party, asset: Asset, at: datetime) -> list[Progress]:
     if held.get(Kind.OWNER, 0) > 0:
         units = held[Kind.OWNER]
         state, words = waits_for(party=party, asset=asset, units=units, at=at)
-        found.append(Progress(amount_units=units, state=state, words=words, **shared))
+        # Nobody holds what only waits for its party to say where it goes.
+        shown = WAITING if method is None else ""
+        found.append(Progress(amount_units=units, state=state, words=words, shown=shown, **shared))
     if held.get(Kind.OWNER_PENDING, 0) > 0:
         first = Maturity.objects.filter(
             matured_at=None,

@@ -62,7 +62,7 @@ def todos(viewer: Viewer, at: datetime) -> list[Todo]:
         if owed:
             found.append(
                 Todo(
-                    _("Say where you want to be paid: %(owed)s adds up for you") % {"owed": owed},
+                    _("Say where you want to be paid; waiting for it: %(owed)s") % {"owed": owed},
                     payouts,
                 )
             )
@@ -113,7 +113,13 @@ def _payable(viewer: Viewer, ready: str, url: str) -> list[Card]:
         words = _("is ready for you on the chain")
         found.append(Card(_("To claim"), _listed(to_claim), words, url, calls=True))
     if ready:
-        found.append(Card(_("Payable"), ready, _("goes out with the next payout"), url))
+        nowhere = _held(_owed_nowhere(viewer).filter(kind=Kind.OWNER))
+        words = _("goes out with the next payout")
+        if nowhere == ready:
+            words = _("waits until you say where to be paid")
+        elif nowhere:
+            words = _("waits in part until you say where to be paid")
+        found.append(Card(_("Payable"), ready, words, url))
     return found or [Card(_("Payable"), _("Nothing"), _("is to be paid to you now"), url)]
 
 

@@ -36,8 +36,9 @@ def test_what_is_ready_on_the_chain_is_to_be_claimed_until_it_is(
     ada, paid_lab, dollar, clock, drive
 ):
     earn(paid_lab, ada, dollar, clock)
-    assert said(ada)["Payable"] == ("0.25 TUSD", "goes out with the next payout")
+    assert said(ada)["Payable"] == ("0.25 TUSD", "waits until you say where to be paid")
     address(ada, ADAS_ADDRESS, clock)
+    assert said(ada)["Payable"] == ("0.25 TUSD", "goes out with the next payout")
     payouts.build_epoch(dollar, clock())
     drive()
     shown = said(ada)

@@ -51,6 +51,8 @@ def test_what_gathers_says_what_it_waits_for(ada, euro):
     assert "2026-03-31" in gathering(ada, euro)["accrued", 500]
     earn(ada, euro, 7_000_000)
     assert "name a bank account" in gathering(ada, euro)["held", 7_000_000]
+    shown = [one.shown for one in progress.gathering(party=ada, asset=euro, at=LATER)]
+    assert "waiting" in shown, "nobody holds what waits for its owner"
     made = account(ada, euro)
     assert "2026-03-04 12:00" in gathering(ada, euro, NOON)["held", 7_000_000]
     assert "next payment run" in gathering(ada, euro)["payable", 7_000_000]
