@@ -13,9 +13,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from compensation import money
 from compensation.models import Account, Charge, ChargeGroup, Weight
-from compensation.statements.grounds import journal_of, payout_of, pool_of, rate_of, report_of, when
+from compensation.statements.grounds import (
+    journal_of,
+    payout_of,
+    pool_of,
+    rate_of,
+    report_of,
+    when,
+)
 from compensation.statements.shares import growth
 from provenance.access import Viewer
 from provenance.ledger import moment
@@ -159,6 +165,7 @@ def _split(charge: Charge, viewer: Viewer) -> Facts | None:
         "total_before": before,
         "total_after": charge.running_units,
         "parts": parts,
+        "others": None if viewer.is_operator else _others(charge, whole, parts),
         "group": {
             "charges": group.charge_count,
             "amount_units": group.amount_units,
@@ -167,6 +174,14 @@ def _split(charge: Charge, viewer: Viewer) -> Facts | None:
         }
         if group
         else None,
+    }
+
+
+def _others(charge: Charge, whole: int, parts: list[Facts]) -> Facts:
+    """What is left of the charge for others, nobody of them named; rounding is in it."""
+    return {
+        "weight": str(whole - sum(int(part["weight"]) for part in parts)),
+        "units": charge.amount_units - sum(part["units"] for part in parts),
     }
 
 
@@ -198,19 +213,29 @@ def _words(charge: Charge, parts: dict[str, Facts | None]) -> list[str]:
 def _split_words(charge: Charge, split: Facts) -> list[str]:
     assert charge.account is not None, "what is divided was paid from an account"
     asset = charge.account.asset
-    return [
+    before, after = split["total_before"], split["total_after"]
+    whole = int(split["weight_sum"])
+    words = (
         _(
-            "%(holder)s has %(weight)s of %(whole)s weights: in units of %(unit)s, floor(%(after)s "
-            "× %(weight)s / %(whole)s) less the same of %(before)s is %(amount)s."
+            "%(holder)s has %(weight)s of %(whole)s parts. Of %(after)s, all that was charged so "
+            "far, these are %(now)s, rounded down; less the %(earlier)s of what was charged "
+            "before, it is %(amount)s."
         )
+        if before
+        else _(
+            "%(holder)s has %(weight)s of %(whole)s parts of %(after)s, rounded down: %(amount)s."
+        )
+    )
+    return [
+        words
         % {
             "holder": part["party"] or HOLDERS.get(part["kind"], part["kind"]),
             "weight": f"{int(part['weight']):,}",
-            "whole": f"{int(split['weight_sum']):,}",
-            "unit": f"{money.to_text(1, asset.scale)} {asset.symbol}",
-            "after": f"{split['total_after']:,}",
-            "before": f"{split['total_before']:,}",
-            "amount": f"{money.to_text(part['units'], asset.scale)} {asset.symbol}",
+            "whole": f"{whole:,}",
+            "after": amount_said(after, asset),
+            "now": amount_said(growth(0, after, int(part["weight"]), whole), asset),
+            "earlier": amount_said(growth(0, before, int(part["weight"]), whole), asset),
+            "amount": amount_said(part["units"], asset),
         }
         for part in split["parts"]
     ]

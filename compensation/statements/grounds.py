@@ -244,7 +244,7 @@ def when(at: datetime) -> str:
     return dated(at.astimezone(UTC), pgettext("date and time", "j M Y, H:i")) + " UTC"
 
 
-def _said(units: int, asset: Asset) -> str:
+def amount_said(units: int, asset: Asset) -> str:
     """An amount with its asset."""
     return f"{money.grouped(units, asset.scale)} {asset.symbol}"
 
@@ -277,15 +277,15 @@ def _by_plan(charge: Charge, plan: RatePlan, asset: Asset) -> Facts:
         % {
             "after": f"{after:,}",
             "period": charge.tally.period,
-            "whole": _said(whole, asset),
-            "before": _said(whole - charge.amount_units, asset),
-            "amount": _said(charge.amount_units, asset),
+            "whole": amount_said(whole, asset),
+            "before": amount_said(whole - charge.amount_units, asset),
+            "amount": amount_said(charge.amount_units, asset),
         },
     }
 
 
 def _linear_words(charge: Charge, rate: Rate, asset: Asset) -> str:
-    amount, price = _said(charge.amount_units, asset), _said(rate.price_units, asset)
+    amount, price = amount_said(charge.amount_units, asset), amount_said(rate.price_units, asset)
     if rate.basis == Rate.Basis.FLAT_PER_RUN:
         words = _("The run costs %(price)s, whatever it uses: it is charged %(amount)s.")
         return words % {"price": price, "amount": amount}
@@ -298,8 +298,8 @@ def _linear_words(charge: Charge, rate: Rate, asset: Asset) -> str:
         "name": NOUNS[Rate.Basis(rate.basis)],
         "price": price,
         "basis": rate.get_basis_display(),
-        "whole": _said(charge.total_units, asset),
-        "before": _said(charge.total_units - charge.amount_units, asset),
+        "whole": amount_said(charge.total_units, asset),
+        "before": amount_said(charge.total_units - charge.amount_units, asset),
         "amount": amount,
     }
 

@@ -242,6 +242,8 @@ def test_a_charge_is_explained_from_the_report_to_the_payout(ada, ben, rich_lab,
     assert as_owner["decision"]["is_automatic"]
     (part,) = as_owner["split"]["parts"]
     assert part["units"] == charge.amount_units * 9 // 10
+    assert as_owner["split"]["others"]["units"] == charge.amount_units - part["units"]
+    assert any("parts of" in one and "rounded down" in one for one in as_owner["words"])
     assert as_owner["journal"]["hash"] == bytes(charge.entry.hash).hex()
     assert as_owner["payout"]["state"] == "held"
     json.dumps(as_owner)
