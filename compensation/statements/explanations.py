@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from compensation.models import Account, Charge, ChargeGroup, Weight
 from compensation.statements.grounds import (
+    amount_said,
     journal_of,
     payout_of,
     pool_of,
