@@ -107,7 +107,7 @@ _ITEMS: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = (
         _lazy("Cases and parties"),
         (
             (_lazy("Second opinions"), "how_to_reg", "provenance_proposal_changelist", "operator"),
-            (_lazy("Conflicts to decide"), "gavel", "provenance_conflict_changelist", "operator"),
+            (_lazy("Conflicts"), "gavel", "provenance_conflict_changelist", "operator"),
             (
                 _lazy("Reviews of reports"),
                 "troubleshoot",
@@ -116,7 +116,7 @@ _ITEMS: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = (
             ),
             (_lazy("Overlaps"), "join_inner", "provenance_overlap_changelist", "operator"),
             (
-                _lazy("From outside"),
+                _lazy("Notices from outside"),
                 "mark_email_unread",
                 "provenance_concern_changelist",
                 "operator",
@@ -176,7 +176,7 @@ _ITEMS: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = (
             (_lazy("VAT"), "percent", "compensation_taxrule_changelist", "operator"),
             (_lazy("Health"), "monitor_heart", "health", "operator"),
             (_lazy("Outbox"), "outbox", "provenance_outboxtransaction_changelist", "operator"),
-            (_lazy("Anchors"), "anchor", "provenance_anchor_changelist", "operator"),
+            (_lazy("Batches on the chain"), "anchor", "provenance_anchor_changelist", "operator"),
         ),
     ),
     (

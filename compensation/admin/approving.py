@@ -9,11 +9,26 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 
-from compensation import approvals
-from provenance.admin.verbs import Outcome, person_of
+from compensation import approvals, limits
+from compensation.models import Asset
+from provenance.admin.verbs import Outcome, Words, person_of
 from provenance.models import Proposal
+
+
+def limited(act: limits.Act, explains: Words) -> Words:
+    """What a verb says of itself, and above which amounts it takes two, as the limits are then."""
+
+    def words() -> str:
+        units = {one: limits.limit_units(act, one) for one in Asset.objects.order_by("symbol")}
+        if not units:
+            return str(explains)
+        above = _("Above %(amounts)s a second operator must agree.")
+        return f"{explains} {above % {'amounts': limits.in_words(units)}}"
+
+    return lazy(words, str)()
 
 
 def done_or_put_forward(

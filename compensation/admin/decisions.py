@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from compensation.admin.approving import done_or_put_forward
+from compensation.admin.approving import done_or_put_forward, limited
+from compensation.limits import Act
 from provenance.access import Viewer
 from provenance.admin.conflict_forms import DecisionForm
 from provenance.admin.site import site
@@ -78,10 +79,7 @@ site.add_verb(
         "rights",
         _decide,
         DecisionForm,
-        _lazy(
-            "Money moves as you decide; what is left open stays held. Over the limit a second "
-            "operator must agree first."
-        ),
+        limited(Act.DECISION, _lazy("Money moves as you decide; what is left open stays held.")),
         offered=_may(State.DECIDING, Proposal.Kind.DECISION),
         is_inline=True,
     ),

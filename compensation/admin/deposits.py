@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import deposits, money
-from compensation.admin.approving import done_or_put_forward
+from compensation.admin.approving import done_or_put_forward, limited
 from compensation.admin.paying_in import ways_of
 from compensation.bank.currency import PREFIX
+from compensation.limits import Act
 from compensation.models import Account, Asset, Deposit
 from compensation.templatetags.money import amount
 from provenance.admin.base import LABS, ReadOnlyFacts
@@ -175,9 +176,9 @@ class DepositAdmin(ReadOnlyFacts):
             "finance",
             _record,
             DepositForm,
-            _lazy(
-                "Money of a lab that has arrived. The same reference never counts twice. Over the "
-                "limit a second operator must agree."
+            limited(
+                Act.DEPOSIT,
+                _lazy("Money of a lab that has arrived. The same reference never counts twice."),
             ),
             offered=lambda viewer, subject: viewer.is_operator,
             tone="primary",
@@ -188,9 +189,7 @@ class DepositAdmin(ReadOnlyFacts):
             "finance",
             _refund,
             RefundForm,
-            _lazy(
-                "What a lab has left goes back to it. Over the limit a second operator must agree."
-            ),
+            limited(Act.REFUND, _lazy("What a lab has left goes back to it.")),
             offered=lambda viewer, subject: viewer.is_operator,
         ),
         Verb(
@@ -199,9 +198,9 @@ class DepositAdmin(ReadOnlyFacts):
             "finance",
             _limit,
             LimitForm,
-            _lazy(
-                "How far a lab's account may go under zero. Zero means prepaid. Over the limit a "
-                "second operator must agree."
+            limited(
+                Act.CREDIT,
+                _lazy("How far a lab's account may go under zero. Zero means prepaid."),
             ),
             offered=lambda viewer, subject: viewer.is_operator,
         ),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import pgettext_lazy
 
 from compensation import corrections, entry_subjects, journal, money
-from compensation.admin.approving import done_or_put_forward
+from compensation.admin.approving import done_or_put_forward, limited
 from compensation.admin.earnings import earnings_csv, earnings_view, works_csv
 from compensation.admin.entry_facts import facts_of
 from compensation.admin.statements import (
@@ -27,6 +27,7 @@ from compensation.admin.statements import (
     statement_pdf,
     statement_view,
 )
+from compensation.limits import Act
 from compensation.models import Account, Charge, Conversion, Entry, HoldPart
 from compensation.templatetags.money import amount
 from provenance.access import Viewer
@@ -133,10 +134,7 @@ class EntryAdmin(ReadOnlyFacts):
             "finance",
             _adjust,
             AdjustForm,
-            _lazy(
-                "For what nothing else books, with the reason. Over the limit a second operator "
-                "must agree."
-            ),
+            limited(Act.ENTRY, _lazy("For what nothing else books, with the reason.")),
             offered=lambda viewer, subject: viewer.is_operator,
         ),
     )

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from compensation import approvals
+from compensation.admin.resting import facts_of
 from provenance import kept, proposals
 from provenance.access import Viewer
 from provenance.admin.base import OPERATORS, ReadOnlyFacts
@@ -126,7 +127,7 @@ class ProposalAdmin(ReadOnlyFacts):
 
     @column(_lazy("What"), header=True)
     def what(self, proposal: Proposal) -> list[str]:
-        return [str(proposal.get_kind_display()), kept.said(proposal.words.splitlines()[0])[:120]]
+        return [str(proposal.get_kind_display()), kept.said(proposal.words.splitlines()[0])]
 
     @column(_lazy("At stake"))
     def stake_word(self, proposal: Proposal) -> str:
@@ -160,6 +161,7 @@ class ProposalAdmin(ReadOnlyFacts):
             about = reverse("admin:compensation_entry_change", args=[subject.body["entry"]])
         return {
             "title": str(subject.get_kind_display()),
+            "facts": facts_of(subject),
             "about": about,
             "is_yours": viewer.user == subject.proposed_by,
             "is_late": subject.state == State.OPEN and subject.expires_at <= timezone.now(),

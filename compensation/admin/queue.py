@@ -109,7 +109,7 @@ def _proposal(row: Proposal) -> tuple[str, str, str]:
         "person": row.proposed_by.email,
     }
     url = reverse("admin:provenance_proposal_change", args=[row.pk])
-    return kept.said(row.words.splitlines()[0])[:120], words, f"{url}#approve"
+    return kept.said(row.words.splitlines()[0]), words, f"{url}#approve"
 
 
 def _payable(at: datetime) -> QuerySet[Any]:

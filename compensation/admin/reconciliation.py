@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import ngettext, pgettext_lazy
 
 from compensation import reconciliation
 from compensation.admin.bank import OperatorPages, age_in_words
@@ -31,7 +31,8 @@ def _compare(request: HttpRequest, subject: Any, cleaned: dict[str, Any]) -> str
     outcome = reconciliation.reconcile(at=timezone.now())
     count = len(outcome.unexplained)
     words = (
-        _("%(count)s unexplained differences.") % {"count": count}
+        ngettext("%(count)s unexplained difference.", "%(count)s unexplained differences.", count)
+        % {"count": count}
         if count
         else _("Nothing differs unexplained.")
     )
@@ -50,13 +51,12 @@ class DifferenceAdmin(OperatorPages):
 
     list_title = _lazy("Reconciliation")
     page_template = "compensation/difference.html"
-    list_display = ("words", "where", "amount_word", "age_word", "label", "advice")
+    list_display = ("what", "where", "amount_word", "age_word", "label", "to_do")
     list_select_related = ("asset",)
     ordering = ("since", "pk")
     list_words = _lazy(
         "The journal held against what the bank booked and what the chain holds, the "
-        "oldest difference first. It is compared every hour, and by the command "
-        '"./run manage reconcile".'
+        "oldest difference first. It is compared every hour."
     )
     empty_title = _lazy("Nothing differs")
     empty_words = _lazy("Journal, bank and chain agree, as far as statements have been uploaded.")
@@ -75,7 +75,7 @@ class DifferenceAdmin(OperatorPages):
     verbs = (
         Verb(
             "explain",
-            _lazy("Explain it"),
+            _lazy("Add a note"),
             "finance",
             _explain,
             NoteForm,
@@ -94,6 +94,14 @@ class DifferenceAdmin(OperatorPages):
         match = request.resolver_match
         is_list = match is not None and (match.url_name or "").endswith("changelist")
         return rows.filter(gone_at=None) if is_list else rows
+
+    @column(_lazy("What differs"))
+    def what(self, difference: Difference) -> str:
+        return kept.said(difference.words)
+
+    @column(_lazy("What to do"))
+    def to_do(self, difference: Difference) -> str:
+        return kept.said(difference.advice)
 
     @column(pgettext_lazy("bank or chain", "Where"), ordering="side")
     def where(self, difference: Difference) -> str:
@@ -115,10 +123,22 @@ class DifferenceAdmin(OperatorPages):
         return {
             "title": kept.said(subject.words),
             "state": state_of(subject),
-            "units": int(subject.amount_units),
+            "says": _which_has_more(subject),
             "age": age_in_words(reconciliation.age_days(subject, timezone.now())),
             "explanations": subject.explanations.select_related("by"),
         }
+
+
+def _which_has_more(difference: Difference) -> str:
+    """By how much they differ, and whose is more."""
+    units, is_bank = int(difference.amount_units), difference.side == Difference.Side.BANK
+    words = {
+        (True, True): _("The bank has %(amount)s more than the journal."),
+        (True, False): _("The bank has %(amount)s less than the journal."),
+        (False, True): _("The chain has %(amount)s more than the journal."),
+        (False, False): _("The chain has %(amount)s less than the journal."),
+    }[is_bank, units > 0]
+    return words % {"amount": amount(abs(units), difference.asset)}
 
 
 def state_of(difference: Difference) -> str:

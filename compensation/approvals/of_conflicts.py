@@ -66,9 +66,9 @@ def _decision_words(body: Body) -> str:
     conflict = _conflict(body)
     outcome = str(Resolution.Outcome(body["outcome"]).label)
     if body["outcome"] == "shared":
-        outcome = _noop("%(outcome)s (%(parts)s of 10,000 parts to the earlier side)") % {
+        outcome = _noop("%(outcome)s (%(share)s %% to the earlier side)") % {
             "outcome": outcome,
-            "parts": body.get("earlier_basis_points", 5000),
+            "share": f"{body.get('earlier_basis_points', 5000) / 100:g}",
         }
     words = {
         (True, False): _noop("%(sides)s: %(outcome)s, from the start, for all open records."),

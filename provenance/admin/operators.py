@@ -241,9 +241,8 @@ class AnchorAdmin(ReadOnlyFacts):
 
     @column(_lazy("Events"))
     def span(self, anchor: Anchor) -> str:
-        words = _("%(first)s to %(last)s")
         named = {"first": f"{anchor.first_sequence:,}", "last": f"{anchor.last_sequence:,}"}
-        return words % named
+        return named["first"] if anchor.event_count == 1 else _("%(first)s to %(last)s") % named
 
     @column(_lazy("State"), label={"final": "success", "on its way": "warning"})
     def label(self, anchor: Anchor) -> str:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.utils.translation import pgettext_lazy as _named
 
 from provenance import kept
@@ -224,7 +224,12 @@ class Anchor(models.Model):
         ordering: ClassVar = ["batch"]
 
     def __str__(self) -> str:
-        return _("batch %(batch)s: %(count)s events from %(first)s") % {
+        words = ngettext(
+            "batch %(batch)s: %(count)s event from %(first)s",
+            "batch %(batch)s: %(count)s events from %(first)s",
+            self.event_count,
+        )
+        return words % {
             "batch": self.batch,
             "count": self.event_count,
             "first": self.first_sequence,

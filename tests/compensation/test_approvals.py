@@ -23,6 +23,7 @@ from compensation import (
 )
 from compensation.admin import queue
 from compensation.models import Account, Asset, Entry, PaymentRun
+from compensation.templatetags.money import amount
 from deploy.environment import TwoPeople
 from provenance import conflicts, proposals
 from provenance.conflicts import NotAnOperator
@@ -374,6 +375,7 @@ def test_two_people_decide_on_the_pages(
         "decide-earlier_parts": "5000", "decide-from_the_start": "on",
     }  # fmt: skip
     one, other = signed_in(olga), signed_in(otto)
+    assert "Above 2.00 EUR a second operator must agree." in one.get(page).content.decode()
     answer = one.post(f"{page}decide/", told, follow=True)
     assert "You put it forward" in answer.content.decode()
     proposal = Proposal.objects.get()
@@ -386,7 +388,12 @@ def test_two_people_decide_on_the_pages(
     stranger = signed_in(factories.user("ada@aurora.example", party=ada))
     assert stranger.get(own).status_code == 404
     assert "Waits for a second" not in stranger.get(page).content.decode()
-    assert 'id="approve"' in other.get(own).content.decode()
+    shown = other.get(own).content.decode()
+    assert 'id="approve"' in shown
+    ((code, units),) = proposal.basis["held"].items()
+    in_words = amount(int(units), Asset.objects.get(code=code))
+    assert f"<dt>Money held for it</dt><dd>{in_words}</dd>" in shown
+    assert "<dd>Waiting for a decision</dd>" in shown
     done = other.post(f"{own}approve/", {"approve-reason": "Yes."}, follow=True)
     assert "Decided:" in done.content.decode()
     assert fresh(rich_conflict).state == "decided"

@@ -64,6 +64,7 @@ def test_a_difference_of_today_is_not_nought_days_old(office: Client, euro: Asse
     ):
         assert "less than a day ago" in shown
         assert "0 days" not in shown
+    assert "The bank has 7.00 EUR more than the journal." in shown
 
 
 def test_an_entry_leads_to_the_payment_run_that_it_sent(
