@@ -150,9 +150,11 @@ class ReadOnlyFacts(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         return self.operator_words if is_overseen else self.list_words
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """Our columns and those that outer apps add."""
+        """Our columns and those that outer apps add; whose a row is only where it may vary."""
         shown = [*super().get_list_display(request), *self.admin_site.columns(self.model)]
-        return [column_of(self.model, self, one) for one in shown]
+        is_overseen = viewer_of(request).is_operator
+        named = [one for one in shown if is_overseen or one != "party"]
+        return [column_of(self.model, self, one) for one in named]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NamedList]:
         """Lists whose filters are named in the reader's language."""

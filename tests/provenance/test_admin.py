@@ -259,6 +259,23 @@ def test_evidence_is_asked_of_whom_the_claim_needs_it(
     assert "Your claim needs evidence" not in earlier
 
 
+def test_a_list_names_whose_a_row_is_only_where_that_may_vary(
+    facts: Conflict, ada: Party, operator: Party
+) -> None:
+    for party, email in ((ada, "ada@aurora.example"), (operator, "olga@tallymark.example")):
+        client = signed_in(party, email)
+        for name in ("membership", "statementofreasons", "accesslog"):
+            shown = client.get(reverse(f"admin:provenance_{name}_changelist")).content.decode()
+            assert ("column-party" in shown) == party.is_operator, (name, email)
+
+
+def test_a_dataset_leads_to_the_event_that_sealed_a_version(facts: Conflict, ada: Party) -> None:
+    ledger.seal()
+    client = signed_in(ada, "ada@aurora.example")
+    page = reverse("admin:provenance_dataset_change", args=[facts.earlier_id])
+    assert f"{reverse('admin:provenance_event_changelist')}?q=" in client.get(page).content.decode()
+
+
 def test_an_owner_claims_and_the_other_side_is_asked_to_answer(
     facts: Conflict, ada: Party, ben: Party
 ) -> None:
