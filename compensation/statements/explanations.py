@@ -143,16 +143,8 @@ def _split(charge: Charge, viewer: Viewer) -> Facts | None:
     if not viewer.is_operator:
         weights = weights.filter(account__party=viewer.party)
     before, whole = charge.running_units - charge.amount_units, int(division.weight_sum)
-    parts = [
-        {
-            "account": one.account_id,
-            "kind": one.account.kind,
-            "party": one.account.party.name if one.account.party else None,
-            "weight": str(int(one.weight)),
-            "units": growth(before, charge.running_units, int(one.weight), whole),
-        }
-        for one in weights.order_by("account")
-    ]
+    after = charge.running_units
+    parts = [_part(one, before, after, whole) for one in weights.order_by("account")]
     if not parts:
         return None
     group = ChargeGroup.objects.filter(entry=charge.entry_id, weight_version=division).first()
@@ -175,6 +167,16 @@ def _split(charge: Charge, viewer: Viewer) -> Facts | None:
         }
         if group
         else None,
+    }
+
+
+def _part(one: Weight, before: int, after: int, whole: int) -> Facts:
+    return {
+        "account": one.account_id,
+        "kind": one.account.kind,
+        "party": one.account.party.name if one.account.party else None,
+        "weight": str(int(one.weight)),
+        "units": growth(before, after, int(one.weight), whole),
     }
 
 
