@@ -88,7 +88,8 @@ site.add_verb(
             "It stays with its owner until the receiver accepts, within 30 days. From then on it "
             "earns for the receiver, and takes its licences, grants, debts and settled conflicts "
             "with it; what was used before stays the giver's. Bundles in which it stands are "
-            "offered no longer. Operators do it by a paper, and two of them."
+            "offered no longer. An operator needs a paper for it, and a second "
+            "operator's approval."
         ),
         offered=_may,
         tone="danger",

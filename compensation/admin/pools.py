@@ -101,9 +101,9 @@ class PoolAdmin(ReadOnlyFacts):
     list_filter = ("kind", "period")
     list_select_related = ("lab", "asset")
     ordering = ("-opened_at",)
-    list_words = _lazy("Subscriptions, least amounts and shares of revenue, divided by use.")
+    list_words = _lazy("Subscriptions, minimums and shares of revenue, divided by use.")
     empty_title = _lazy("Nothing was shared out yet")
-    empty_words = _lazy("It is when a month has ended.")
+    empty_words = _lazy("Shares are worked out when a month has ended.")
 
     @column(_lazy("What, lab"), header=True)
     def kind_and_lab(self, pool: Pool) -> list[str]:

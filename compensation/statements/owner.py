@@ -352,7 +352,7 @@ def _next_payout(
             "address": found.leaf.address,
         }
     if payable <= 0:
-        return _("Nothing is payable yet.")
+        return _("Nothing is payable now.")
     under_way = PayoutEpoch.objects.filter(asset=asset).exclude(state=PayoutEpoch.State.ACTIVE)
     state, words = progress.waits_for(party=party, asset=asset, units=payable, at=at)
     if state == progress.PAYABLE and under_way.exists():

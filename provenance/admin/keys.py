@@ -112,6 +112,15 @@ class ApiKeyAdmin(ReadOnlyFacts):
         ),
     )
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """An operator sees whose they are."""
+        shown = super().get_list_display(request)
+        return [shown[0], "whose", *shown[1:]] if viewer_of(request).is_operator else shown
+
+    @column(_("Party"), ordering="party__name")
+    def whose(self, key: ApiKey) -> str:
+        return str(key.party)
+
     @column(_("Begins with"), ordering="prefix")
     def begins_with(self, key: ApiKey) -> str:
         return f"{parties.TEST_PREFIX if key.is_test else parties.PREFIX}{key.prefix}_"

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from compensation import bank_files
 from compensation.models import Asset, BankAccount, Difference
-from provenance import deployment
+from provenance import deployment, parties
 from provenance.models import AccessLog, ChainContract, OutboxTransaction, Party, User
 from provenance.templatetags.tallymark import day
 from tests.compensation.banking import (
@@ -158,3 +158,19 @@ def test_the_bounds_of_payees_and_the_first_day_of_a_rule_say_what_they_ask(offi
     rule = page(office, "compensation_taxrule_list_verb", "set")
     assert 'type="date"' in rule
     assert f"in the zone {settings.PERIOD_ZONE}" in rule
+
+
+def test_an_operator_reads_whose_a_key_is_and_who_earned(
+    office: Client, ada: Party, olga: User, euro: Asset
+) -> None:
+    key, _secret = parties.issue_key(
+        party=ada, name="uploads", scopes=["rights"], created_by=None, at=timezone.now()
+    )
+    assert str(ada) in page(office, "provenance_apikey_changelist")
+    assert f"<dt>Party</dt><dd>{ada}</dd>" in page(office, "provenance_apikey_change", key.pk)
+    earn(ada, euro, 10_000_000)
+    address = reverse("admin:compensation_entry_statement")
+    asked = {"party": str(ada.pk), "asset": str(euro.pk), "role": "owner"}
+    shown = office.get(address, asked).content.decode()
+    assert f"{ada} earned <b>" in shown
+    assert "You earned" not in shown

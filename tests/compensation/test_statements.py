@@ -72,7 +72,7 @@ def test_the_first_page_answers_in_words(ada, rich_lab, essays, euro):
         "You earned 0.50 EUR in 2026-03.",
         "0.50 EUR is held: it becomes payable on 2026-03-31, 30 days after it was earned, "
         "so that mistakes can be put right.",
-        "Nothing is payable yet.",
+        "Nothing is payable now.",
         "Say where your payouts should go: add a bank account.",
     ]
     holdback.mature_credits(at=NOON + 31 * DAY)
