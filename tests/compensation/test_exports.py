@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -188,9 +189,15 @@ def test_forged_money_is_found_though_every_digest_fits(months, tmp_path):
 def _forged(row, field):
     """The row with a digit in the middle of a field changed; None where the field has none."""
     document = json.loads(row)
-    text = json.dumps(document[field], ensure_ascii=False)
-    count = digit_count(text.encode())
+    # The parts of a version that nobody used in these months divided nothing.
+    if field == "parts" and document["opening"] == document["closing"]:
+        return None
+    text = json.dumps(document[field], ensure_ascii=False).encode()
+    count = digit_count(text)
     if not count or document[field] == 0:
         return None
-    document[field] = json.loads(with_digit_changed(text.encode(), count // 2))
-    return json.dumps(document, ensure_ascii=False).encode() + b"\n"
+    for at in (count // 2, *range(count)):
+        with suppress(ValueError):  # no number begins with 0
+            document[field] = json.loads(with_digit_changed(text, at))
+            return json.dumps(document, ensure_ascii=False).encode() + b"\n"
+    return None
