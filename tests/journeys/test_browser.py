@@ -64,7 +64,7 @@ def take_a_payout(page: Any, place: Place) -> None:
     page.get_by_role("link", name="Claim what is open").first.click()
     page.get_by_role("button", name="Claim what is open").click()
     sees(page, "On its way to your address")
-    wait_for(page, f"{place.url}/admin/compensation/payout/", "1 payout")
+    wait_for(page, f"{place.url}/admin/compensation/payout/", "1 in all")
     page.locator("#result_list tr.data-row a").first.click()
     sees(page, "reached 0x")
 

@@ -53,7 +53,7 @@ def test_two_operators_decide_pay_out_and_reconcile(
     decide(olga, place, tag)
     approve(otto, place, f"Copies {tag} / Notes {tag}", "Decided:")
     run = order(olga, place)
-    approve(otto, place, "Order everything that is due in iso4217:EUR", "Ordered as payment run")
+    approve(otto, place, "Order everything that is due in EUR", "Ordered as payment run")
     booked = fetch_order(olga, place, run, tmp_path)
     bring_statement(olga, place, booked)
     reconcile(olga, place)

@@ -79,6 +79,6 @@ def test_who_adds_a_security_key_signs_in_with_it(browser: Any, place: Place) ->
     confirm(page, person[1])
     page.locator("main form button[type=submit], main form button").first.click()
     page.goto(f"{url}/accounts/2fa/")
-    sees(page, "No security keys have been added")
+    sees(page, "None was added yet.")
     assert not watched.errors
     assert not watched.foreign
