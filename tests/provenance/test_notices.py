@@ -297,7 +297,7 @@ def test_keys_and_invitations_are_told_to_their_party(ada: Party, ben: Party):
     assert person.email in words
     assert "It may: read; runs, usage and models." in words
     with translation.override("zh-hans"):
-        assert "读取; 训练运行、使用和模型" in only(ada, "key.created").words
+        assert "读取；训练运行、使用和模型" in only(ada, "key.created").words
     assert secret.split("_", 2)[2] not in words
     assert told(ben) == set()
 
