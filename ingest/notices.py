@@ -17,7 +17,7 @@ register(
         _DONE,
         Topic.CONFLICTS,
         _("A registration is done, and nothing was found"),
-        _("%(dataset)s is registered: what is new in it is like nothing of others"),
+        _("%(dataset)s is registered: what it brings is like nothing of others"),
         _(
             "Your registration %(dataset)s is sealed. Records that this version adds or changes: "
             "%(records)s. They were compared with everything that others registered before, and "

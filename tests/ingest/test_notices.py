@@ -58,7 +58,7 @@ def test_of_a_delta_is_said_what_was_compared_and_no_more(ada: Party, ben: Party
     later = first.dataset.versions.get(number=2)
     assert (later.record_count, later.mode) == (12, "delta")
     said = notices.say(Notice.objects.get(party=ben, kind="registration.done"))
-    assert "what is new in it" in said.title
+    assert "what it brings" in said.title
     assert "adds or changes: 2." in said.words
 
 
